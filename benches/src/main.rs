@@ -1,0 +1,3 @@
+//! The figures of the README, each against its limit or its peer.
+
+fn main() {}

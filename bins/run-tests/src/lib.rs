@@ -1,0 +1,13 @@
+//! TO BE WRITTEN.
+
+mod opts;
+
+use common::app::App;
+use common::{Error, Exit, Result};
+
+pub use opts::Opts;
+
+/// Plans and runs.
+pub async fn run(_opts: Opts, _app: App) -> Result<Exit> {
+    Err(Error::usage("nothing is built yet"))
+}

@@ -1,0 +1,119 @@
+//! Every environment variable that a binary reads or sets, in one place, and the snapshot of
+//! the environment that the rest of the code sees.
+
+use std::collections::BTreeMap;
+
+/// Folder where the sources are placed: `SRC/ORG/NAME`.
+pub const SRC_DIR: &str = "SRC_DIR";
+/// More repositories for checkout: `ORG/NAME@SHA[:PR];ORG/NAME@HEAD`.
+pub const EXTRA_REPOS: &str = "EXTRA_REPOS";
+/// Where checkout finds `ORG/NAME` when the job gives no clone URI. Default <https://github.com>.
+pub const GIT_BASE_URL: &str = "GIT_BASE_URL";
+/// Branch of a periodic job.
+pub const BRANCH_NAME: &str = "BRANCH_NAME";
+/// Folder that Prow's sidecar uploads; set in decorated jobs only.
+pub const ARTIFACTS: &str = "ARTIFACTS";
+/// Name that a step's tests report as: the JUnit class name.
+pub const TEST_TARGET_NAME: &str = "TEST_TARGET_NAME";
+/// `text` (default) or `json`: one object a line with `severity` and `message`.
+pub const LOG_FORMAT: &str = "LOG_FORMAT";
+/// `error`, `warn`, `info` (default) or `debug`.
+pub const LOG_LEVEL: &str = "LOG_LEVEL";
+/// Set to anything: no colours, see <https://no-color.org>.
+pub const NO_COLOR: &str = "NO_COLOR";
+
+/// What Prow says of the job, as JSON; the best source. See Prow's `downwardapi` package.
+pub const JOB_SPEC: &str = "JOB_SPEC";
+/// Name of the Prow job.
+pub const JOB_NAME: &str = "JOB_NAME";
+/// `presubmit`, `postsubmit`, `periodic` or `batch`.
+pub const JOB_TYPE: &str = "JOB_TYPE";
+/// Number of this run of the job.
+pub const BUILD_ID: &str = "BUILD_ID";
+/// Deprecated spelling of [`BUILD_ID`].
+pub const BUILD_NUMBER: &str = "BUILD_NUMBER";
+/// UUID of the `ProwJob` object.
+pub const PROW_JOB_ID: &str = "PROW_JOB_ID";
+/// GitHub organisation of the repository under test.
+pub const REPO_OWNER: &str = "REPO_OWNER";
+/// Repository under test, without its organisation.
+pub const REPO_NAME: &str = "REPO_NAME";
+/// Branch that the change goes into.
+pub const PULL_BASE_REF: &str = "PULL_BASE_REF";
+/// Commit of that branch.
+pub const PULL_BASE_SHA: &str = "PULL_BASE_SHA";
+/// `BASE:SHA,NUMBER:SHA…`.
+pub const PULL_REFS: &str = "PULL_REFS";
+/// Number of the pull request; presubmits only.
+pub const PULL_NUMBER: &str = "PULL_NUMBER";
+/// Head commit of the pull request; presubmits only.
+pub const PULL_PULL_SHA: &str = "PULL_PULL_SHA";
+
+/// The variables that say what the job is, as Prow sets them on every container of a job.
+pub const PROW: [&str; 13] = [
+    JOB_SPEC,
+    JOB_NAME,
+    JOB_TYPE,
+    BUILD_ID,
+    BUILD_NUMBER,
+    PROW_JOB_ID,
+    REPO_OWNER,
+    REPO_NAME,
+    PULL_BASE_REF,
+    PULL_BASE_SHA,
+    PULL_REFS,
+    PULL_NUMBER,
+    PULL_PULL_SHA,
+];
+
+/// A snapshot of the environment, taken once at start. A variable that is set to nothing
+/// counts as unset; one that is not UTF-8 is left out.
+#[derive(Debug, Clone, Default)]
+pub struct Env(BTreeMap<String, String>);
+
+impl Env {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        std::env::vars_os().filter_map(utf8).collect()
+    }
+
+    /// The value of a variable, if it is set and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// All variables, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Env {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        let owned = variables
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        Env(owned
+            .filter(|(_, value): &(String, String)| !value.is_empty())
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let env: Env = [("JOB_NAME", ""), ("JOB_TYPE", "batch")]
+            .into_iter()
+            .collect();
+        assert_eq!(env.get(JOB_NAME), None);
+        assert_eq!(env.get(JOB_TYPE), Some("batch"));
+    }
+}

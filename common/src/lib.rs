@@ -1,0 +1,18 @@
+//! What two or more of the test-worker binaries need.
+//!
+//! A module moves here when a second binary needs it, not before.
+
+pub mod app;
+pub mod env;
+pub mod error;
+pub mod exec;
+pub mod job;
+mod logging;
+pub mod workflow;
+pub mod yaml;
+
+pub use error::{Error, Exit, Result, ResultExt};
+pub use logging::tee as tee_log;
+
+/// The version of every binary: `git describe` and the commit, for `--version` and records.
+pub const VERSION: &str = env!("TEST_WORKER_VERSION");

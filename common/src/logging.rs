@@ -1,0 +1,186 @@
+//! Logs to stderr: sentences for people, or one JSON object a line for Cloud Logging.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
+
+use crate::env::{self, Env};
+use crate::{Error, Result};
+
+/// A second place that gets the log as text.
+static TEE: Mutex<Option<File>> = Mutex::new(None);
+
+/// Copies the log, as lines of text, to this file from now on: the build log of a job.
+pub fn tee(file: File) {
+    if let Ok(mut tee) = TEE.lock() {
+        *tee = Some(file);
+    }
+}
+
+/// Sets up logging as `LOG_FORMAT` and `LOG_LEVEL` ask.
+pub(crate) fn start(env: &Env) -> Result<()> {
+    let format = match env.get(env::LOG_FORMAT) {
+        None | Some("text") if std::io::stderr().is_terminal() => Format::Terminal {
+            colour: env.get(env::NO_COLOR).is_none(),
+        },
+        None | Some("text") => Format::Text,
+        Some("json") => Format::Json,
+        Some(other) => {
+            return Err(Error::usage(format!(
+                "LOG_FORMAT is {other:?}: use text or json"
+            )));
+        }
+    };
+    let level = match env.get(env::LOG_LEVEL).unwrap_or("info").parse::<Level>() {
+        Ok(level) => level,
+        Err(error) => return Err(Error::usage("LOG_LEVEL").because(error)),
+    };
+    // A second start in one process happens in unit tests only; the first one holds.
+    let _ = tracing::subscriber::set_global_default(
+        Registry::default().with(LogLayer { format, level }),
+    );
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Terminal { colour: bool },
+    Text,
+    Json,
+}
+
+struct LogLayer {
+    format: Format,
+    level: Level,
+}
+
+impl<S: Subscriber> Layer<S> for LogLayer {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        *metadata.level() <= self.level
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        let level = *event.metadata().level();
+        let line = line(self.format, level, SystemTime::now(), &message.0);
+        // A log that cannot be written has nowhere to say so.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+        if let Ok(mut tee) = TEE.lock()
+            && let Some(file) = tee.as_mut()
+        {
+            let _ = file.write_all(
+                self::line(Format::Text, level, SystemTime::now(), &message.0).as_bytes(),
+            );
+        }
+    }
+}
+
+/// The message of an event, with its fields behind it.
+struct Message(String);
+
+impl Visit for Message {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.0.insert_str(0, value);
+        } else {
+            let _ = write!(self.0, " {}={value:?}", field.name());
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0.insert_str(0, &format!("{value:?}"));
+        } else {
+            let _ = write!(self.0, " {}={value:?}", field.name());
+        }
+    }
+}
+
+fn line(format: Format, level: Level, now: SystemTime, message: &str) -> String {
+    let time = humantime::format_rfc3339_seconds(now);
+    match format {
+        Format::Json => {
+            let severity = match level {
+                Level::ERROR => "ERROR",
+                Level::WARN => "WARNING",
+                Level::INFO => "INFO",
+                _ => "DEBUG",
+            };
+            let object = serde_json::json!({
+                "severity": severity, "time": time.to_string(), "message": message
+            });
+            format!("{object}\n")
+        }
+        Format::Text => format!("{time} {level:<5} {}\n", printable(message)),
+        Format::Terminal { colour } => {
+            let (name, code) = match level {
+                Level::ERROR => ("error: ", "1;31"),
+                Level::WARN => ("warning: ", "1;33"),
+                Level::INFO => ("", "0"),
+                _ => ("debug: ", "2"),
+            };
+            let name = if colour && !name.is_empty() {
+                format!("\x1b[{code}m{name}\x1b[0m")
+            } else {
+                name.to_owned()
+            };
+            format!("{name}{}\n", printable(message))
+        }
+    }
+}
+
+/// A message without control characters, so that a hostile name can neither drive the
+/// terminal nor forge a line of its own: further lines of a message are indented.
+fn printable(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for character in message.chars() {
+        match character {
+            '\n' => text.push_str("\n    "),
+            '\t' => text.push('\t'),
+            control if control.is_control() => text.extend(control.escape_default()),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_json_line_has_what_cloud_logging_reads() {
+        let line = line(
+            Format::Json,
+            Level::WARN,
+            SystemTime::UNIX_EPOCH,
+            "a\n\"b\"",
+        );
+        assert_eq!(
+            line,
+            "{\"severity\":\"WARNING\",\"time\":\"1970-01-01T00:00:00Z\",\"message\":\"a\\n\\\"b\\\"\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_hostile_name_cannot_forge_a_line_or_drive_the_terminal() {
+        let line = line(
+            Format::Text,
+            Level::INFO,
+            SystemTime::UNIX_EPOCH,
+            "name \x1b[2Jx\n2026 ERROR y\r",
+        );
+        assert_eq!(
+            line,
+            "1970-01-01T00:00:00Z INFO  name \\u{1b}[2Jx\n    2026 ERROR y\\r\n"
+        );
+    }
+}

@@ -8,6 +8,7 @@ pub mod env;
 pub mod error;
 pub mod exec;
 pub mod job;
+pub mod junit;
 mod logging;
 pub mod workflow;
 pub mod yaml;

@@ -61,7 +61,9 @@ impl Choice {
             let given = self.arguments.iter().find(|(name, _)| *name == input.name);
             let value = given.map(|(_, value)| value).or(input.default.as_ref());
             let needs_others = value.is_some_and(|value| {
-                tags(value).into_iter().any(|tag| !tag.starts_with("workflow."))
+                tags(value)
+                    .into_iter()
+                    .any(|tag| !tag.starts_with("workflow."))
             });
             if value.is_none() || needs_others {
                 return Err(Error::usage(format!(
@@ -108,14 +110,19 @@ fn from_node(node: &NodeStatus) -> Choice {
 }
 
 fn of_manifest(workflow: &Workflow, name: &str) -> Result<Choice> {
-    let all = workflow.templates.values().flat_map(|template| template.body.tasks());
+    let all = workflow
+        .templates
+        .values()
+        .flat_map(|template| template.body.tasks());
     let mut named = all.filter(|task| task.name == name);
     let node_name = format!("{}.{name}", workflow.name);
     let display_name = name.to_owned();
     if let Some(task) = named.next() {
         if named.any(|other| other.template != task.template) {
-            return Err(Error::usage(format!("--step {name}: several steps have this name"))
-                .hint("name a template instead"));
+            return Err(
+                Error::usage(format!("--step {name}: several steps have this name"))
+                    .hint("name a template instead"),
+            );
         }
         return Ok(Choice {
             template: task.template.clone(),
@@ -140,6 +147,8 @@ fn of_manifest(workflow: &Workflow, name: &str) -> Result<Choice> {
         .collect();
     names.sort_unstable();
     names.dedup();
-    Err(Error::usage(format!("--step {name}: there is no such step"))
-        .hint(format!("steps of this workflow: {}", names.join(", "))))
+    Err(
+        Error::usage(format!("--step {name}: there is no such step"))
+            .hint(format!("steps of this workflow: {}", names.join(", "))),
+    )
 }

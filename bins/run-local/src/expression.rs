@@ -63,7 +63,9 @@ impl Expression {
     pub(crate) fn when(text: &str) -> Result<bool, String> {
         let hint = |why| format!("when {text:?}: {why} (hint: put the values into quotes)");
         let expression = parse::parse(text, false).map(Expression).map_err(hint)?;
-        expression.evaluate(&|name| Some(Operand::Text(name.to_owned()))).map_err(hint)
+        expression
+            .evaluate(&|name| Some(Operand::Text(name.to_owned())))
+            .map_err(hint)
     }
 
     /// Whether the expression holds.
@@ -185,10 +187,21 @@ mod tests {
 
     #[test]
     fn when_refuses_what_argo_refuses() {
-        for text in ["a ==", "my-value == my-value", "(a == a", "a b", "1 + 1 == 2", "a", "=~", "'a"]
-        {
+        for text in [
+            "a ==",
+            "my-value == my-value",
+            "(a == a",
+            "a b",
+            "1 + 1 == 2",
+            "a",
+            "=~",
+            "'a",
+        ] {
             let error = Expression::when(text).unwrap_err();
-            assert!(error.contains("put the values into quotes"), "{text}: {error}");
+            assert!(
+                error.contains("put the values into quotes"),
+                "{text}: {error}"
+            );
         }
     }
 
@@ -197,7 +210,10 @@ mod tests {
         let depends = "a-1.Succeeded && (b_2.Failed || !c) || a-1.Skipped";
         let expression = Expression::parse_depends(depends).unwrap();
         assert_eq!(expression.task_names(), ["a-1", "b_2", "c"]);
-        assert_eq!(expression.names(), ["a-1.Succeeded", "b_2.Failed", "c", "a-1.Skipped"]);
+        assert_eq!(
+            expression.names(),
+            ["a-1.Succeeded", "b_2.Failed", "c", "a-1.Skipped"]
+        );
     }
 
     #[test]
@@ -209,13 +225,25 @@ mod tests {
         };
         for (text, expected) in [
             ("lastRetry.exitCode == \"75\"", true),
-            ("asInt(lastRetry.exitCode) == 75 and lastRetry.status != 'Error'", true),
+            (
+                "asInt(lastRetry.exitCode) == 75 and lastRetry.status != 'Error'",
+                true,
+            ),
             ("not (lastRetry.status in ['Failed', 'Error'])", false),
             ("lastRetry.status contains 'ail'", true),
         ] {
-            assert_eq!(Expression::parse(text).unwrap().evaluate(&names), Ok(expected), "{text}");
+            assert_eq!(
+                Expression::parse(text).unwrap().evaluate(&names),
+                Ok(expected),
+                "{text}"
+            );
         }
-        assert!(Expression::parse("lastRetry.nothing == 1").unwrap().evaluate(&names).is_err());
+        assert!(
+            Expression::parse("lastRetry.nothing == 1")
+                .unwrap()
+                .evaluate(&names)
+                .is_err()
+        );
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
             () = following => Phase::Error,
         }
     };
-    exec::end_orphans(plan.grace).await;
+    exec::end_orphans();
     engine.nodes.write()?;
     tell(&engine, &plan);
     Ok(match (engine.ending(), phase) {
@@ -99,7 +99,10 @@ fn tell(engine: &Engine, plan: &Plan) {
     if !failures.is_empty() {
         tracing::error!("{}", failures.trim_end());
     }
-    let message =
-        if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
+    let message = if status.message.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", status.message)
+    };
     tracing::info!("{}: {}{message}", engine.workflow.name, status.phase);
 }

@@ -56,7 +56,12 @@ pub struct Opts {
     pub grace_period: Duration,
 
     /// Stands before every step's name in the output: several workflows at once
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub output_prefix: String,
 
     /// Checks everything and prints what would run

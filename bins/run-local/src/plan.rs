@@ -35,7 +35,11 @@ impl Plan {
         let document = common::workflow::read(&opts.manifest)?;
         let status = common::workflow::status(&document.value)?;
         // With --step, -p may also name an input of that step.
-        let given = if opts.step.is_some() { &[][..] } else { &opts.parameters[..] };
+        let given = if opts.step.is_some() {
+            &[][..]
+        } else {
+            &opts.parameters[..]
+        };
         let workflow = Workflow::read(document, given)?;
         let choice = match &opts.step {
             Some(name) => Some(Choice::find(&workflow, &status, name, &opts.parameters)?),
@@ -43,7 +47,9 @@ impl Plan {
         };
         let run_dir = match opts.run_dir {
             Some(folder) => folder,
-            None => cache_dir(env)?.join("test-worker/runs").join(&workflow.name),
+            None => cache_dir(env)?
+                .join("test-worker/runs")
+                .join(&workflow.name),
         };
         let run_dir = std::path::absolute(&run_dir).or_usage(|| "look up the run folder")?;
         let status = match opts.status {
@@ -93,7 +99,13 @@ impl Plan {
             if let Some(template) = self.workflow.templates.get(name)
                 && seen.insert(name)
             {
-                names.extend(template.body.tasks().iter().map(|task| task.template.as_str()));
+                names.extend(
+                    template
+                        .body
+                        .tasks()
+                        .iter()
+                        .map(|task| task.template.as_str()),
+                );
                 found.push(template);
             }
         }
@@ -102,18 +114,34 @@ impl Plan {
 }
 
 fn required_secrets<'a>(workflow: &'a Workflow, template: &'a Template) -> Vec<&'a str> {
-    let Body::Leaf(container) = &template.body else { return Vec::new() };
+    let Body::Leaf(container) = &template.body else {
+        return Vec::new();
+    };
     let mut names = Vec::new();
     for variable in &container.env {
-        if let EnvSource::Key { object, optional: false, .. } = &variable.source {
+        if let EnvSource::Key {
+            object,
+            optional: false,
+            ..
+        } = &variable.source
+        {
             names.push(object.as_str());
         }
     }
-    names.extend(container.env_from.iter().filter(|from| !from.optional).map(|f| f.object.as_str()));
+    names.extend(
+        container
+            .env_from
+            .iter()
+            .filter(|from| !from.optional)
+            .map(|f| f.object.as_str()),
+    );
     for mount in &container.mounts {
         let mut volumes = workflow.volumes.iter().chain(&template.volumes);
         if let Some(volume) = volumes.find(|volume| volume.name == mount.volume)
-            && let VolumeSource::Projected { name, optional: false } = &volume.source
+            && let VolumeSource::Projected {
+                name,
+                optional: false,
+            } = &volume.source
         {
             names.push(name);
         }
@@ -145,13 +173,20 @@ fn cache_dir(env: &Env) -> Result<PathBuf> {
     }
     match env.get("HOME") {
         Some(home) => Ok(Path::new(home).join(".cache")),
-        None => Err(Error::usage("there is no HOME for the run folder: name one with --run-dir")),
+        None => Err(Error::usage(
+            "there is no HOME for the run folder: name one with --run-dir",
+        )),
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "workflow {} ({})", self.workflow.name, self.manifest.display())?;
+        writeln!(
+            out,
+            "workflow {} ({})",
+            self.workflow.name,
+            self.manifest.display()
+        )?;
         writeln!(out, "run folder {}", self.run_dir.display())?;
         if let Some(status) = &self.status {
             writeln!(out, "status {}", status.display())?;
@@ -174,7 +209,12 @@ impl fmt::Display for Plan {
             }
         }
         if !self.workflow.not_applied.is_empty() {
-            let fields: Vec<&str> = self.workflow.not_applied.iter().map(String::as_str).collect();
+            let fields: Vec<&str> = self
+                .workflow
+                .not_applied
+                .iter()
+                .map(String::as_str)
+                .collect();
             writeln!(out, "not applied on this machine: {}", fields.join(", "))?;
         }
         Ok(())
@@ -185,7 +225,9 @@ impl Plan {
     /// One line for each step; a template that calls itself is shown once.
     fn show(&self, out: &mut fmt::Formatter<'_>, template: &str, depth: usize) -> fmt::Result {
         const DEEPEST: usize = 8;
-        let Some(template) = self.workflow.templates.get(template) else { return Ok(()) };
+        let Some(template) = self.workflow.templates.get(template) else {
+            return Ok(());
+        };
         let indent = "  ".repeat(depth);
         match &template.body {
             Body::Leaf(container) => {
@@ -195,7 +237,11 @@ impl Plan {
                     .chain(&container.args)
                     .map(|word| common::exec::quote(word))
                     .collect();
-                let script = if container.source.is_some() { " SCRIPT" } else { "" };
+                let script = if container.source.is_some() {
+                    " SCRIPT"
+                } else {
+                    ""
+                };
                 writeln!(out, "{indent}$ {}{script}", words.join(" "))
             }
             _ if depth > DEEPEST => writeln!(out, "{indent}…"),

@@ -8,7 +8,15 @@ pub(crate) type Scope = HashMap<String, String>;
 /// The first words of Argo's own tags. A tag with another one is left as it is: it belongs to
 /// somebody else, a Go template in a script for example (Argo: `checkValidWorkflowVariablePrefix`).
 const PREFIXES: [&str; 9] = [
-    "inputs.", "item", "node.", "outputs.", "pod.", "retries", "steps.", "tasks.", "workflow.",
+    "inputs.",
+    "item",
+    "node.",
+    "outputs.",
+    "pod.",
+    "retries",
+    "steps.",
+    "tasks.",
+    "workflow.",
 ];
 
 /// One piece of a text.
@@ -22,10 +30,15 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find("{{") {
-        let Some(length) = rest[start..].find("}}") else { break };
+        let Some(length) = rest[start..].find("}}") else {
+            break;
+        };
         let end = start + length + 2;
         pieces.push(Piece::Text(&rest[..start]));
-        pieces.push(Piece::Tag(&rest[start..end], rest[start + 2..end - 2].trim()));
+        pieces.push(Piece::Tag(
+            &rest[start..end],
+            rest[start + 2..end - 2].trim(),
+        ));
         rest = &rest[end..];
     }
     pieces.push(Piece::Text(rest));
@@ -70,7 +83,10 @@ mod tests {
     use super::*;
 
     fn scope(values: &[(&str, &str)]) -> Scope {
-        values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -78,7 +94,11 @@ mod tests {
         let near = scope(&[("inputs.parameters.a", "near")]);
         let far = scope(&[("inputs.parameters.a", "far"), ("workflow.name", "w")]);
         assert_eq!(
-            replace("{{ inputs.parameters.a }}/{{workflow.name}}", &[&near, &far]).unwrap(),
+            replace(
+                "{{ inputs.parameters.a }}/{{workflow.name}}",
+                &[&near, &far]
+            )
+            .unwrap(),
             "near/w"
         );
     }
@@ -86,12 +106,18 @@ mod tests {
     #[test]
     fn a_value_is_not_searched_for_tags_again() {
         let values = scope(&[("item", "{{workflow.name}}")]);
-        assert_eq!(replace("{{item}}", &[&values]).unwrap(), "{{workflow.name}}");
+        assert_eq!(
+            replace("{{item}}", &[&values]).unwrap(),
+            "{{workflow.name}}"
+        );
     }
 
     #[test]
     fn tags_of_others_stay_and_unknown_ones_of_argo_are_errors() {
-        assert_eq!(replace("{{.Name}} {{items}} {{", &[]).unwrap(), "{{.Name}} {{items}} {{");
+        assert_eq!(
+            replace("{{.Name}} {{items}} {{", &[]).unwrap(),
+            "{{.Name}} {{items}} {{"
+        );
         assert_eq!(
             replace("{{steps.a.outputs.result}}", &[]).unwrap_err(),
             "failed to resolve {{steps.a.outputs.result}}"
@@ -100,6 +126,9 @@ mod tests {
 
     #[test]
     fn tags_are_found() {
-        assert_eq!(tags("{{item.x}} {{.Go}} {{=1+1}} {{retries}}"), ["item.x", "=1+1", "retries"]);
+        assert_eq!(
+            tags("{{item.x}} {{.Go}} {{=1+1}} {{retries}}"),
+            ["item.x", "=1+1", "retries"]
+        );
     }
 }

@@ -17,14 +17,16 @@ type Ends = HashMap<String, TaskEnd>;
 impl Engine {
     pub(crate) async fn run_dag(self: &Arc<Self>, frame: &mut Frame) -> Outcome {
         let template = frame.template.clone();
-        let Body::Dag(tasks) = &template.body else { return Outcome::default() };
+        let Body::Dag(tasks) = &template.body else {
+            return Outcome::default();
+        };
         let mut waiting: Vec<&Task> = tasks.iter().collect();
         let mut ends = Ends::new();
         let mut running = JoinSet::new();
         loop {
-            let (ready, rest): (Vec<&Task>, Vec<&Task>) = waiting.into_iter().partition(|task| {
-                task.waits_for().iter().all(|name| ends.contains_key(name))
-            });
+            let (ready, rest): (Vec<&Task>, Vec<&Task>) = waiting
+                .into_iter()
+                .partition(|task| task.waits_for().iter().all(|name| ends.contains_key(name)));
             waiting = rest;
             let mut ended_at_once = false;
             for task in ready {
@@ -66,7 +68,11 @@ impl Engine {
     ) -> Result<Site, Outcome> {
         let mut parents: Vec<String> = Vec::new();
         for name in task.waits_for() {
-            parents.extend(ends.get(&name).into_iter().flat_map(|end| end.whole.outbound.clone()));
+            parents.extend(
+                ends.get(&name)
+                    .into_iter()
+                    .flat_map(|end| end.whole.outbound.clone()),
+            );
         }
         if parents.is_empty() {
             parents.push(frame.id.clone());
@@ -86,7 +92,12 @@ impl Engine {
 
     fn record(&self, frame: &mut Frame, ends: &mut Ends, name: &str, end: TaskEnd) {
         let prefix = format!("tasks.{name}");
-        scope::add_task(&mut frame.scope, &prefix, &end.whole, &self.nodes.snapshot());
+        scope::add_task(
+            &mut frame.scope,
+            &prefix,
+            &end.whole,
+            &self.nodes.snapshot(),
+        );
         scope::add_repeated(&mut frame.scope, &prefix, &end.items);
         ends.insert(name.to_owned(), end);
     }
@@ -94,7 +105,10 @@ impl Engine {
     /// The DAG's phase by the controller's rule (`assessDAGPhase`): that of the tasks nobody
     /// waits for, where one that did not run takes the worst phase of those before it.
     fn end_of_dag(&self, tasks: &[Task], ends: &Ends) -> Outcome {
-        let mut whole = Outcome { phase: Phase::Succeeded, ..Outcome::default() };
+        let mut whole = Outcome {
+            phase: Phase::Succeeded,
+            ..Outcome::default()
+        };
         if self.stop().asked().is_some() {
             whole = Outcome::stopped();
         }
@@ -113,7 +127,9 @@ impl Engine {
 }
 
 fn is_last(task: &Task, tasks: &[Task]) -> bool {
-    !tasks.iter().any(|other| other.waits_for().contains(&task.name))
+    !tasks
+        .iter()
+        .any(|other| other.waits_for().contains(&task.name))
 }
 
 fn branch_phase(
@@ -125,15 +141,21 @@ fn branch_phase(
     if let Some(phase) = deduced.get(&task.name) {
         return *phase;
     }
-    let own = ends.get(&task.name).map_or(Phase::Omitted, |end| end.whole.phase);
+    let own = ends
+        .get(&task.name)
+        .map_or(Phase::Omitted, |end| end.whole.phase);
     let phase = if matches!(own, Phase::Succeeded | Phase::Failed | Phase::Error) {
         own
     } else {
         let waits_for = task.waits_for();
         let before = tasks.iter().filter(|other| waits_for.contains(&other.name));
-        let phases: Vec<Phase> =
-            before.map(|other| branch_phase(other, tasks, ends, deduced)).collect();
-        phases.into_iter().find(|phase| phase.is_bad()).unwrap_or(Phase::Succeeded)
+        let phases: Vec<Phase> = before
+            .map(|other| branch_phase(other, tasks, ends, deduced))
+            .collect();
+        phases
+            .into_iter()
+            .find(|phase| phase.is_bad())
+            .unwrap_or(Phase::Succeeded)
     };
     deduced.insert(task.name.clone(), phase);
     phase
@@ -145,8 +167,9 @@ fn branch_phase(
 fn may_run(task: &Task, tasks: &[Task], ends: &Ends) -> Result<bool, String> {
     let good_enough = |name: &str| {
         let phase = ends.get(name).map_or(Phase::Omitted, |end| end.whole.phase);
-        let continues =
-            tasks.iter().any(|other| other.name == name && other.continues_on(phase));
+        let continues = tasks
+            .iter()
+            .any(|other| other.name == name && other.continues_on(phase));
         matches!(phase, Phase::Succeeded | Phase::Skipped) || continues
     };
     let Some(depends) = &task.depends else {

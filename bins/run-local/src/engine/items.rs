@@ -27,7 +27,11 @@ pub(crate) fn expand(repeat: &Loop, scopes: &[&Scope]) -> Result<Vec<Item>, Stri
             let text = replace(text, scopes)?;
             match serde_json::from_str(&text) {
                 Ok(Value::Array(values)) => values,
-                _ => return Err(format!("withParam value could not be parsed as a JSON list: {text}")),
+                _ => {
+                    return Err(format!(
+                        "withParam value could not be parsed as a JSON list: {text}"
+                    ));
+                }
             }
         }
         Loop::Sequence(sequence) => numbers(sequence, scopes)?,
@@ -35,15 +39,20 @@ pub(crate) fn expand(repeat: &Loop, scopes: &[&Scope]) -> Result<Vec<Item>, Stri
     if values.len() > MAX_ITEMS {
         return Err(format!("{} items are more than {MAX_ITEMS}", values.len()));
     }
-    Ok(values.iter().enumerate().map(|(index, value)| item(index, value)).collect())
+    Ok(values
+        .iter()
+        .enumerate()
+        .map(|(index, value)| item(index, value))
+        .collect())
 }
 
 fn replace_within(value: &Value, scopes: &[&Scope]) -> Result<Value, String> {
     Ok(match value {
         Value::String(text) => Value::String(replace(text, scopes)?),
-        Value::Array(items) => {
-            items.iter().map(|item| replace_within(item, scopes)).collect::<Result<_, _>>()?
-        }
+        Value::Array(items) => items
+            .iter()
+            .map(|item| replace_within(item, scopes))
+            .collect::<Result<_, _>>()?,
         Value::Object(map) => Value::Object(
             map.iter()
                 .map(|(key, value)| Ok((key.clone(), replace_within(value, scopes)?)))
@@ -69,7 +78,10 @@ fn item(index: usize, value: &Value) -> Item {
         parts.sort();
         name = parts.join(",");
     }
-    Item { suffix: format!("({index}:{name})"), scope }
+    Item {
+        suffix: format!("({index}:{name})"),
+        scope,
+    }
 }
 
 fn numbers(sequence: &Sequence, scopes: &[&Scope]) -> Result<Vec<Value>, String> {
@@ -77,7 +89,10 @@ fn numbers(sequence: &Sequence, scopes: &[&Scope]) -> Result<Vec<Value>, String>
         None => Ok(None),
         Some(text) => {
             let text = replace(text, scopes)?;
-            text.trim().parse::<i64>().map(Some).map_err(|_| format!("{text:?} is not a number"))
+            text.trim()
+                .parse::<i64>()
+                .map(Some)
+                .map_err(|_| format!("{text:?} is not a number"))
         }
     };
     let start = number(&sequence.start)?.unwrap_or(0);
@@ -91,16 +106,24 @@ fn numbers(sequence: &Sequence, scopes: &[&Scope]) -> Result<Vec<Value>, String>
         return Err(format!("withSequence gives more than {MAX_ITEMS} items"));
     }
     let format = sequence.format.as_deref().unwrap_or("%d");
-    let numbers: Vec<i64> =
-        if start <= end { (start..=end).collect() } else { (end..=start).rev().collect() };
-    numbers.into_iter().map(|number| Ok(Value::String(print(format, number)?))).collect()
+    let numbers: Vec<i64> = if start <= end {
+        (start..=end).collect()
+    } else {
+        (end..=start).rev().collect()
+    };
+    numbers
+        .into_iter()
+        .map(|number| Ok(Value::String(print(format, number)?)))
+        .collect()
 }
 
 /// Go's `%d`, `%05d` and `%x` with text around them: what sequences use.
 fn print(format: &str, number: i64) -> Result<String, String> {
     let unsupported = || format!("run-local does not know the format {format:?}");
     let (before, rest) = format.split_once('%').ok_or_else(unsupported)?;
-    let verb = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(unsupported)?;
+    let verb = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .ok_or_else(unsupported)?;
     let (flags, after) = rest.split_at(verb);
     let digits = match after.as_bytes().first() {
         Some(b'd') => number.to_string(),
@@ -108,12 +131,19 @@ fn print(format: &str, number: i64) -> Result<String, String> {
         Some(b'X') => format!("{number:X}"),
         _ => return Err(unsupported()),
     };
-    let width: usize = if flags.is_empty() { 0 } else { flags.parse().map_err(|_| unsupported())? };
+    let width: usize = if flags.is_empty() {
+        0
+    } else {
+        flags.parse().map_err(|_| unsupported())?
+    };
     if width > 100 {
         return Err(unsupported());
     }
-    let padded =
-        if flags.starts_with('0') { format!("{digits:0>width$}") } else { format!("{digits:>width$}") };
+    let padded = if flags.starts_with('0') {
+        format!("{digits:0>width$}")
+    } else {
+        format!("{digits:>width$}")
+    };
     Ok(format!("{before}{padded}{}", &after[1..]))
 }
 
@@ -123,13 +153,25 @@ mod tests {
     use serde_json::json;
 
     fn suffixes(repeat: &Loop) -> Vec<String> {
-        expand(repeat, &[]).unwrap().into_iter().map(|item| item.suffix).collect()
+        expand(repeat, &[])
+            .unwrap()
+            .into_iter()
+            .map(|item| item.suffix)
+            .collect()
     }
 
     #[test]
     fn items_of_all_kinds_are_named_as_the_controller_names_them() {
-        let items = Loop::Items(vec![json!("a"), json!(1), json!(true), json!({"b": "x", "a": 2})]);
-        assert_eq!(suffixes(&items), ["(0:a)", "(1:1)", "(2:true)", "(3:a:2,b:x)"]);
+        let items = Loop::Items(vec![
+            json!("a"),
+            json!(1),
+            json!(true),
+            json!({"b": "x", "a": 2}),
+        ]);
+        assert_eq!(
+            suffixes(&items),
+            ["(0:a)", "(1:1)", "(2:true)", "(3:a:2,b:x)"]
+        );
         let expanded = expand(&items, &[]).unwrap();
         assert_eq!(expanded[3].scope["item.a"], "2");
         assert_eq!(expanded[3].scope["item"], "{\"b\":\"x\",\"a\":2}");
@@ -145,8 +187,14 @@ mod tests {
                 format: format.map(str::to_owned),
             })
         };
-        assert_eq!(suffixes(&sequence("1", "3", None)), ["(0:1)", "(1:2)", "(2:3)"]);
-        assert_eq!(suffixes(&sequence("2", "1", Some("n%02d"))), ["(0:n02)", "(1:n01)"]);
+        assert_eq!(
+            suffixes(&sequence("1", "3", None)),
+            ["(0:1)", "(1:2)", "(2:3)"]
+        );
+        assert_eq!(
+            suffixes(&sequence("2", "1", Some("n%02d"))),
+            ["(0:n02)", "(1:n01)"]
+        );
         assert!(expand(&sequence("0", "99999999999", None), &[]).is_err());
     }
 

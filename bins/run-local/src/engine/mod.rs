@@ -112,7 +112,12 @@ impl Engine {
         }
         if let Some(on_exit) = self.workflow.on_exit.clone() {
             let seconds = started.elapsed().as_secs_f64();
-            scope::add_end(&mut self.lock_global(), end.phase, self.nodes.failures(), seconds);
+            scope::add_end(
+                &mut self.lock_global(),
+                end.phase,
+                self.nodes.failures(),
+                seconds,
+            );
             let handler = self.top_level(&on_exit, &format!("{}.onExit", self.workflow.name));
             let handler = self.run_until(handler, stop, None, Some(grace)).await;
             if handler.phase.is_bad() {
@@ -125,20 +130,30 @@ impl Engine {
     }
 
     fn deadline(&self, started: Instant) -> Result<Option<Instant>> {
-        let Some(text) = &self.workflow.active_deadline else { return Ok(None) };
-        let place = |why: &str| self.workflow.document.error("/spec/activeDeadlineSeconds", why);
+        let Some(text) = &self.workflow.active_deadline else {
+            return Ok(None);
+        };
+        let place = |why: &str| {
+            self.workflow
+                .document
+                .error("/spec/activeDeadlineSeconds", why)
+        };
         let text = replace(text, &[&self.lock_global()]).map_err(|why| place(&why))?;
-        let seconds = text.parse().map_err(|_| place("activeDeadlineSeconds is not a number"))?;
+        let seconds = text
+            .parse()
+            .map_err(|_| place("activeDeadlineSeconds is not a number"))?;
         Ok(Some(started + Duration::from_secs(seconds)))
     }
 
     /// Runs a single step.
     pub(crate) async fn run_step(self: &Arc<Self>, choice: &Choice, stop: &Stop) -> Outcome {
-        let call = self.top_level(&choice.template, &choice.node_name).map(|call| Call {
-            display_name: choice.display_name.clone(),
-            arguments: choice.arguments.clone(),
-            ..call
-        });
+        let call = self
+            .top_level(&choice.template, &choice.node_name)
+            .map(|call| Call {
+                display_name: choice.display_name.clone(),
+                arguments: choice.arguments.clone(),
+                ..call
+            });
         let end = self.run_until(call, stop, None, None).await;
         self.nodes.end(end.phase, &end.message);
         end
@@ -316,7 +331,8 @@ impl Engine {
         };
         let replace = |text: &str| self.replace(text, &[&scope]);
         let end = self.runner.run(&leaf, &replace, &stop).await;
-        self.nodes.finish(&id, end.phase, &end.message, Some(end.outputs.clone()));
+        self.nodes
+            .finish(&id, end.phase, &end.message, Some(end.outputs.clone()));
         Outcome {
             outbound: vec![id.clone()],
             id,
@@ -339,11 +355,17 @@ impl Engine {
             node_name: call.node_name.clone(),
             id: id.clone(),
             scope,
-            parallelism: call.template.parallelism.map(|count| Arc::new(Semaphore::new(count))),
+            parallelism: call
+                .template
+                .parallelism
+                .map(|count| Arc::new(Semaphore::new(count))),
             depth: call.depth + 1,
         };
-        let mut end =
-            if is_dag { self.run_dag(&mut frame).await } else { self.run_steps(&mut frame).await };
+        let mut end = if is_dag {
+            self.run_dag(&mut frame).await
+        } else {
+            self.run_steps(&mut frame).await
+        };
         if end.phase == Phase::Succeeded {
             match self.group_outputs(&call.template, &frame.scope) {
                 Ok(outputs) => end.outputs = outputs,
@@ -351,7 +373,8 @@ impl Engine {
             }
         }
         self.nodes.set_outbound(&id, &end.outbound);
-        self.nodes.finish(&id, end.phase, &end.message, end.outputs.clone());
+        self.nodes
+            .finish(&id, end.phase, &end.message, end.outputs.clone());
         Outcome { id, ..end }
     }
 
@@ -359,17 +382,30 @@ impl Engine {
         let mut parameters = Vec::new();
         for output in &template.outputs {
             let OutputSource::Parameter(tag) = &output.source else {
-                return Err(format!("the output {:?} of steps has no parameter", output.name));
+                return Err(format!(
+                    "the output {:?} of steps has no parameter",
+                    output.name
+                ));
             };
             // The field holds a tag, but its braces are often forgotten, and Argo takes both.
-            let tag = if tag.contains("{{") { tag.clone() } else { format!("{{{{{tag}}}}}") };
+            let tag = if tag.contains("{{") {
+                tag.clone()
+            } else {
+                format!("{{{{{tag}}}}}")
+            };
             let value = match self.replace(&tag, &[scope]) {
                 Ok(value) => value,
                 Err(why) => output.default.clone().ok_or(why)?,
             };
-            parameters.push(Parameter { name: output.name.clone(), value: Some(value) });
+            parameters.push(Parameter {
+                name: output.name.clone(),
+                value: Some(value),
+            });
         }
-        let outputs = Outputs { parameters, ..Outputs::default() };
+        let outputs = Outputs {
+            parameters,
+            ..Outputs::default()
+        };
         Ok((!outputs.parameters.is_empty()).then_some(outputs))
     }
 
@@ -400,7 +436,11 @@ impl Engine {
 
 impl Outcome {
     fn error(message: String) -> Self {
-        Outcome { phase: Phase::Error, message, ..Outcome::default() }
+        Outcome {
+            phase: Phase::Error,
+            message,
+            ..Outcome::default()
+        }
     }
 
     /// The end of what did not start because everything is told to end.
@@ -414,5 +454,7 @@ impl Outcome {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -56,7 +56,9 @@ impl Nodes {
     }
 
     fn lock(&self) -> MutexGuard<'_, WorkflowStatus> {
-        self.status.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.status
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// A node's id: the controller's rule (`Workflow.NodeID`), so that links and pod names
@@ -65,9 +67,9 @@ impl Nodes {
         if node_name == self.workflow {
             return self.workflow.clone();
         }
-        let hash = node_name
-            .bytes()
-            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let hash = node_name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
         format!("{}-{hash}", self.workflow)
     }
 
@@ -88,7 +90,9 @@ impl Nodes {
             phase: Phase::Running,
             boundary_id: new.boundary.unwrap_or_default().to_owned(),
             started_at: Some(now()),
-            inputs: Inputs { parameters: new.inputs.iter().map(parameter).collect() },
+            inputs: Inputs {
+                parameters: new.inputs.iter().map(parameter).collect(),
+            },
             ..NodeStatus::default()
         };
         let mut status = self.lock();
@@ -172,13 +176,18 @@ impl Nodes {
 
     /// Writes the object with its status to the status file, whole or not at all.
     pub(crate) fn write(&self) -> Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
         let mut object = self.object.clone();
         let status = serde_json::to_value(&*self.lock()).or_failed(|| "write the status")?;
         if let Some(fields) = object.as_object_mut() {
             fields.insert("status".to_owned(), status);
         }
-        let text = if file.extension().is_some_and(|extension| extension == "json") {
+        let text = if file
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             serde_json::to_string_pretty(&object).or_failed(|| "write the status")?
         } else {
             common::yaml::to_string(&object)?

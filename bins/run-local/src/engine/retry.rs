@@ -18,7 +18,9 @@ impl Engine {
         call: &Call,
         inputs: &[(String, String)],
     ) -> Outcome {
-        let Some(retry) = &call.template.retry else { return Outcome::default() };
+        let Some(retry) = &call.template.retry else {
+            return Outcome::default();
+        };
         let id = self.start(call, "Retry", inputs);
         let first = Instant::now();
         let mut attempt = 0;
@@ -34,7 +36,11 @@ impl Engine {
             if !end.phase.is_bad() {
                 break (end, String::new());
             }
-            let last = LastAttempt { end: &end, seconds: started.elapsed().as_secs(), attempt };
+            let last = LastAttempt {
+                end: &end,
+                seconds: started.elapsed().as_secs(),
+                attempt,
+            };
             match self.wait_to_retry(retry, inputs, &last, first).await {
                 Ok(()) => {}
                 Err(message) => break (end, message),
@@ -42,10 +48,18 @@ impl Engine {
             attempt += 1;
             tracing::info!("{}: {}, trying again", call.display_name, end.message);
         };
-        let message =
-            if message.is_empty() { last.message.clone() } else { format!("{message}: {}", last.message) };
-        self.nodes.finish(&id, last.phase, &message, last.outputs.clone());
-        Outcome { id, message, ..last }
+        let message = if message.is_empty() {
+            last.message.clone()
+        } else {
+            format!("{message}: {}", last.message)
+        };
+        self.nodes
+            .finish(&id, last.phase, &message, last.outputs.clone());
+        Outcome {
+            id,
+            message,
+            ..last
+        }
     }
 
     /// Waits as long as the strategy says; an error is why there is no further attempt.
@@ -71,8 +85,10 @@ impl Engine {
         let scope = super::scope::of_inputs(inputs);
         if let Some(limit) = &retry.limit {
             let limit = self.replace(limit, &[&scope])?;
-            let limit: usize =
-                limit.trim().parse().map_err(|_| format!("retry limit {limit:?} is no number"))?;
+            let limit: usize = limit
+                .trim()
+                .parse()
+                .map_err(|_| format!("retry limit {limit:?} is no number"))?;
             if last.attempt >= limit {
                 return Err("No more retries left".to_owned());
             }
@@ -82,7 +98,9 @@ impl Engine {
         {
             return Err("retryStrategy.expression evaluated to false".to_owned());
         }
-        let Some(backoff) = &retry.backoff else { return Ok(()) };
+        let Some(backoff) = &retry.backoff else {
+            return Ok(());
+        };
         let wait = self.backoff(backoff, &scope, last.attempt, first)?;
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
@@ -107,7 +125,8 @@ impl Engine {
             None => 1,
         };
         let exponent = u32::try_from(attempt).unwrap_or(u32::MAX);
-        let mut wait = read(&backoff.duration)?.saturating_mul(factor.max(1).saturating_pow(exponent));
+        let mut wait =
+            read(&backoff.duration)?.saturating_mul(factor.max(1).saturating_pow(exponent));
         if let Some(cap) = &backoff.cap {
             wait = wait.min(read(cap)?);
         }
@@ -129,7 +148,11 @@ struct LastAttempt<'a> {
 
 impl LastAttempt<'_> {
     fn name(&self, name: &str) -> Option<Operand> {
-        let exit_code = self.end.outputs.as_ref().and_then(|outputs| outputs.exit_code.clone());
+        let exit_code = self
+            .end
+            .outputs
+            .as_ref()
+            .and_then(|outputs| outputs.exit_code.clone());
         let text = match name {
             "lastRetry.exitCode" => exit_code.unwrap_or_else(|| "-1".to_owned()),
             "lastRetry.status" => self.end.phase.as_str().to_owned(),

@@ -26,11 +26,18 @@ pub(crate) fn of_workflow(workflow: &Workflow, started_at: &str) -> Scope {
     for (name, value) in &workflow.parameters {
         set(&format!("parameters.{name}"), value);
     }
-    for (kind, pairs) in [("labels", &workflow.labels), ("annotations", &workflow.annotations)] {
+    for (kind, pairs) in [
+        ("labels", &workflow.labels),
+        ("annotations", &workflow.annotations),
+    ] {
         for (name, value) in pairs {
             set(&format!("{kind}.{name}"), value);
         }
-        let map: Value = pairs.iter().map(|(k, v)| (k.clone(), json!(v))).collect::<serde_json::Map<_, _>>().into();
+        let map: Value = pairs
+            .iter()
+            .map(|(k, v)| (k.clone(), json!(v)))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
         set(kind, &map.to_string());
         set(&format!("{kind}.json"), &map.to_string());
     }
@@ -53,13 +60,17 @@ pub(crate) fn of_inputs(inputs: &[(String, String)]) -> Scope {
         .iter()
         .map(|(name, value)| (format!("inputs.parameters.{name}"), value.clone()))
         .collect();
-    scope.insert("inputs.parameters".to_owned(), list_of_parameters(inputs.iter()));
+    scope.insert(
+        "inputs.parameters".to_owned(),
+        list_of_parameters(inputs.iter()),
+    );
     scope
 }
 
 fn list_of_parameters<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
-    let list: Vec<Value> =
-        pairs.map(|(name, value)| json!({"name": name, "value": value})).collect();
+    let list: Vec<Value> = pairs
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
     Value::Array(list).to_string()
 }
 
@@ -70,7 +81,12 @@ pub(crate) fn add_task(scope: &mut Scope, prefix: &str, end: &Outcome, status: &
     };
     set("id", &end.id);
     set("status", end.phase.as_str());
-    if let Some(NodeStatus { started_at, finished_at, .. }) = status.nodes.get(&end.id) {
+    if let Some(NodeStatus {
+        started_at,
+        finished_at,
+        ..
+    }) = status.nodes.get(&end.id)
+    {
         set("startedAt", started_at.as_deref().unwrap_or_default());
         set("finishedAt", finished_at.as_deref().unwrap_or_default());
     }
@@ -98,21 +114,33 @@ pub(crate) fn add_repeated(scope: &mut Scope, prefix: &str, ends: &[Outcome]) {
         .map(|result| serde_json::from_str(result).unwrap_or_else(|_| json!(result)))
         .collect();
     if !results.is_empty() {
-        scope.insert(format!("{prefix}.outputs.result"), Value::Array(results).to_string());
+        scope.insert(
+            format!("{prefix}.outputs.result"),
+            Value::Array(results).to_string(),
+        );
     }
     let mut maps = Vec::new();
     let mut lists: std::collections::BTreeMap<&str, Vec<Value>> = std::collections::BTreeMap::new();
-    for outputs in outputs.iter().filter(|outputs| !outputs.parameters.is_empty()) {
+    for outputs in outputs
+        .iter()
+        .filter(|outputs| !outputs.parameters.is_empty())
+    {
         let mut map = serde_json::Map::new();
         for parameter in &outputs.parameters {
             let value = json!(parameter.value.as_deref().unwrap_or_default());
-            lists.entry(&parameter.name).or_default().push(value.clone());
+            lists
+                .entry(&parameter.name)
+                .or_default()
+                .push(value.clone());
             map.insert(parameter.name.clone(), value);
         }
         maps.push(Value::Object(map));
     }
     if !maps.is_empty() {
-        scope.insert(format!("{prefix}.outputs.parameters"), Value::Array(maps).to_string());
+        scope.insert(
+            format!("{prefix}.outputs.parameters"),
+            Value::Array(maps).to_string(),
+        );
     }
     for (name, list) in lists {
         let list = Value::Array(list).to_string();

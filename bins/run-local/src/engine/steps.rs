@@ -12,11 +12,16 @@ use crate::manifest::{Body, Task};
 impl Engine {
     pub(crate) async fn run_steps(self: &Arc<Self>, frame: &mut Frame) -> Outcome {
         let template = frame.template.clone();
-        let Body::Steps(groups) = &template.body else { return Outcome::default() };
+        let Body::Steps(groups) = &template.body else {
+            return Outcome::default();
+        };
         let mut previous = vec![frame.id.clone()];
         for (index, group) in groups.iter().enumerate() {
             if self.stop().asked().is_some() {
-                return Outcome { outbound: previous, ..Outcome::stopped() };
+                return Outcome {
+                    outbound: previous,
+                    ..Outcome::stopped()
+                };
             }
             let name = format!("{}[{index}]", frame.node_name);
             let group_id = self.nodes.start(&NewNode {
@@ -29,9 +34,15 @@ impl Engine {
             });
             self.nodes.follow(&previous, &group_id);
             let ends = self.run_group(frame, group, &name, &group_id).await;
-            let outbound: Vec<String> =
-                ends.iter().flat_map(|end| end.whole.outbound.clone()).collect();
-            previous = if outbound.is_empty() { vec![group_id.clone()] } else { outbound };
+            let outbound: Vec<String> = ends
+                .iter()
+                .flat_map(|end| end.whole.outbound.clone())
+                .collect();
+            previous = if outbound.is_empty() {
+                vec![group_id.clone()]
+            } else {
+                outbound
+            };
             if let Some(failed) = unsuccessful(group, &ends) {
                 self.nodes.finish(&group_id, Phase::Failed, &failed, None);
                 return Outcome {
@@ -49,7 +60,11 @@ impl Engine {
                 scope::add_repeated(&mut frame.scope, &prefix, &end.items);
             }
         }
-        Outcome { phase: Phase::Succeeded, outbound: previous, ..Outcome::default() }
+        Outcome {
+            phase: Phase::Succeeded,
+            outbound: previous,
+            ..Outcome::default()
+        }
     }
 
     async fn run_group(

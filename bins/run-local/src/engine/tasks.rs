@@ -56,7 +56,10 @@ impl Engine {
     pub(crate) async fn run_task(self: Arc<Self>, mut site: Site) -> TaskEnd {
         let Some(repeat) = site.task.repeat.clone() else {
             let whole = self.run_item(&site, None).await;
-            return TaskEnd { whole, items: Vec::new() };
+            return TaskEnd {
+                whole,
+                items: Vec::new(),
+            };
         };
         let items = {
             let global = self.lock_global().clone();
@@ -67,7 +70,9 @@ impl Engine {
             Err(why) => return self.not_run(&site, None, Phase::Error, &why).into(),
         };
         if items.is_empty() {
-            return self.not_run(&site, None, Phase::Skipped, "Skipped, empty params").into();
+            return self
+                .not_run(&site, None, Phase::Skipped, "Skipped, empty params")
+                .into();
         }
         let group = site.group_items.then(|| self.start_item_group(&site));
         if let Some(id) = &group {
@@ -115,9 +120,9 @@ impl Engine {
         let empty = Scope::new();
         let scopes = [item.map_or(&empty, |item| &item.scope), &site.scope];
         if let Some(when) = &site.task.when {
-            let holds = self.replace(when, &scopes).and_then(|when| {
-                Expression::when(&when).map(|holds| (holds, when))
-            });
+            let holds = self
+                .replace(when, &scopes)
+                .and_then(|when| Expression::when(&when).map(|holds| (holds, when)));
             match holds {
                 Ok((true, _)) => {}
                 Ok((false, when)) => {
@@ -127,11 +132,9 @@ impl Engine {
                 Err(why) => return self.not_run(site, item, Phase::Error, &why),
             }
         }
-        let argument = |(name, value): &(String, String)| {
-            Ok((name.clone(), self.replace(value, &scopes)?))
-        };
-        let arguments: Result<Vec<_>, String> =
-            site.task.arguments.iter().map(argument).collect();
+        let argument =
+            |(name, value): &(String, String)| Ok((name.clone(), self.replace(value, &scopes)?));
+        let arguments: Result<Vec<_>, String> = site.task.arguments.iter().map(argument).collect();
         let arguments = match arguments {
             Ok(arguments) => arguments,
             Err(why) => return self.not_run(site, item, Phase::Error, &why),
@@ -207,7 +210,10 @@ impl Engine {
 
 impl From<Outcome> for TaskEnd {
     fn from(whole: Outcome) -> Self {
-        TaskEnd { whole, items: Vec::new() }
+        TaskEnd {
+            whole,
+            items: Vec::new(),
+        }
     }
 }
 
@@ -223,7 +229,11 @@ fn worst(ends: &[Outcome]) -> Outcome {
         Phase::Succeeded => 1,
         _ => 0,
     };
-    let mut whole = ends.iter().max_by_key(|end| rank(end.phase)).cloned().unwrap_or_default();
+    let mut whole = ends
+        .iter()
+        .max_by_key(|end| rank(end.phase))
+        .cloned()
+        .unwrap_or_default();
     whole.outbound = ends.iter().flat_map(|end| end.outbound.clone()).collect();
     whole.outputs = None;
     if whole.phase.is_bad() {

@@ -13,12 +13,17 @@ enum Token {
     Symbol(&'static str),
 }
 
-const SYMBOLS: [&str; 14] =
-    ["&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ","];
+const SYMBOLS: [&str; 14] = [
+    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ",",
+];
 
 /// Parses a whole expression; `hyphens`: a name may have them.
 pub(super) fn parse(text: &str, hyphens: bool) -> Result<Node, String> {
-    let mut parser = Parser { tokens: tokens(text, hyphens)?, next: 0, depth: 0 };
+    let mut parser = Parser {
+        tokens: tokens(text, hyphens)?,
+        next: 0,
+        depth: 0,
+    };
     let node = parser.either()?;
     match parser.tokens.get(parser.next) {
         None => Ok(node),
@@ -70,9 +75,10 @@ fn word(word: &str) -> Result<Token, String> {
         "and" => Token::Symbol("&&"),
         "or" => Token::Symbol("||"),
         "not" => Token::Symbol("!"),
-        _ if word.starts_with(|c: char| c.is_ascii_digit()) => {
-            Token::Number(word.parse().map_err(|_| format!("{word:?} is not a number"))?)
-        }
+        _ if word.starts_with(|c: char| c.is_ascii_digit()) => Token::Number(
+            word.parse()
+                .map_err(|_| format!("{word:?} is not a number"))?,
+        ),
         _ => Token::Word(word.to_owned()),
     })
 }
@@ -106,7 +112,11 @@ impl Parser {
     }
 
     fn expect(&mut self, symbol: &str) -> Result<(), String> {
-        if self.take(symbol) { Ok(()) } else { Err(format!("{symbol:?} is missing")) }
+        if self.take(symbol) {
+            Ok(())
+        } else {
+            Err(format!("{symbol:?} is missing"))
+        }
     }
 
     fn either(&mut self) -> Result<Node, String> {
@@ -151,7 +161,11 @@ impl Parser {
             None => Ok(left),
             Some(Comparison::In) => {
                 let right = self.list()?;
-                Ok(Node::Compare(Comparison::In, Box::new(left), Box::new(right)))
+                Ok(Node::Compare(
+                    Comparison::In,
+                    Box::new(left),
+                    Box::new(right),
+                ))
             }
             Some(comparison) => {
                 let right = self.operand()?;

@@ -31,7 +31,11 @@ pub(crate) struct EnvVar {
 pub(crate) enum EnvSource {
     Value(String),
     /// A key of a secret or config map.
-    Key { object: String, key: String, optional: bool },
+    Key {
+        object: String,
+        key: String,
+        optional: bool,
+    },
     /// A field of the pod, as the downward API has it.
     Field(String),
 }
@@ -59,15 +63,30 @@ impl Container {
         script: bool,
         not_applied: &mut BTreeSet<String>,
     ) -> Result<Self> {
-        cursor.check(if script { &fields::SCRIPT } else { &fields::CONTAINER }, not_applied)?;
+        cursor.check(
+            if script {
+                &fields::SCRIPT
+            } else {
+                &fields::CONTAINER
+            },
+            not_applied,
+        )?;
         let container = Container {
             command: cursor.texts("command")?,
             args: cursor.texts("args")?,
-            source: if script { Some(cursor.required_text("source")?) } else { None },
+            source: if script {
+                Some(cursor.required_text("source")?)
+            } else {
+                None
+            },
             env: read_each(cursor, "env", |env| read_env(env, not_applied))?,
             env_from: read_each(cursor, "envFrom", |from| read_env_from(from, not_applied))?,
-            working_dir: cursor.text("workingDir")?.filter(|folder| !folder.is_empty()),
-            mounts: read_each(cursor, "volumeMounts", |mount| read_mount(mount, not_applied))?,
+            working_dir: cursor
+                .text("workingDir")?
+                .filter(|folder| !folder.is_empty()),
+            mounts: read_each(cursor, "volumeMounts", |mount| {
+                read_mount(mount, not_applied)
+            })?,
         };
         if container.command.is_empty() {
             return Err(cursor
@@ -117,7 +136,11 @@ fn read_env(env: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<EnvVar> 
 fn read_env_from(from: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<EnvFrom> {
     from.check(&fields::ENV_FROM, not_applied)?;
     let secret = from.field("secretRef");
-    let object = if secret.value.is_null() { from.field("configMapRef") } else { secret };
+    let object = if secret.value.is_null() {
+        from.field("configMapRef")
+    } else {
+        secret
+    };
     Ok(EnvFrom {
         object: object.required_text("name")?,
         prefix: from.text("prefix")?.unwrap_or_default(),

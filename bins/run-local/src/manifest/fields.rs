@@ -106,12 +106,27 @@ const CONTAINER_CLUSTER_ONLY: &[&str] = &[
 ];
 
 pub(crate) const CONTAINER: Fields = Fields {
-    honoured: &["args", "command", "env", "envFrom", "volumeMounts", "workingDir"],
+    honoured: &[
+        "args",
+        "command",
+        "env",
+        "envFrom",
+        "volumeMounts",
+        "workingDir",
+    ],
     cluster_only: CONTAINER_CLUSTER_ONLY,
 };
 
 pub(crate) const SCRIPT: Fields = Fields {
-    honoured: &["args", "command", "env", "envFrom", "source", "volumeMounts", "workingDir"],
+    honoured: &[
+        "args",
+        "command",
+        "env",
+        "envFrom",
+        "source",
+        "volumeMounts",
+        "workingDir",
+    ],
     cluster_only: CONTAINER_CLUSTER_ONLY,
 };
 
@@ -147,41 +162,77 @@ pub(crate) const TASK: Fields = Fields {
 
 // In Argo a task of a DAG that can start does start, failFast or not: see `assessDAGPhase`
 // in its workflow/controller/dag.go.
-pub(crate) const DAG: Fields = Fields { honoured: &["failFast", "tasks"], cluster_only: &[] };
-pub(crate) const ARGUMENTS: Fields = Fields { honoured: &["parameters"], cluster_only: &[] };
-pub(crate) const INPUTS: Fields = Fields { honoured: &["parameters"], cluster_only: &[] };
-pub(crate) const OUTPUTS: Fields =
-    Fields { honoured: &["parameters"], cluster_only: &["artifacts"] };
+pub(crate) const DAG: Fields = Fields {
+    honoured: &["failFast", "tasks"],
+    cluster_only: &[],
+};
+pub(crate) const ARGUMENTS: Fields = Fields {
+    honoured: &["parameters"],
+    cluster_only: &[],
+};
+pub(crate) const INPUTS: Fields = Fields {
+    honoured: &["parameters"],
+    cluster_only: &[],
+};
+pub(crate) const OUTPUTS: Fields = Fields {
+    honoured: &["parameters"],
+    cluster_only: &["artifacts"],
+};
 pub(crate) const PARAMETER: Fields = Fields {
     honoured: &["default", "name", "value"],
     cluster_only: &["description", "enum"],
 };
-pub(crate) const OUTPUT_PARAMETER: Fields =
-    Fields { honoured: &["name", "valueFrom"], cluster_only: &["description"] };
-pub(crate) const VALUE_FROM: Fields =
-    Fields { honoured: &["default", "parameter", "path"], cluster_only: &[] };
+pub(crate) const OUTPUT_PARAMETER: Fields = Fields {
+    honoured: &["name", "valueFrom"],
+    cluster_only: &["description"],
+};
+pub(crate) const VALUE_FROM: Fields = Fields {
+    honoured: &["default", "parameter", "path"],
+    cluster_only: &[],
+};
 pub(crate) const RETRY: Fields = Fields {
     honoured: &["backoff", "expression", "limit", "retryPolicy"],
     cluster_only: &["affinity"],
 };
-pub(crate) const BACKOFF: Fields =
-    Fields { honoured: &["cap", "duration", "factor", "maxDuration"], cluster_only: &[] };
-pub(crate) const CONTINUE_ON: Fields = Fields { honoured: &["error", "failed"], cluster_only: &[] };
-pub(crate) const SEQUENCE: Fields =
-    Fields { honoured: &["count", "end", "format", "start"], cluster_only: &[] };
+pub(crate) const BACKOFF: Fields = Fields {
+    honoured: &["cap", "duration", "factor", "maxDuration"],
+    cluster_only: &[],
+};
+pub(crate) const CONTINUE_ON: Fields = Fields {
+    honoured: &["error", "failed"],
+    cluster_only: &[],
+};
+pub(crate) const SEQUENCE: Fields = Fields {
+    honoured: &["count", "end", "format", "start"],
+    cluster_only: &[],
+};
 pub(crate) const MOUNT: Fields = Fields {
     honoured: &["mountPath", "name", "readOnly", "subPath"],
     cluster_only: &["mountPropagation", "recursiveReadOnly"],
 };
-pub(crate) const ENV: Fields = Fields { honoured: &["name", "value", "valueFrom"], cluster_only: &[] };
+pub(crate) const ENV: Fields = Fields {
+    honoured: &["name", "value", "valueFrom"],
+    cluster_only: &[],
+};
 pub(crate) const ENV_SOURCE: Fields = Fields {
     honoured: &["configMapKeyRef", "fieldRef", "secretKeyRef"],
     cluster_only: &[],
 };
-pub(crate) const ENV_FROM: Fields =
-    Fields { honoured: &["configMapRef", "prefix", "secretRef"], cluster_only: &[] };
+pub(crate) const ENV_FROM: Fields = Fields {
+    honoured: &["configMapRef", "prefix", "secretRef"],
+    cluster_only: &[],
+};
 pub(crate) const VOLUME: Fields = Fields {
-    honoured: &["configMap", "emptyDir", "ephemeral", "hostPath", "name", "nfs", "persistentVolumeClaim", "secret"],
+    honoured: &[
+        "configMap",
+        "emptyDir",
+        "ephemeral",
+        "hostPath",
+        "name",
+        "nfs",
+        "persistentVolumeClaim",
+        "secret",
+    ],
     cluster_only: &[],
 };
 
@@ -214,7 +265,12 @@ impl<'a> Cursor<'a> {
 
     fn child(&self, key: &str, value: &'a Value) -> Cursor<'a> {
         let pointer = format!("{}/{}", self.pointer, pointer_segment(key));
-        Cursor { document: self.document, pointer, value, owner: self.owner.clone() }
+        Cursor {
+            document: self.document,
+            pointer,
+            value,
+            owner: self.owner.clone(),
+        }
     }
 
     /// The same place under another name in errors.
@@ -236,7 +292,8 @@ impl<'a> Cursor<'a> {
 
     /// `FILE:LINE: OWNER: what`.
     pub(crate) fn error(&self, what: impl std::fmt::Display) -> Error {
-        self.document.error(&self.pointer, format!("{}: {what}", self.owner))
+        self.document
+            .error(&self.pointer, format!("{}: {what}", self.owner))
     }
 
     fn name(&self) -> &str {
@@ -260,8 +317,13 @@ impl<'a> Cursor<'a> {
                 not_applied.insert(name.clone());
             } else {
                 return Err(field
-                    .error(format!("run-local does not support the field {:?}", self.path_to(name)))
-                    .hint("it would change what runs; take it out, or run this workflow on a cluster"));
+                    .error(format!(
+                        "run-local does not support the field {:?}",
+                        self.path_to(name)
+                    ))
+                    .hint(
+                        "it would change what runs; take it out, or run this workflow on a cluster",
+                    ));
             }
         }
         Ok(())
@@ -327,7 +389,11 @@ impl<'a> Cursor<'a> {
         if cursor.value.is_null() {
             return Ok(None);
         }
-        match cursor.value.as_u64().and_then(|number| usize::try_from(number).ok()) {
+        match cursor
+            .value
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok())
+        {
             Some(number) if number > 0 => Ok(Some(number)),
             _ => Err(cursor.error(format!("{field} is not a whole number above 0"))),
         }
@@ -364,7 +430,9 @@ impl<'a> Cursor<'a> {
     pub(crate) fn text_map(&self, field: &str) -> Vec<(String, String)> {
         let empty = Map::new();
         let map = self.field(field).value.as_object().unwrap_or(&empty);
-        map.iter().filter_map(|(key, value)| Some((key.clone(), scalar(value)?))).collect()
+        map.iter()
+            .filter_map(|(key, value)| Some((key.clone(), scalar(value)?)))
+            .collect()
     }
 }
 

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use common::Result;
 use common::yaml::Document;
 
-pub(crate) use container::{Container, EnvFrom, EnvSource, EnvVar, Mount};
+pub(crate) use container::{Container, EnvSource, Mount};
 pub(crate) use fields::scalar;
 pub(crate) use task::{Loop, Sequence, Task};
-pub(crate) use template::{Body, Input, Output, OutputSource, Retry, RetryPolicy, Template};
+pub(crate) use template::{Backoff, Body, Input, OutputSource, Retry, RetryPolicy, Template};
 pub(crate) use volume::{Volume, VolumeSource};
 
 use fields::Cursor;
@@ -64,7 +64,9 @@ impl Workflow {
         let mut volumes = volume::read(&spec, &mut not_applied)?;
         volumes.extend(volume::read_claim_templates(&spec, &name)?);
         let workflow = Workflow {
-            namespace: metadata.text("namespace")?.unwrap_or_else(|| "default".to_owned()),
+            namespace: metadata
+                .text("namespace")?
+                .unwrap_or_else(|| "default".to_owned()),
             labels: metadata.text_map("labels"),
             annotations: metadata.text_map("annotations"),
             service_account: spec
@@ -90,7 +92,10 @@ impl Workflow {
 fn name(metadata: &Cursor) -> Result<String> {
     let name = match metadata.text("name")?.filter(|name| !name.is_empty()) {
         Some(name) => name,
-        None => match metadata.text("generateName")?.filter(|prefix| !prefix.is_empty()) {
+        None => match metadata
+            .text("generateName")?
+            .filter(|prefix| !prefix.is_empty())
+        {
             Some(prefix) => format!("{prefix}{:05x}", std::process::id() & 0xf_ffff),
             None => return Err(metadata.error("metadata has neither name nor generateName")),
         },
@@ -100,12 +105,16 @@ fn name(metadata: &Cursor) -> Result<String> {
             !label.is_empty()
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         });
     if good {
         Ok(name)
     } else {
-        Err(metadata.field("name").error(format!("{name:?} is not a DNS-1123 name")))
+        Err(metadata
+            .field("name")
+            .error(format!("{name:?} is not a DNS-1123 name")))
     }
 }
 
@@ -136,8 +145,9 @@ fn parameters(
         };
         parameters.push((name, value));
     }
-    if let Some((unknown, _)) =
-        given.iter().find(|(name, _)| !parameters.iter().any(|(other, _)| other == name))
+    if let Some((unknown, _)) = given
+        .iter()
+        .find(|(name, _)| !parameters.iter().any(|(other, _)| other == name))
     {
         return Err(arguments.error(format!(
             "-p {unknown}: the workflow declares no parameter of this name"

@@ -62,9 +62,9 @@ impl Task {
         let name = cursor.required_text("name")?;
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if !name.chars().all(allowed) || name.len() > 128 {
-            return Err(cursor
-                .field("name")
-                .error(format!("step name {name:?} is not made of letters, digits, - and _")));
+            return Err(cursor.field("name").error(format!(
+                "step name {name:?} is not made of letters, digits, - and _"
+            )));
         }
         let continue_on = cursor.field("continueOn");
         continue_on.check(&fields::CONTINUE_ON, not_applied)?;
@@ -112,10 +112,7 @@ impl Task {
     }
 }
 
-fn arguments(
-    cursor: &Cursor,
-    not_applied: &mut BTreeSet<String>,
-) -> Result<Vec<(String, String)>> {
+fn arguments(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Vec<(String, String)>> {
     let arguments = cursor.field("arguments");
     arguments.check(&fields::ARGUMENTS, not_applied)?;
     let mut values = Vec::new();
@@ -138,7 +135,9 @@ fn read_loop(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Opti
     let mut found = Vec::new();
     if !cursor.field("withItems").value.is_null() {
         let items = cursor.items("withItems")?;
-        found.push(Loop::Items(items.iter().map(|item| item.value.clone()).collect()));
+        found.push(Loop::Items(
+            items.iter().map(|item| item.value.clone()).collect(),
+        ));
     }
     if let Some(text) = cursor.text("withParam")?.filter(|text| !text.is_empty()) {
         found.push(Loop::Param(text));

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use common::Result;
-use common::yaml::pointer_segment;
 
 use super::container::Container;
 use super::fields::{self, Cursor};
@@ -129,8 +128,10 @@ impl Template {
 
 fn read_body(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Body> {
     let kinds = ["container", "script", "steps", "dag"];
-    let given: Vec<&str> =
-        kinds.into_iter().filter(|kind| !cursor.field(kind).value.is_null()).collect();
+    let given: Vec<&str> = kinds
+        .into_iter()
+        .filter(|kind| !cursor.field(kind).value.is_null())
+        .collect();
     let [kind] = given[..] else {
         return Err(cursor.error("a template has one of container, script, steps and dag"));
     };
@@ -155,7 +156,10 @@ fn read_body(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Body
             field.check(&fields::DAG, not_applied)?;
             let tasks = field.items("tasks")?;
             Body::Dag(
-                tasks.iter().map(|task| Task::read_task(task, not_applied)).collect::<Result<_>>()?,
+                tasks
+                    .iter()
+                    .map(|task| Task::read_task(task, not_applied))
+                    .collect::<Result<_>>()?,
             )
         }
     };
@@ -172,7 +176,10 @@ fn mark_wanted_results(body: &mut Body, cursor: &Cursor) {
     };
     match body {
         Body::Leaf(_) => {}
-        Body::Steps(groups) => groups.iter_mut().flatten().for_each(|task| mark(task, "steps")),
+        Body::Steps(groups) => groups
+            .iter_mut()
+            .flatten()
+            .for_each(|task| mark(task, "steps")),
         Body::Dag(tasks) => tasks.iter_mut().for_each(|task| mark(task, "tasks")),
     }
 }
@@ -187,7 +194,10 @@ fn read_inputs(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Ve
             Some(value) => Some(value),
             None => parameter.scalar("default")?,
         };
-        list.push(Input { name: parameter.required_text("name")?, default });
+        list.push(Input {
+            name: parameter.required_text("name")?,
+            default,
+        });
     }
     Ok(list)
 }
@@ -222,7 +232,9 @@ fn read_retry(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Opt
     retry.check(&fields::RETRY, not_applied)?;
     let expression = match retry.text("expression")?.filter(|text| !text.is_empty()) {
         Some(text) => Some(Expression::parse(&text).map_err(|why| {
-            retry.field("expression").error(format!("retryStrategy.expression: {why}"))
+            retry
+                .field("expression")
+                .error(format!("retryStrategy.expression: {why}"))
         })?),
         None => None,
     };
@@ -251,10 +263,10 @@ fn read_retry(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Opt
             max_duration: backoff.scalar("maxDuration")?,
         })
     };
-    Ok(Some(Retry { limit: retry.scalar("limit")?, policy, expression, backoff }))
-}
-
-/// The JSON pointer of a field of a template.
-pub(crate) fn field_pointer(template: &Template, field: &str) -> String {
-    format!("{}/{}", template.pointer, pointer_segment(field))
+    Ok(Some(Retry {
+        limit: retry.scalar("limit")?,
+        policy,
+        expression,
+        backoff,
+    }))
 }

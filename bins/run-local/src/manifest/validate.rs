@@ -42,13 +42,16 @@ const WORKFLOW_TAGS: [&str; 15] = [
 ];
 
 pub(super) fn check(workflow: &Workflow, spec: &Cursor) -> Result<()> {
-    for (field, name) in
-        [("entrypoint", Some(&workflow.entrypoint)), ("onExit", workflow.on_exit.as_ref())]
-    {
+    for (field, name) in [
+        ("entrypoint", Some(&workflow.entrypoint)),
+        ("onExit", workflow.on_exit.as_ref()),
+    ] {
         if let Some(name) = name
             && !workflow.templates.contains_key(name)
         {
-            return Err(spec.field(field).error(format!("there is no template {name:?}")));
+            return Err(spec
+                .field(field)
+                .error(format!("there is no template {name:?}")));
         }
     }
     for template in workflow.templates.values() {
@@ -60,15 +63,20 @@ pub(super) fn check(workflow: &Workflow, spec: &Cursor) -> Result<()> {
 fn check_tags_of_arguments(workflow: &Workflow, spec: &Cursor) -> Result<()> {
     for tag in tags(&spec.field("arguments").value.to_string()) {
         if !is_workflow_tag(workflow, tag) {
-            return Err(spec.field("arguments").error(format!("failed to resolve {{{{{tag}}}}}")));
+            return Err(spec
+                .field("arguments")
+                .error(format!("failed to resolve {{{{{tag}}}}}")));
         }
     }
     Ok(())
 }
 
 fn check_template(workflow: &Workflow, template: &Template) -> Result<()> {
-    let cursor =
-        Cursor::at(&workflow.document, &template.pointer, &format!("template {:?}", template.name));
+    let cursor = Cursor::at(
+        &workflow.document,
+        &template.pointer,
+        &format!("template {:?}", template.name),
+    );
     let mut names = HashSet::new();
     for task in template.body.tasks() {
         let place = Cursor::at(&workflow.document, &task.pointer, &cursor.owner);
@@ -103,17 +111,26 @@ fn check_arguments(place: &Cursor, task: &Task, called: &Template) -> Result<()>
 }
 
 fn check_dag(workflow: &Workflow, cursor: &Cursor, tasks: &[Task]) -> Result<()> {
-    let waits: BTreeMap<&str, Vec<String>> =
-        tasks.iter().map(|task| (task.name.as_str(), task.waits_for())).collect();
+    let waits: BTreeMap<&str, Vec<String>> = tasks
+        .iter()
+        .map(|task| (task.name.as_str(), task.waits_for()))
+        .collect();
     for task in tasks {
         let place = Cursor::at(&workflow.document, &task.pointer, &cursor.owner);
-        if let Some(missing) =
-            waits[task.name.as_str()].iter().find(|name| !waits.contains_key(name.as_str()))
+        if let Some(missing) = waits[task.name.as_str()]
+            .iter()
+            .find(|name| !waits.contains_key(name.as_str()))
         {
-            return Err(place
-                .error(format!("task {:?} waits for {missing:?}, which is no task", task.name)));
+            return Err(place.error(format!(
+                "task {:?} waits for {missing:?}, which is no task",
+                task.name
+            )));
         }
-        for name in task.depends.iter().flat_map(crate::expression::Expression::names) {
+        for name in task
+            .depends
+            .iter()
+            .flat_map(crate::expression::Expression::names)
+        {
             if let Some((_, condition)) = name.split_once('.')
                 && !CONDITIONS.contains(&condition)
             {
@@ -125,9 +142,10 @@ fn check_dag(workflow: &Workflow, cursor: &Cursor, tasks: &[Task]) -> Result<()>
         }
     }
     match find_cycle(&waits) {
-        Some(cycle) => Err(cursor
-            .field("dag")
-            .error(format!("tasks wait for one another in a circle: {}", cycle.join(" -> ")))),
+        Some(cycle) => Err(cursor.field("dag").error(format!(
+            "tasks wait for one another in a circle: {}",
+            cycle.join(" -> ")
+        ))),
         None => Ok(()),
     }
 }
@@ -139,15 +157,20 @@ fn find_cycle(waits: &BTreeMap<&str, Vec<String>>) -> Option<Vec<String>> {
         // A path of (task, how many of those that it waits for have been looked at).
         let mut path: Vec<(String, usize)> = vec![((*start).to_owned(), 0)];
         while let Some((task, looked_at)) = path.last_mut() {
-            let next = waits.get(task.as_str()).and_then(|list| list.get(*looked_at)).cloned();
+            let next = waits
+                .get(task.as_str())
+                .and_then(|list| list.get(*looked_at))
+                .cloned();
             *looked_at += 1;
             let Some(next) = next else {
                 done.extend(path.pop().map(|(task, _)| task));
                 continue;
             };
             if let Some(position) = path.iter().position(|(task, _)| *task == next) {
-                let mut cycle: Vec<String> =
-                    path[position..].iter().map(|(task, _)| task.clone()).collect();
+                let mut cycle: Vec<String> = path[position..]
+                    .iter()
+                    .map(|(task, _)| task.clone())
+                    .collect();
                 cycle.push(next);
                 return Some(cycle);
             }
@@ -161,18 +184,22 @@ fn find_cycle(waits: &BTreeMap<&str, Vec<String>>) -> Option<Vec<String>> {
 
 fn check_tags(workflow: &Workflow, cursor: &Cursor, template: &Template) -> Result<()> {
     let mut problem = None;
-    each_text(cursor.value, &mut cursor.pointer.clone(), &mut |pointer, text| {
-        for tag in tags(text) {
-            if problem.is_none() && !resolves(workflow, template, tag) {
-                let place = Cursor::at(&workflow.document, pointer, &cursor.owner);
-                problem = Some(if tag.starts_with('=') {
-                    place.error("run-local does not support expression tags {{=…}}")
-                } else {
-                    place.error(format!("failed to resolve {{{{{tag}}}}}"))
-                });
+    each_text(
+        cursor.value,
+        &mut cursor.pointer.clone(),
+        &mut |pointer, text| {
+            for tag in tags(text) {
+                if problem.is_none() && !resolves(workflow, template, tag) {
+                    let place = Cursor::at(&workflow.document, pointer, &cursor.owner);
+                    problem = Some(if tag.starts_with('=') {
+                        place.error("run-local does not support expression tags {{=…}}")
+                    } else {
+                        place.error(format!("failed to resolve {{{{{tag}}}}}"))
+                    });
+                }
             }
-        }
-    });
+        },
+    );
     problem.map_or(Ok(()), Err)
 }
 
@@ -202,14 +229,24 @@ fn each_text(value: &Value, pointer: &mut String, take: &mut impl FnMut(&str, &s
 
 fn resolves(workflow: &Workflow, template: &Template, tag: &str) -> bool {
     let is_input = |name: &str| template.inputs.iter().any(|input| input.name == name);
-    let is_sibling =
-        |name: &str| template.body.tasks().iter().any(|task| task.name == name);
-    let in_loop = || template.body.tasks().iter().any(|task| task.repeat.is_some());
+    let is_sibling = |name: &str| template.body.tasks().iter().any(|task| task.name == name);
+    let in_loop = || {
+        template
+            .body
+            .tasks()
+            .iter()
+            .any(|task| task.repeat.is_some())
+    };
     if let Some(name) = tag.strip_prefix("inputs.parameters.") {
         return is_input(name);
     }
-    if let Some(rest) = tag.strip_prefix("steps.").or_else(|| tag.strip_prefix("tasks.")) {
-        return rest.split_once('.').is_some_and(|(name, _)| is_sibling(name));
+    if let Some(rest) = tag
+        .strip_prefix("steps.")
+        .or_else(|| tag.strip_prefix("tasks."))
+    {
+        return rest
+            .split_once('.')
+            .is_some_and(|(name, _)| is_sibling(name));
     }
     match tag {
         "inputs.parameters" | "pod.name" | "node.name" => true,

@@ -28,7 +28,11 @@ pub(crate) enum VolumeSource {
 
 /// The `volumes` of a spec or template.
 pub(crate) fn read(owner: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Vec<Volume>> {
-    owner.items("volumes")?.iter().map(|volume| read_one(volume, not_applied)).collect()
+    owner
+        .items("volumes")?
+        .iter()
+        .map(|volume| read_one(volume, not_applied))
+        .collect()
 }
 
 fn read_one(volume: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Volume> {
@@ -40,7 +44,10 @@ fn read_one(volume: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Volum
     let source = if !claim.value.is_null() {
         VolumeSource::Kept(segment(&claim, "claimName")?)
     } else if !host.value.is_null() {
-        if matches!(host.text("type")?.as_deref(), Some("Socket" | "File" | "CharDevice" | "BlockDevice")) {
+        if matches!(
+            host.text("type")?.as_deref(),
+            Some("Socket" | "File" | "CharDevice" | "BlockDevice")
+        ) {
             return Err(host.error("run-local has a folder for a hostPath, not a file or device"));
         }
         VolumeSource::Kept(format!("hostPath{}", host.required_text("path")?))
@@ -77,7 +84,13 @@ fn segment(cursor: &Cursor, field: &str) -> Result<String> {
 pub(crate) fn read_claim_templates(spec: &Cursor, workflow: &str) -> Result<Vec<Volume>> {
     let claim = |template: &Cursor| {
         let name = segment(&template.field("metadata"), "name")?;
-        Ok(Volume { source: VolumeSource::Kept(format!("{workflow}-{name}")), name })
+        Ok(Volume {
+            source: VolumeSource::Kept(format!("{workflow}-{name}")),
+            name,
+        })
     };
-    spec.items("volumeClaimTemplates")?.iter().map(claim).collect()
+    spec.items("volumeClaimTemplates")?
+        .iter()
+        .map(claim)
+        .collect()
 }

@@ -12,11 +12,38 @@ use crate::manifest::{Container, EnvSource};
 /// says where tools, certificates and proxies are comes along, and nothing else: a run is to
 /// be the same on another machine, and no credential of a person's shell ends up in a log.
 const PASSED_ON: [&str; 32] = [
-    "ALL_PROXY", "CARGO_HOME", "CURL_CA_BUNDLE", "GOFLAGS", "GOPATH", "GOPROXY", "GOROOT", "HOME",
-    "HTTPS_PROXY", "HTTP_PROXY", "JAVA_HOME", "LANG", "LANGUAGE", "LOGNAME", "NO_PROXY",
-    "NVM_DIR", "PATH", "PYENV_ROOT", "REQUESTS_CA_BUNDLE", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN",
-    "SHELL", "SSL_CERT_DIR", "SSL_CERT_FILE", "TZ", "USER", "VIRTUAL_ENV", "all_proxy",
-    "http_proxy", "https_proxy", "no_proxy", "XDG_CACHE_HOME",
+    "ALL_PROXY",
+    "CARGO_HOME",
+    "CURL_CA_BUNDLE",
+    "GOFLAGS",
+    "GOPATH",
+    "GOPROXY",
+    "GOROOT",
+    "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "JAVA_HOME",
+    "LANG",
+    "LANGUAGE",
+    "LOGNAME",
+    "NO_PROXY",
+    "NVM_DIR",
+    "PATH",
+    "PYENV_ROOT",
+    "REQUESTS_CA_BUNDLE",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "SHELL",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TZ",
+    "USER",
+    "VIRTUAL_ENV",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "XDG_CACHE_HOME",
 ];
 
 /// The variables that every step starts from: those that are passed on, with our own
@@ -76,7 +103,11 @@ pub(crate) fn of_container(
     for variable in &container.env {
         let value = match &variable.source {
             EnvSource::Value(text) => Some(expand(&replace(text)?, &declared)),
-            EnvSource::Key { object, key, optional } => one_key(secrets, object, key, *optional)?,
+            EnvSource::Key {
+                object,
+                key,
+                optional,
+            } => one_key(secrets, object, key, *optional)?,
             EnvSource::Field(path) => Some(field(path, pod)?),
         };
         if let Some(value) = value {
@@ -100,7 +131,11 @@ fn one_key(
     optional: bool,
 ) -> Result<Option<String>, String> {
     let Some(folder) = secrets.get(object) else {
-        return if optional { Ok(None) } else { Err(missing(object)) };
+        return if optional {
+            Ok(None)
+        } else {
+            Err(missing(object))
+        };
     };
     if common::job::check_segment("key", key).is_err() {
         return Err(format!("{key:?} is not a key of a secret"));
@@ -118,7 +153,11 @@ fn all_keys(
     optional: bool,
 ) -> Result<Vec<(String, String)>, String> {
     let Some(folder) = secrets.get(object) else {
-        return if optional { Ok(Vec::new()) } else { Err(missing(object)) };
+        return if optional {
+            Ok(Vec::new())
+        } else {
+            Err(missing(object))
+        };
     };
     let failed = |error: std::io::Error| format!("read {}: {error}", folder.display());
     let mut keys = Vec::new();
@@ -157,7 +196,9 @@ fn field(path: &str, pod: &Pod<'_>) -> Result<String, String> {
         "spec.serviceAccountName" => Ok(pod.service_account.to_owned()),
         "spec.nodeName" => Ok("localhost".to_owned()),
         "status.podIP" | "status.hostIP" => Ok("127.0.0.1".to_owned()),
-        _ => Err(format!("run-local does not know the field {path:?} of a pod")),
+        _ => Err(format!(
+            "run-local does not know the field {path:?} of a pod"
+        )),
     }
 }
 
@@ -171,8 +212,9 @@ pub(crate) fn expand(text: &str, variables: &[(String, String)]) -> String {
         if let Some(after) = rest.strip_prefix('$') {
             expanded.push('$');
             rest = after;
-        } else if let Some((name, after)) =
-            rest.strip_prefix('(').and_then(|inner| inner.split_once(')'))
+        } else if let Some((name, after)) = rest
+            .strip_prefix('(')
+            .and_then(|inner| inner.split_once(')'))
         {
             match variables.iter().find(|(other, _)| other == name) {
                 Some((_, value)) => expanded.push_str(value),

@@ -97,7 +97,9 @@ struct Prepared {
 impl StepRunner {
     /// The folder of a step: its log, its private files.
     pub(crate) fn folder(&self, node_name: &str) -> PathBuf {
-        self.run_dir.join("steps").join(volumes::folder_name(node_name))
+        self.run_dir
+            .join("steps")
+            .join(volumes::folder_name(node_name))
     }
 
     /// Runs a leaf to its end.
@@ -115,11 +117,23 @@ impl StepRunner {
             outputs: Outputs::default(),
         });
         let seconds = started.elapsed().as_secs_f64();
-        let message = if end.message.is_empty() { String::new() } else { format!(": {}", end.message) };
-        if end.phase.is_bad() {
-            tracing::error!("{}: {} after {seconds:.1} s{message}", leaf.display_name, end.phase);
+        let message = if end.message.is_empty() {
+            String::new()
         } else {
-            tracing::info!("{}: {} after {seconds:.1} s{message}", leaf.display_name, end.phase);
+            format!(": {}", end.message)
+        };
+        if end.phase.is_bad() {
+            tracing::error!(
+                "{}: {} after {seconds:.1} s{message}",
+                leaf.display_name,
+                end.phase
+            );
+        } else {
+            tracing::info!(
+                "{}: {} after {seconds:.1} s{message}",
+                leaf.display_name,
+                end.phase
+            );
         }
         end
     }
@@ -132,10 +146,17 @@ impl StepRunner {
     ) -> Result<Prepared, String> {
         let container = leaf.container;
         let work = folder.join("work");
-        std::fs::create_dir_all(&work).map_err(|error| format!("make {}: {error}", work.display()))?;
+        std::fs::create_dir_all(&work)
+            .map_err(|error| format!("make {}: {error}", work.display()))?;
         let volumes = [self.volumes.as_slice(), leaf.template.volumes.as_slice()];
-        let binds =
-            volumes::binds(container, &volumes, replace, &self.run_dir, folder, &self.secrets)?;
+        let binds = volumes::binds(
+            container,
+            &volumes,
+            replace,
+            &self.run_dir,
+            folder,
+            &self.secrets,
+        )?;
         let pod = Pod {
             name: leaf.id,
             namespace: &self.namespace,
@@ -173,7 +194,12 @@ impl StepRunner {
                 outputs.push((output.name.clone(), PathBuf::from(replace(path)?)));
             }
         }
-        let step = Texts { words, source, working_dir, variables };
+        let step = Texts {
+            words,
+            source,
+            working_dir,
+            variables,
+        };
         match self.isolation {
             Isolation::Namespace => self.in_namespace(step, binds, outputs, folder, deadline),
             Isolation::Rewrite => rewritten(step, binds, outputs, folder, deadline),
@@ -192,14 +218,20 @@ impl StepRunner {
         if let Some(source) = &step.source {
             words.push(write_script(folder, source)?);
         }
-        let mut view = View { root: folder.join("root"), binds: binds.clone() };
+        let mut view = View {
+            root: folder.join("root"),
+            binds: binds.clone(),
+        };
         let working_dir = match step.working_dir {
             None => folder.join("work"),
             Some(path) => {
                 let path = view::clean(&path)
                     .ok_or_else(|| format!("the workingDir {path:?} is not an absolute path"))?;
                 if view.real_path(&path) == path && !path.exists() {
-                    return Err(format!("the workingDir {} does not exist here", path.display()));
+                    return Err(format!(
+                        "the workingDir {} does not exist here",
+                        path.display()
+                    ));
                 }
                 path
             }
@@ -211,9 +243,19 @@ impl StepRunner {
             .map_err(|error| error.report())?
             .args(arguments)
             .current_dir("/");
-        command.env = step.variables.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
+        command.env = step
+            .variables
+            .into_iter()
+            .map(|(n, v)| (n.into(), v.into()))
+            .collect();
         command.env_clear = true;
-        Ok(Prepared { command, binds, view: Some(view), outputs, deadline })
+        Ok(Prepared {
+            command,
+            binds,
+            view: Some(view),
+            outputs,
+            deadline,
+        })
     }
 
     async fn run_prepared(
@@ -230,14 +272,19 @@ impl StepRunner {
         let mut command = prepared.command.clone();
         command.merge_output = !leaf.result_wanted;
         let limits = Limits {
-            deadline: prepared.deadline.map(|limit| tokio::time::Instant::now() + limit),
+            deadline: prepared
+                .deadline
+                .map(|limit| tokio::time::Instant::now() + limit),
             grace: self.grace,
         };
         let ended = exec::run(&command, limits, stop, &mut output).await;
         let finished = output.finish().await;
         let ended = ended.and_then(|ended| finished.map(|()| ended));
         let ended = ended.map_err(|error| {
-            format!("run {}: {error}", Path::new(&prepared.command.program).display())
+            format!(
+                "run {}: {error}",
+                Path::new(&prepared.command.program).display()
+            )
         });
         let end = ended.map(|ended| self.judge(leaf, prepared, &output, &ended));
         if let Some(view) = &prepared.view {
@@ -268,7 +315,10 @@ impl StepRunner {
             ..Outputs::default()
         };
         for declared in &leaf.template.outputs {
-            let path = prepared.outputs.iter().find(|(name, _)| *name == declared.name);
+            let path = prepared
+                .outputs
+                .iter()
+                .find(|(name, _)| *name == declared.name);
             let Some((_, path)) = path else { continue };
             match (read_output(&prepared.real_path(path)), &declared.default) {
                 (Ok(value), _) => outputs.parameters.push(Parameter {
@@ -291,7 +341,11 @@ impl StepRunner {
                 }
             }
         }
-        LeafEnd { phase, message, outputs }
+        LeafEnd {
+            phase,
+            message,
+            outputs,
+        }
     }
 }
 
@@ -327,7 +381,11 @@ fn rewritten(
             let parent = folder.join("outputs");
             std::fs::create_dir_all(&parent)
                 .map_err(|error| format!("make {}: {error}", parent.display()))?;
-            binds.push(Bind { source, target: path.clone(), read_only: false });
+            binds.push(Bind {
+                source,
+                target: path.clone(),
+                read_only: false,
+            });
         }
     }
     let rewrite = |text: &str| rewrite::text(text, &binds);
@@ -336,19 +394,33 @@ fn rewritten(
         words.push(write_script(folder, &rewrite(source))?);
     }
     let (program, arguments) = words.split_first().ok_or("the command is empty")?;
-    let working_dir = step.working_dir.map_or(folder.join("work"), |path| rewrite(&path).into());
-    let mut command = Command::new(program).args(arguments).current_dir(working_dir);
+    let working_dir = step
+        .working_dir
+        .map_or(folder.join("work"), |path| rewrite(&path).into());
+    let mut command = Command::new(program)
+        .args(arguments)
+        .current_dir(working_dir);
     command.env = step
         .variables
         .into_iter()
         .map(|(name, value)| {
             // The PATH names folders of this machine.
-            let value = if name == "PATH" { value } else { rewrite(&value) };
+            let value = if name == "PATH" {
+                value
+            } else {
+                rewrite(&value)
+            };
             (name.into(), value.into())
         })
         .collect();
     command.env_clear = true;
-    Ok(Prepared { command, binds, view: None, outputs, deadline })
+    Ok(Prepared {
+        command,
+        binds,
+        view: None,
+        outputs,
+        deadline,
+    })
 }
 
 fn write_script(folder: &Path, source: &str) -> Result<String, String> {
@@ -384,7 +456,10 @@ fn read_output(path: &Path) -> Result<String, String> {
 /// Finds out how steps can see their volumes, by trying.
 pub(crate) async fn find_isolation(own_path: &Path, run_dir: &Path) -> Isolation {
     let root = run_dir.join("steps").join("probe");
-    let view = View { root: root.clone(), binds: Vec::new() };
+    let view = View {
+        root: root.clone(),
+        binds: Vec::new(),
+    };
     let limits = Limits {
         deadline: Some(tokio::time::Instant::now() + Duration::from_secs(10)),
         grace: Duration::from_secs(1),

@@ -29,7 +29,10 @@ pub(crate) struct Display {
 impl Display {
     /// `prefix` stands before every step's name.
     pub(crate) fn new(prefix: &str) -> Self {
-        Display { stdout: Mutex::new(tokio::io::stdout()), prefix: prefix.to_owned() }
+        Display {
+            stdout: Mutex::new(tokio::io::stdout()),
+            prefix: prefix.to_owned(),
+        }
     }
 
     async fn show(&self, lines: &[u8]) -> io::Result<()> {
@@ -98,7 +101,11 @@ impl<'a> StepOutput<'a> {
     /// stdout without its last newline, as Argo gives it.
     pub(crate) fn result(&self) -> Option<String> {
         let result = String::from_utf8_lossy(self.result.as_ref()?).into_owned();
-        Some(result.strip_suffix('\n').map_or(result.clone(), str::to_owned))
+        Some(
+            result
+                .strip_suffix('\n')
+                .map_or(result.clone(), str::to_owned),
+        )
     }
 
     fn end_line(&mut self, index: usize) {

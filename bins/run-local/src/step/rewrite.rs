@@ -61,7 +61,10 @@ mod tests {
             ("/data", "/run/v"),
             ("--dir=/data/x:/data/inner/y", "--dir=/run/v/x:/run/w/y"),
             ("cat '/data/f' > /data;", "cat '/run/v/f' > /run/v;"),
-            ("/mydata /data2 /x/data a/data", "/mydata /data2 /x/data a/data"),
+            (
+                "/mydata /data2 /x/data a/data",
+                "/mydata /data2 /x/data a/data",
+            ),
             ("file:///data/x", "file:///data/x"),
         ] {
             assert_eq!(text(before, &binds), after);

@@ -66,14 +66,29 @@ impl View {
 
     /// Where on this machine a path of the step's is.
     pub(crate) fn real_path(&self, path: &Path) -> PathBuf {
-        let bind = self.binds.iter().rev().find(|bind| path.starts_with(&bind.target));
-        if let Some((bind, rest)) = bind.and_then(|b| Some((b, path.strip_prefix(&b.target).ok()?))) {
-            return if rest.as_os_str().is_empty() { bind.source.clone() } else { bind.source.join(rest) };
+        let bind = self
+            .binds
+            .iter()
+            .rev()
+            .find(|bind| path.starts_with(&bind.target));
+        if let Some((bind, rest)) = bind.and_then(|b| Some((b, path.strip_prefix(&b.target).ok()?)))
+        {
+            return if rest.as_os_str().is_empty() {
+                bind.source.clone()
+            } else {
+                bind.source.join(rest)
+            };
         }
         // In an opened folder what is new is the step's own; the rest is this machine's.
         let own = self.root.join(path.strip_prefix("/").unwrap_or(path));
-        let opened = path.parent().is_some_and(|parent| self.opened().contains(parent));
-        if opened || own.exists() { own } else { path.to_owned() }
+        let opened = path
+            .parent()
+            .is_some_and(|parent| self.opened().contains(parent));
+        if opened || own.exists() {
+            own
+        } else {
+            path.to_owned()
+        }
     }
 
     /// The folders that become the step's own, parents first.
@@ -87,7 +102,12 @@ impl View {
                 folder = missing.parent();
             }
             if !bind.target.exists() {
-                opened.extend(folder.into_iter().flat_map(Path::ancestors).map(Path::to_owned));
+                opened.extend(
+                    folder
+                        .into_iter()
+                        .flat_map(Path::ancestors)
+                        .map(Path::to_owned),
+                );
             }
         }
         opened
@@ -96,8 +116,11 @@ impl View {
     fn build(&self) -> Result<()> {
         let root = &self.root;
         fs::create_dir_all(root).or_failed(|| format!("make {}", root.display()))?;
-        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-            .or_failed(|| "make the mounts private")?;
+        mount_change(
+            "/",
+            MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+        )
+        .or_failed(|| "make the mounts private")?;
         mount_bind(root, root).or_failed(|| format!("bind {}", root.display()))?;
         // Else the folder that holds the new root would be bound with it into itself.
         mount_change(root, MountPropagationFlags::UNBINDABLE)
@@ -109,7 +132,11 @@ impl View {
         }
         for bind in &self.binds {
             self.bind(bind).or_failed(|| {
-                format!("mount {} at {}", bind.source.display(), bind.target.display())
+                format!(
+                    "mount {} at {}",
+                    bind.source.display(),
+                    bind.target.display()
+                )
             })?;
         }
         pivot(root).or_failed(|| "change to the new root")
@@ -152,7 +179,10 @@ impl View {
         if kind.is_dir() {
             fs::create_dir_all(&inside)?;
         } else {
-            fs::OpenOptions::new().create(true).append(true).open(&inside)?;
+            fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&inside)?;
         }
         match mount_bind_recursive(path, &inside) {
             // What this user may not even look at is no loss to the step.
@@ -218,7 +248,10 @@ fn unshare() -> Result<()> {
     };
     map("setgroups", "deny".to_owned())?;
     map("uid_map", format!("{user} {user} 1", user = user.as_raw()))?;
-    map("gid_map", format!("{group} {group} 1", group = group.as_raw()))
+    map(
+        "gid_map",
+        format!("{group} {group} 1", group = group.as_raw()),
+    )
 }
 
 /// When this program has been called to enter a view: enters it and becomes the program that
@@ -230,15 +263,21 @@ pub fn enter() -> Option<ExitCode> {
     }
     let (view, folder) = (arguments.next()?, arguments.next()?);
     let command: Vec<OsString> = arguments.collect();
-    Some(match enter_and_become(&view.to_string_lossy(), folder.as_ref(), &command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            use std::io::Write;
-            // Logging is not set up in here; the text becomes the step's own last words.
-            let _ = writeln!(io::stderr(), "run-local: {}", error.report());
-            ExitCode::from(if error.exit() == common::Exit::Usage { 127 } else { 126 })
-        }
-    })
+    Some(
+        match enter_and_become(&view.to_string_lossy(), folder.as_ref(), &command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                use std::io::Write;
+                // Logging is not set up in here; the text becomes the step's own last words.
+                let _ = writeln!(io::stderr(), "run-local: {}", error.report());
+                ExitCode::from(if error.exit() == common::Exit::Usage {
+                    127
+                } else {
+                    126
+                })
+            }
+        },
+    )
 }
 
 fn enter_and_become(view: &str, folder: &Path, command: &[OsString]) -> Result<()> {
@@ -249,11 +288,15 @@ fn enter_and_become(view: &str, folder: &Path, command: &[OsString]) -> Result<(
     // After unshare: entering a user namespace clears it. The step must not outlive run-local.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .or_failed(|| "tie the step to this program")?;
-    let Some((program, arguments)) = command.split_first() else { return Ok(()) };
+    let Some((program, arguments)) = command.split_first() else {
+        return Ok(());
+    };
     let error = std::process::Command::new(program).args(arguments).exec();
     let what = format!("run {}", Path::new(program).display());
     Err(if error.kind() == io::ErrorKind::NotFound {
-        Error::usage(what).because(error).hint("run-local looks on the PATH of this machine")
+        Error::usage(what)
+            .because(error)
+            .hint("run-local looks on the PATH of this machine")
     } else {
         Error::failed(what).because(error)
     })
@@ -262,10 +305,14 @@ fn enter_and_become(view: &str, folder: &Path, command: &[OsString]) -> Result<(
 /// Removes what building a view left in its root: empty folders and files, and links. What
 /// the step wrote there itself stays.
 pub(crate) fn tidy(root: &Path) {
-    let Ok(entries) = fs::read_dir(root) else { return };
+    let Ok(entries) = fs::read_dir(root) else {
+        return;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
-        let Ok(kind) = entry.file_type() else { continue };
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
         let empty = entry.metadata().is_ok_and(|metadata| metadata.len() == 0);
         if kind.is_dir() {
             tidy(&path);
@@ -280,7 +327,9 @@ pub(crate) fn tidy(root: &Path) {
 /// An absolute path without `.`, `..` or repeated slashes; `None` for any other.
 pub(crate) fn clean(path: &str) -> Option<PathBuf> {
     let path = Path::new(path);
-    let plain = path.components().all(|c| matches!(c, Component::RootDir | Component::Normal(_)));
+    let plain = path
+        .components()
+        .all(|c| matches!(c, Component::RootDir | Component::Normal(_)));
     (path.is_absolute() && plain).then(|| path.components().collect())
 }
 
@@ -290,7 +339,11 @@ pub(crate) fn resolve(path: &Path) -> PathBuf {
     for ancestor in path.ancestors() {
         if let Ok(real) = fs::canonicalize(ancestor) {
             return path.strip_prefix(ancestor).map_or(real.clone(), |rest| {
-                if rest.as_os_str().is_empty() { real.clone() } else { real.join(rest) }
+                if rest.as_os_str().is_empty() {
+                    real.clone()
+                } else {
+                    real.join(rest)
+                }
             });
         }
     }

@@ -49,7 +49,8 @@ fn folder(
             };
         }
     };
-    std::fs::create_dir_all(&folder).map_err(|error| format!("make {}: {error}", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| format!("make {}: {error}", folder.display()))?;
     Ok(Some(folder))
 }
 
@@ -72,13 +73,18 @@ fn bind(mount: &Mount, folder: &Path, replace: Replace<'_>) -> Result<Bind, Stri
             inside(folder, &source)?
         }
     };
-    Ok(Bind { source, target: resolve(&target), read_only: mount.read_only })
+    Ok(Bind {
+        source,
+        target: resolve(&target),
+        read_only: mount.read_only,
+    })
 }
 
 /// Follows links, but not out of the volume: a step may have put them there.
 fn inside(folder: &Path, path: &Path) -> Result<PathBuf, String> {
     let real = |path: &Path| {
-        path.canonicalize().map_err(|error| format!("look up {}: {error}", path.display()))
+        path.canonicalize()
+            .map_err(|error| format!("look up {}: {error}", path.display()))
     };
     let (folder, path) = (real(folder)?, real(path)?);
     if path.starts_with(&folder) {
@@ -94,13 +100,14 @@ pub(crate) fn folder_name(name: &str) -> String {
     if name.chars().all(plain) && !name.starts_with('.') && name.len() <= 100 {
         return name.to_owned();
     }
-    let cleaned: String =
-        name.chars().map(|c| if plain(c) { c } else { '_' }).take(80).collect();
-    let hash = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+    let cleaned: String = name
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .take(80)
+        .collect();
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     format!("{}~{hash:016x}", cleaned.trim_start_matches('.'))
 }
 
@@ -113,7 +120,10 @@ mod tests {
         assert_eq!(folder_name("nfs-external"), "nfs-external");
         for name in ["../x", "..", "/var/lib", "a/b", "a\nb", ".git"] {
             let folder = folder_name(name);
-            assert!(!folder.contains('/') && !folder.starts_with('.'), "{name:?}: {folder}");
+            assert!(
+                !folder.contains('/') && !folder.starts_with('.'),
+                "{name:?}: {folder}"
+            );
         }
         assert_ne!(folder_name("a/b"), folder_name("a_b"));
         assert_ne!(folder_name("a/b"), folder_name("a:b"));

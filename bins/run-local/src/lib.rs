@@ -94,7 +94,10 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
 /// The end, for a person.
 fn tell(engine: &Engine, plan: &Plan) {
     let status = engine.nodes.snapshot();
-    tracing::info!("steps:\n{}", report::timeline(&status).trim_end());
+    tracing::info!(
+        "steps:\n{}",
+        report::timeline(&status, &engine.nodes.times()).trim_end()
+    );
     let failures = report::failures(plan, &status, &engine.failures());
     if !failures.is_empty() {
         tracing::error!("{}", failures.trim_end());

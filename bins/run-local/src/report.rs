@@ -2,62 +2,48 @@
 //! that runs just the failed step again.
 
 use std::fmt::Write;
-use std::time::{Duration, SystemTime};
+use std::time::Instant;
 
 use common::exec::Command;
-use common::workflow::{NodeStatus, Phase, WorkflowStatus};
+use common::workflow::{NodeStatus, WorkflowStatus};
 
+use crate::engine::Times;
 use crate::plan::Plan;
 use crate::step::Failure;
 
 /// Width of the bars.
 const WIDTH: f64 = 30.0;
 
-/// The steps that ran, in order, each with its start, its end and a bar.
-pub(crate) fn timeline(status: &WorkflowStatus) -> String {
-    let mut pods: Vec<&NodeStatus> = status
+/// The steps that ran, in order, each with its start, its duration and a bar.
+pub(crate) fn timeline(status: &WorkflowStatus, times: &Times) -> String {
+    let mut pods: Vec<(Instant, Instant, &NodeStatus)> = status
         .nodes
         .values()
         .filter(|node| node.node_type == "Pod")
+        .filter_map(|node| {
+            let (start, end) = times.get(&node.id)?;
+            Some((*start, end.unwrap_or(*start), node))
+        })
         .collect();
-    pods.sort_by_key(|node| {
-        (
-            node.started_at.clone(),
-            node.finished_at.clone(),
-            node.name.clone(),
-        )
-    });
-    let Some(begin) = pods
-        .iter()
-        .filter_map(|node| time(node.started_at.as_ref()))
-        .min()
-    else {
+    pods.sort_by_key(|(start, end, _)| (*start, *end));
+    let Some((begin, _, _)) = pods.first().copied() else {
         return String::new();
     };
-    let end = pods
+    let end = pods.iter().map(|(_, end, _)| *end).max().unwrap_or(begin);
+    let total = (end - begin).as_secs_f64();
+    let width = pods
         .iter()
-        .filter_map(|node| time(node.finished_at.as_ref()))
-        .max()
-        .unwrap_or(begin);
-    let total = seconds(begin, end).max(1.0);
-    let name_width = pods
-        .iter()
-        .map(|node| node.display_name.chars().count())
-        .max()
-        .unwrap_or(0);
+        .map(|(_, _, node)| node.display_name.chars().count())
+        .max();
+    let width = width.unwrap_or(0);
     let mut text = String::new();
-    for pod in pods {
-        let start = time(pod.started_at.as_ref()).unwrap_or(begin);
-        let stop = time(pod.finished_at.as_ref()).unwrap_or(start);
-        let (from, took) = (seconds(begin, start), seconds(start, stop));
+    for (start, end, node) in pods {
+        let (from, took) = ((start - begin).as_secs_f64(), (end - start).as_secs_f64());
+        let (phase, name) = (node.phase, &node.display_name);
+        let bar = bar(from, took, total);
         let _ = writeln!(
             text,
-            "{:>6} s +{:<6} {:<9} {:<name_width$} |{}",
-            from,
-            format!("{took} s"),
-            pod.phase,
-            pod.display_name,
-            bar(from, took, total),
+            "{from:>7.1} s {took:>7.1} s  {phase:<9} {name:<width$}  {bar}"
         );
     }
     text
@@ -69,7 +55,7 @@ pub(crate) fn timeline(status: &WorkflowStatus) -> String {
     reason = "a bar has at most WIDTH characters"
 )]
 fn bar(from: f64, took: f64, total: f64) -> String {
-    let scale = |seconds: f64| (seconds / total * WIDTH).clamp(0.0, WIDTH) as usize;
+    let scale = |seconds: f64| (seconds / total.max(0.1) * WIDTH).clamp(0.0, WIDTH) as usize;
     format!(
         "{}{}",
         " ".repeat(scale(from)),
@@ -77,36 +63,27 @@ fn bar(from: f64, took: f64, total: f64) -> String {
     )
 }
 
-fn time(text: Option<&String>) -> Option<SystemTime> {
-    humantime::parse_rfc3339(text?).ok()
-}
-
-fn seconds(from: SystemTime, to: SystemTime) -> f64 {
-    to.duration_since(from)
-        .unwrap_or(Duration::ZERO)
-        .as_secs_f64()
-}
-
-/// Why each failed step failed, and how to run it again; a step that was tried again and
-/// then succeeded is not among them.
+/// Why each failed step failed, and how to run it again. Of a step that was tried several
+/// times the last attempt is shown, and nothing where that one succeeded.
 pub(crate) fn failures(plan: &Plan, status: &WorkflowStatus, failures: &[Failure]) -> String {
     let mut text = String::new();
     for failure in failures {
         let Some(node) = status.nodes.get(&failure.id) else {
             continue;
         };
-        let retried = status.nodes.values().any(|other| {
-            other.phase == Phase::Succeeded
-                && other.children.contains(&node.id)
-                && other.node_type == "Retry"
-        });
-        if retried {
-            continue;
-        }
+        let retry = status
+            .nodes
+            .values()
+            .find(|other| other.node_type == "Retry" && other.children.contains(&node.id));
+        let step = match retry {
+            Some(retry) if retry.children.last() != Some(&node.id) => continue,
+            Some(retry) => retry,
+            None => node,
+        };
         let _ = writeln!(
             text,
             "{} {}: {}",
-            node.display_name, node.phase, node.message
+            step.display_name, node.phase, node.message
         );
         for line in failure.last_lines.lines() {
             let _ = writeln!(text, "  | {line}");
@@ -115,25 +92,21 @@ pub(crate) fn failures(plan: &Plan, status: &WorkflowStatus, failures: &[Failure
         let _ = writeln!(
             text,
             "  run just this step again: {}",
-            again(plan, status, node)
+            again(plan, status, step)
         );
     }
     text
 }
 
 /// The command that runs one step again on what the run left.
-fn again(plan: &Plan, status: &WorkflowStatus, node: &NodeStatus) -> Command {
+fn again(plan: &Plan, status: &WorkflowStatus, step: &NodeStatus) -> Command {
     // A name that two nodes share would have to be asked about.
-    let shared = status
-        .nodes
-        .values()
-        .filter(|other| other.display_name == node.display_name)
-        .count()
-        > 1;
+    let named = |node: &&NodeStatus| node.display_name == step.display_name;
+    let shared = status.nodes.values().filter(named).count() > 1;
     let name = if shared {
-        &node.name
+        &step.name
     } else {
-        &node.display_name
+        &step.display_name
     };
     let manifest = plan.status.as_ref().unwrap_or(&plan.manifest);
     let mut command = Command::new("run-local")

@@ -20,7 +20,7 @@ use common::workflow::{Outputs, Parameter, Phase};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-pub(crate) use nodes::{NewNode, Nodes};
+pub(crate) use nodes::{NewNode, Nodes, Times};
 
 use crate::choice::Choice;
 use crate::manifest::{Body, Input, OutputSource, Template, Workflow};

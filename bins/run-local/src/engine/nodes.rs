@@ -1,9 +1,10 @@
 //! The nodes of a running workflow, in the shape that Argo's controller gives them, and the
 //! status file that follows them.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use common::workflow::{Inputs, NodeStatus, Outputs, Parameter, Phase, WorkflowStatus};
 use common::{Error, Result, ResultExt};
@@ -19,11 +20,15 @@ pub(crate) fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
+/// When each node started and ended, finer than the seconds of the status.
+pub(crate) type Times = HashMap<String, (Instant, Option<Instant>)>;
+
 /// All nodes, and the object that they are the status of.
 pub(crate) struct Nodes {
     workflow: String,
     object: Value,
     status: Mutex<WorkflowStatus>,
+    times: Mutex<Times>,
     changed: Notify,
     file: Option<PathBuf>,
 }
@@ -40,7 +45,11 @@ pub(crate) struct NewNode<'a> {
 
 impl Nodes {
     /// No nodes yet; `object` is the workflow as it was read, `file` where it is written.
-    pub(crate) fn new(workflow: &str, object: Value, file: Option<PathBuf>) -> Self {
+    pub(crate) fn new(workflow: &str, mut object: Value, file: Option<PathBuf>) -> Self {
+        // A name made from generateName must be found again in what is written.
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("name".to_owned(), workflow.into());
+        }
         let status = WorkflowStatus {
             phase: Phase::Running,
             started_at: Some(now()),
@@ -50,6 +59,7 @@ impl Nodes {
             workflow: workflow.to_owned(),
             object,
             status: Mutex::new(status),
+            times: Mutex::new(Times::new()),
             changed: Notify::new(),
             file,
         }
@@ -59,6 +69,17 @@ impl Nodes {
         self.status
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn lock_times(&self) -> MutexGuard<'_, Times> {
+        self.times
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// When each node started and ended.
+    pub(crate) fn times(&self) -> Times {
+        self.lock_times().clone()
     }
 
     /// A node's id: the controller's rule (`Workflow.NodeID`), so that links and pod names
@@ -95,6 +116,7 @@ impl Nodes {
             },
             ..NodeStatus::default()
         };
+        self.lock_times().insert(id.clone(), (Instant::now(), None));
         let mut status = self.lock();
         status.nodes.insert(id.clone(), node);
         if new.node_type == "Pod" {
@@ -106,6 +128,9 @@ impl Nodes {
 
     /// Ends a node.
     pub(crate) fn finish(&self, id: &str, phase: Phase, message: &str, outputs: Option<Outputs>) {
+        if let Some((_, end)) = self.lock_times().get_mut(id) {
+            *end = Some(Instant::now());
+        }
         let mut status = self.lock();
         if let Some(node) = status.nodes.get_mut(id) {
             node.phase = phase;

@@ -1,7 +1,9 @@
 //! Runs one leaf template as a process on this machine.
 
 mod environment;
+mod isolation;
 mod output;
+mod prepare;
 mod rewrite;
 mod view;
 mod volumes;
@@ -11,17 +13,17 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use common::app::Stop;
-use common::exec::{self, Cause, Command, Ended, Limits};
+use common::exec::{self, Cause, Ended, Limits};
 use common::workflow::{Outputs, Parameter, Phase};
 
 pub(crate) use environment::{Secrets, inherited, missing};
+pub(crate) use isolation::{Isolation, find_isolation};
 pub(crate) use output::Display;
 pub use view::enter;
 
-use crate::manifest::{Container, OutputSource, Template, Volume};
-use environment::{Pod, expand};
+use crate::manifest::{Container, Template, Volume};
 use output::StepOutput;
-use view::{Bind, View};
+use prepare::Prepared;
 
 /// Replaces the tags of a text; an error names the tag without a value.
 pub(crate) type Replace<'a> = &'a (dyn Fn(&str) -> Result<String, String> + Send + Sync);
@@ -55,15 +57,6 @@ pub(crate) struct Failure {
     pub(crate) log: PathBuf,
 }
 
-/// How a step sees its volumes at their paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Isolation {
-    /// In a mount namespace of its own.
-    Namespace,
-    /// By rewriting the paths: the kernel allows no namespace.
-    Rewrite,
-}
-
 /// What all steps have in common.
 pub(crate) struct StepRunner {
     pub(crate) run_dir: PathBuf,
@@ -82,16 +75,6 @@ pub(crate) struct StepRunner {
     pub(crate) isolation: Isolation,
     pub(crate) display: Display,
     pub(crate) failures: Mutex<Vec<Failure>>,
-}
-
-/// A step made ready to run.
-struct Prepared {
-    command: Command,
-    binds: Vec<Bind>,
-    view: Option<View>,
-    /// Output parameters by path, where rewriting put them elsewhere.
-    outputs: Vec<(String, PathBuf)>,
-    deadline: Option<Duration>,
 }
 
 impl StepRunner {
@@ -136,126 +119,6 @@ impl StepRunner {
             );
         }
         end
-    }
-
-    fn prepare(
-        &self,
-        leaf: &Leaf<'_>,
-        folder: &Path,
-        replace: Replace<'_>,
-    ) -> Result<Prepared, String> {
-        let container = leaf.container;
-        let work = folder.join("work");
-        std::fs::create_dir_all(&work)
-            .map_err(|error| format!("make {}: {error}", work.display()))?;
-        let volumes = [self.volumes.as_slice(), leaf.template.volumes.as_slice()];
-        let binds = volumes::binds(
-            container,
-            &volumes,
-            replace,
-            &self.run_dir,
-            folder,
-            &self.secrets,
-        )?;
-        let pod = Pod {
-            name: leaf.id,
-            namespace: &self.namespace,
-            service_account: &self.service_account,
-            labels: &self.labels,
-            annotations: &self.annotations,
-        };
-        let variables = environment::of_container(
-            container,
-            replace,
-            &self.inherited,
-            &self.own_folder,
-            &self.secrets,
-            &pod,
-        )?;
-        let mut words = Vec::new();
-        for word in container.command.iter().chain(&container.args) {
-            words.push(expand(&replace(word)?, &variables));
-        }
-        let source = container.source.as_deref().map(replace).transpose()?;
-        let working_dir = container.working_dir.as_deref().map(replace).transpose()?;
-        let deadline = match &leaf.template.active_deadline {
-            None => None,
-            Some(text) => {
-                let text = replace(text)?;
-                let seconds: u64 = text
-                    .parse()
-                    .map_err(|_| format!("activeDeadlineSeconds {text:?} is not a number"))?;
-                Some(Duration::from_secs(seconds))
-            }
-        };
-        let mut outputs = Vec::new();
-        for output in &leaf.template.outputs {
-            if let OutputSource::Path(path) = &output.source {
-                outputs.push((output.name.clone(), PathBuf::from(replace(path)?)));
-            }
-        }
-        let step = Texts {
-            words,
-            source,
-            working_dir,
-            variables,
-        };
-        match self.isolation {
-            Isolation::Namespace => self.in_namespace(step, binds, outputs, folder, deadline),
-            Isolation::Rewrite => rewritten(step, binds, outputs, folder, deadline),
-        }
-    }
-
-    fn in_namespace(
-        &self,
-        step: Texts,
-        binds: Vec<Bind>,
-        outputs: Vec<(String, PathBuf)>,
-        folder: &Path,
-        deadline: Option<Duration>,
-    ) -> Result<Prepared, String> {
-        let mut words = step.words;
-        if let Some(source) = &step.source {
-            words.push(write_script(folder, source)?);
-        }
-        let mut view = View {
-            root: folder.join("root"),
-            binds: binds.clone(),
-        };
-        let working_dir = match step.working_dir {
-            None => folder.join("work"),
-            Some(path) => {
-                let path = view::clean(&path)
-                    .ok_or_else(|| format!("the workingDir {path:?} is not an absolute path"))?;
-                if view.real_path(&path) == path && !path.exists() {
-                    return Err(format!(
-                        "the workingDir {} does not exist here",
-                        path.display()
-                    ));
-                }
-                path
-            }
-        };
-        view.binds.retain(|bind| bind.source != bind.target);
-        let (program, arguments) = words.split_first().ok_or("the command is empty")?;
-        let mut command = view
-            .command(&self.own_path, &working_dir, program)
-            .map_err(|error| error.report())?
-            .args(arguments)
-            .current_dir("/");
-        command.env = step
-            .variables
-            .into_iter()
-            .map(|(n, v)| (n.into(), v.into()))
-            .collect();
-        command.env_clear = true;
-        Ok(Prepared {
-            command,
-            binds,
-            view: Some(view),
-            outputs,
-            deadline,
-        })
     }
 
     async fn run_prepared(
@@ -349,86 +212,6 @@ impl StepRunner {
     }
 }
 
-impl Prepared {
-    fn real_path(&self, path: &Path) -> PathBuf {
-        match &self.view {
-            Some(view) => view.real_path(path),
-            None => rewrite::path(path, &self.binds),
-        }
-    }
-}
-
-/// The texts of a step, their tags and variables replaced.
-struct Texts {
-    words: Vec<String>,
-    source: Option<String>,
-    working_dir: Option<String>,
-    variables: Vec<(String, String)>,
-}
-
-/// A step without a namespace: mounted paths, and those of its outputs, are rewritten.
-fn rewritten(
-    step: Texts,
-    mut binds: Vec<Bind>,
-    outputs: Vec<(String, PathBuf)>,
-    folder: &Path,
-    deadline: Option<Duration>,
-) -> Result<Prepared, String> {
-    for (name, path) in &outputs {
-        // A file of the step's own: two steps may both name /tmp/result.
-        if !binds.iter().any(|bind| path.starts_with(&bind.target)) {
-            let source = folder.join("outputs").join(volumes::folder_name(name));
-            let parent = folder.join("outputs");
-            std::fs::create_dir_all(&parent)
-                .map_err(|error| format!("make {}: {error}", parent.display()))?;
-            binds.push(Bind {
-                source,
-                target: path.clone(),
-                read_only: false,
-            });
-        }
-    }
-    let rewrite = |text: &str| rewrite::text(text, &binds);
-    let mut words: Vec<String> = step.words.iter().map(|word| rewrite(word)).collect();
-    if let Some(source) = &step.source {
-        words.push(write_script(folder, &rewrite(source))?);
-    }
-    let (program, arguments) = words.split_first().ok_or("the command is empty")?;
-    let working_dir = step
-        .working_dir
-        .map_or(folder.join("work"), |path| rewrite(&path).into());
-    let mut command = Command::new(program)
-        .args(arguments)
-        .current_dir(working_dir);
-    command.env = step
-        .variables
-        .into_iter()
-        .map(|(name, value)| {
-            // The PATH names folders of this machine.
-            let value = if name == "PATH" {
-                value
-            } else {
-                rewrite(&value)
-            };
-            (name.into(), value.into())
-        })
-        .collect();
-    command.env_clear = true;
-    Ok(Prepared {
-        command,
-        binds,
-        view: None,
-        outputs,
-        deadline,
-    })
-}
-
-fn write_script(folder: &Path, source: &str) -> Result<String, String> {
-    let path = folder.join("script");
-    std::fs::write(&path, source).map_err(|error| format!("write {}: {error}", path.display()))?;
-    Ok(path.display().to_string())
-}
-
 /// A pod's end in the controller's words.
 fn verdict(ended: &Ended) -> (Phase, String) {
     let code = ended.code();
@@ -451,35 +234,4 @@ fn read_output(path: &Path) -> Result<String, String> {
         .map_err(|error| error.to_string())?;
     // The controller cuts one newline off the end.
     Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
-}
-
-/// Finds out how steps can see their volumes, by trying.
-pub(crate) async fn find_isolation(own_path: &Path, run_dir: &Path) -> Isolation {
-    let root = run_dir.join("steps").join("probe");
-    let view = View {
-        root: root.clone(),
-        binds: Vec::new(),
-    };
-    let limits = Limits {
-        deadline: Some(tokio::time::Instant::now() + Duration::from_secs(10)),
-        grace: Duration::from_secs(1),
-    };
-    let why = match view.command(own_path, Path::new("/"), "true") {
-        Err(error) => error.report(),
-        Ok(command) => match exec::capture(&command, limits, &Stop::never(), 4096).await {
-            Ok(captured) if captured.ended.success() => String::new(),
-            Ok(captured) => String::from_utf8_lossy(&captured.stderr).trim().to_owned(),
-            Err(error) => error.to_string(),
-        },
-    };
-    view::tidy(&root);
-    if why.is_empty() {
-        return Isolation::Namespace;
-    }
-    tracing::warn!(
-        "no private mount namespace here ({why}): paths under a mountPath are rewritten to \
-         folders of {} in command, args, env, source and workingDir",
-        run_dir.display()
-    );
-    Isolation::Rewrite
 }

@@ -582,7 +582,11 @@ fn mistakes_name_file_line_template_and_field() {
         ),
         (
             "templates:\n- {name: main, suspend: {}}",
-            "run-local does not support the field",
+            "runs templates with one of container, script, steps and dag",
+        ),
+        (
+            "templates:\n- {name: main, daemon: true, container: {command: [a]}}",
+            "run-local does not support the field \"daemon\"",
         ),
         (
             "hooks: {exit: {template: main}}\ntemplates: []",

@@ -54,7 +54,7 @@ impl<'a> Cursor<'a> {
     /// Absent, or one of the empty values that generators write for it.
     pub(crate) fn is_empty(&self) -> bool {
         match self.value {
-            Value::Null => true,
+            Value::Null | Value::Bool(false) => true,
             Value::String(text) => text.is_empty(),
             Value::Array(items) => items.is_empty(),
             Value::Object(fields) => fields.is_empty(),

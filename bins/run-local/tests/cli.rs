@@ -590,7 +590,7 @@ fn mistakes_name_file_line_template_and_field() {
         ),
         (
             "hooks: {exit: {template: main}}\ntemplates: []",
-            "run-local does not support the field \"hooks\"",
+            "run-local does not support the field \"spec.hooks\"",
         ),
         (
             "arguments: {parameters: [{name: p}]}\ntemplates: []",

@@ -1,5 +1,7 @@
 //! TO BE WRITTEN.
 
+mod config;
+mod fnmatch;
 mod opts;
 
 use common::app::App;

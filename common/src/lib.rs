@@ -6,6 +6,7 @@ pub mod app;
 pub mod env;
 pub mod error;
 pub mod exec;
+pub mod git;
 pub mod job;
 mod logging;
 pub mod workflow;

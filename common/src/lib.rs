@@ -8,6 +8,7 @@ pub mod error;
 pub mod exec;
 pub mod git;
 pub mod job;
+pub mod junit;
 mod logging;
 pub mod workflow;
 pub mod yaml;

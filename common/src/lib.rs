@@ -3,6 +3,7 @@
 //! A module moves here when a second binary needs it, not before.
 
 pub mod app;
+pub mod bucket;
 pub mod env;
 pub mod error;
 pub mod exec;

@@ -48,7 +48,9 @@ async fn base(git: &Git, refs: &Refs, stop: &Stop) -> Result<String> {
     }
     for candidate in &candidates {
         let commit = format!("{candidate}^{{commit}}");
-        let found = git.run(["rev-parse", "--quiet", "--verify", &commit], stop).await?;
+        let found = git
+            .run(["rev-parse", "--quiet", "--verify", &commit], stop)
+            .await?;
         if found.success() {
             return Ok(candidate.clone());
         }
@@ -62,25 +64,48 @@ async fn base(git: &Git, refs: &Refs, stop: &Stop) -> Result<String> {
 
 /// What a merged commit changes against its first parent; all files for a first commit.
 async fn of_commit(git: &Git, refs: &Refs, head: &str, stop: &Stop) -> Result<Vec<String>> {
-    let commit = if refs.base_sha.is_empty() { head } else { &refs.base_sha };
+    let commit = if refs.base_sha.is_empty() {
+        head
+    } else {
+        &refs.base_sha
+    };
     // As written in the object: a shallow clone's last commit has a parent that is not here,
     // and must not pass for a first commit.
     let object = git.text(["cat-file", "commit", commit], stop).await?;
     let header = object.lines().take_while(|line| !line.is_empty());
-    match header.filter_map(|line| line.strip_prefix("parent ")).next() {
+    match header
+        .filter_map(|line| line.strip_prefix("parent "))
+        .next()
+    {
         Some(parent) => difference(git, parent, commit, stop).await,
-        None => names(git, &["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit], stop).await,
+        None => {
+            names(
+                git,
+                &["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit],
+                stop,
+            )
+            .await
+        }
     }
 }
 
 /// A rename counts as both of its names, which also spares a partial clone from fetching the
 /// contents that git would compare.
 async fn difference(git: &Git, from: &str, to: &str, stop: &Stop) -> Result<Vec<String>> {
-    names(git, &["diff", "--name-only", "--no-renames", "-z", from, to, "--"], stop).await
+    names(
+        git,
+        &["diff", "--name-only", "--no-renames", "-z", from, to, "--"],
+        stop,
+    )
+    .await
 }
 
 async fn names(git: &Git, args: &[&str], stop: &Stop) -> Result<Vec<String>> {
     let bytes = git.bytes(args, stop).await?;
-    let names = bytes.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+    let names = bytes
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty());
+    Ok(names
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect())
 }

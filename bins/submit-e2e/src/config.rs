@@ -89,7 +89,7 @@ impl Config {
         Config::of(Document::read(path)?)
     }
 
-    fn of(document: Document) -> Result<Config> {
+    pub(crate) fn of(document: Document) -> Result<Config> {
         let mapping = mapping(&document, "", "the file")?;
         known_keys(&document, "", mapping, &["python_paths", "workflows"])?;
         // Where Python finds the functions of py_func entries; here only its form is checked.

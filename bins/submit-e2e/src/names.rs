@@ -30,7 +30,10 @@ pub(crate) fn workflow_name(job: &Job, workflow: &str, salt: &str) -> String {
 /// Four random hexadecimal digits.
 pub(crate) fn salt() -> String {
     // The standard library seeds its hash maps from the system's random source.
-    format!("{:04x}", RandomState::new().build_hasher().finish() & 0xffff)
+    format!(
+        "{:04x}",
+        RandomState::new().build_hasher().finish() & 0xffff
+    )
 }
 
 fn suffix(job: &Job, salt: &str) -> String {
@@ -103,7 +106,10 @@ mod tests {
     fn a_long_name_is_cut_in_its_middle() {
         let job = job(JobType::Presubmit, &"kubeflow-".repeat(8), "1234567");
         let name = workflow_name(&job, "code_search", "00ff");
-        assert_eq!(name, "kubeflow-kubeflow-kubeflow-code-search-72-fedcba9-4567-00ff");
+        assert_eq!(
+            name,
+            "kubeflow-kubeflow-kubeflow-ku-code-search-72-fedcba9-4567-00ff"
+        );
     }
 
     #[test]

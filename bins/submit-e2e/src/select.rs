@@ -37,9 +37,15 @@ pub(crate) fn select(
     if let Some(name) = only
         && !config.workflows.iter().any(|entry| entry.name == name)
     {
-        let names: Vec<_> = config.workflows.iter().map(|entry| entry.name.as_str()).collect();
-        return Err(Error::usage(format!("--only {name:?}: no workflow has this name"))
-            .hint(format!("there are: {}", names.join(", "))));
+        let names: Vec<_> = config
+            .workflows
+            .iter()
+            .map(|entry| entry.name.as_str())
+            .collect();
+        return Err(
+            Error::usage(format!("--only {name:?}: no workflow has this name"))
+                .hint(format!("there are: {}", names.join(", "))),
+        );
     }
     let decide = |entry| decide(entry, job_type, changes, only);
     Ok(config.workflows.iter().map(decide).collect())
@@ -126,7 +132,10 @@ mod tests {
     fn decide(job_type: JobType, changes: &Changes, only: Option<&str>) -> Vec<(bool, String)> {
         let document = Document::parse(Path::new("c.yaml"), CONFIG).unwrap();
         let decisions = select(&Config::of(document).unwrap(), job_type, changes, only).unwrap();
-        decisions.into_iter().map(|one| (one.run, one.reason)).collect()
+        decisions
+            .into_iter()
+            .map(|one| (one.run, one.reason))
+            .collect()
     }
 
     fn files(names: &[&str]) -> Changes {
@@ -134,13 +143,19 @@ mod tests {
     }
 
     fn reasons(expected: [(bool, &str); 3]) -> Vec<(bool, String)> {
-        expected.map(|(run, reason)| (run, reason.to_owned())).to_vec()
+        expected
+            .map(|(run, reason)| (run, reason.to_owned()))
+            .to_vec()
     }
 
     #[test]
     fn a_presubmit_runs_what_its_files_call_for() {
         assert_eq!(
-            decide(JobType::Presubmit, &files(&["docs/a.md", "src/x/a.c"]), None),
+            decide(
+                JobType::Presubmit,
+                &files(&["docs/a.md", "src/x/a.c"]),
+                None
+            ),
             reasons([
                 (true, "it has no include_dirs"),
                 (true, "src/x/a.c matches src/*"),
@@ -149,7 +164,10 @@ mod tests {
         );
         assert_eq!(
             decide(JobType::Batch, &files(&["docs/a.md"]), None)[1],
-            (false, "none of 1 changed file matches src/*, go.*".to_owned())
+            (
+                false,
+                "none of 1 changed file matches src/*, go.*".to_owned()
+            )
         );
     }
 

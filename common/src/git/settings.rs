@@ -5,9 +5,10 @@
 use std::ffi::OsString;
 
 /// Variables of a git that called us (from a hook, say): each would point our git at that
-/// one's repository, index or settings.
-pub(super) const FOREIGN_VARIABLES: [&str; 18] = [
+/// one's repository, index or settings, or widen the transports.
+pub(super) const FOREIGN_VARIABLES: [&str; 20] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_ALLOW_PROTOCOL",
     "GIT_COMMON_DIR",
     "GIT_CONFIG",
     "GIT_CONFIG_PARAMETERS",
@@ -22,6 +23,7 @@ pub(super) const FOREIGN_VARIABLES: [&str; 18] = [
     "GIT_NO_REPLACE_OBJECTS",
     "GIT_OBJECT_DIRECTORY",
     "GIT_PREFIX",
+    "GIT_PROTOCOL_FROM_USER",
     "GIT_REPLACE_REF_BASE",
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",

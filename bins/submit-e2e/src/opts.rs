@@ -1,5 +1,7 @@
 //! What was typed, and the variables behind it.
 
+#![expect(clippy::doc_markdown, reason = "these comments are the help text")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! What the steps print: passed on line by line to stdout and to the build log.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::rc::Rc;
 
 use common::exec::{Sink, Stream};
 use common::{Result, ResultExt};
@@ -19,26 +19,30 @@ const LONGEST_LINE: usize = 64 * 1024;
 pub(crate) struct Output {
     build_log: File,
     stdout: Mutex<Stdout>,
-    reader_left: AtomicBool,
+    reader_left: Cell<bool>,
 }
 
 impl Output {
     /// Starts a build log, which gets the program's own log as well.
-    pub(crate) fn start(build_log: &Path) -> Result<Arc<Output>> {
+    pub(crate) fn start(build_log: &Path) -> Result<Rc<Output>> {
         let open = |truncate: bool| {
             let mut options = OpenOptions::new();
             options.create(true).truncate(truncate);
             // Two writers: each line goes to the file's end, wherever that is by then.
-            if truncate { options.write(true) } else { options.append(true) };
+            if truncate {
+                options.write(true)
+            } else {
+                options.append(true)
+            };
             options.open(build_log)
         };
         let what = || format!("write {}", build_log.display());
         open(true).or_failed(what)?;
         common::tee_log(open(false).or_failed(what)?);
-        Ok(Arc::new(Output {
+        Ok(Rc::new(Output {
             build_log: open(false).or_failed(what)?,
             stdout: Mutex::new(tokio::io::stdout()),
-            reader_left: AtomicBool::new(false),
+            reader_left: Cell::new(false),
         }))
     }
 
@@ -52,8 +56,8 @@ impl Output {
         let mut stdout = self.stdout.lock().await;
         (&self.build_log).write_all(lines)?;
         // A reader of stdout who leaves (`| head`) does not end the job.
-        if !self.reader_left.load(Ordering::Relaxed) && stdout.write_all(lines).await.is_err() {
-            self.reader_left.store(true, Ordering::Relaxed);
+        if !self.reader_left.get() && stdout.write_all(lines).await.is_err() {
+            self.reader_left.set(true);
         }
         Ok(())
     }
@@ -62,12 +66,12 @@ impl Output {
 /// Puts the pieces of one workflow's output together to whole lines, so that the lines of
 /// two workflows never mix.
 pub(crate) struct Lines {
-    output: Arc<Output>,
+    output: Rc<Output>,
     partial: Vec<u8>,
 }
 
 impl Lines {
-    pub(crate) fn new(output: Arc<Output>) -> Self {
+    pub(crate) fn new(output: Rc<Output>) -> Self {
         Lines {
             output,
             partial: Vec::new(),
@@ -86,7 +90,10 @@ impl Lines {
 
 impl Sink for Lines {
     async fn write(&mut self, _: Stream, piece: &[u8]) -> io::Result<()> {
-        let whole = piece.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let whole = piece
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         let (lines, rest) = piece.split_at(whole);
         if !lines.is_empty() && self.partial.is_empty() {
             self.output.write(lines).await?;
@@ -112,12 +119,14 @@ mod tests {
     fn lines(pieces: &[&[u8]]) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(async {
-            let output = Arc::new(Output {
+            let output = Rc::new(Output {
                 build_log: File::create(&file).unwrap(),
                 stdout: Mutex::new(tokio::io::stdout()),
-                reader_left: AtomicBool::new(true),
+                reader_left: Cell::new(true),
             });
             let mut lines = Lines::new(output);
             for piece in pieces {

@@ -47,7 +47,10 @@ impl Evidence {
     /// told before a service that was out of reach, as running it again helps with neither.
     pub(crate) fn verdict(&self) -> (Outcome, Exit) {
         let exits: Vec<Exit> = self.problems().map(Error::exit).collect();
-        if let Some(exit) = exits.iter().find(|exit| matches!(exit, Exit::Interrupted(_))) {
+        if let Some(exit) = exits
+            .iter()
+            .find(|exit| matches!(exit, Exit::Interrupted(_)))
+        {
             return (Outcome::Aborted, *exit);
         }
         for exit in [Exit::TimedOut, Exit::Usage] {
@@ -56,7 +59,10 @@ impl Evidence {
             }
         }
         let all_succeeded = (self.workflows.iter()).all(|end| end.phase() == Phase::Succeeded);
-        if !all_succeeded || !self.junit.iter().all(JUnitFile::passed) || exits.contains(&Exit::Failed) {
+        if !all_succeeded
+            || !self.junit.iter().all(JUnitFile::passed)
+            || exits.contains(&Exit::Failed)
+        {
             return (Outcome::Failure, Exit::Failed);
         }
         match exits.first() {
@@ -110,23 +116,47 @@ mod tests {
 
     #[test]
     fn nothing_to_run_is_a_success() {
-        assert_eq!(Evidence::default().verdict(), (Outcome::Success, Exit::Success));
+        assert_eq!(
+            Evidence::default().verdict(),
+            (Outcome::Success, Exit::Success)
+        );
     }
 
     #[test]
     fn every_kind_of_evidence_can_fail_the_job() {
         for (evidence, expected) in [
-            (vec![end(Phase::Succeeded, None)], (Outcome::Success, Exit::Success)),
-            (vec![end(Phase::Succeeded, None), end(Phase::Failed, None)], (Outcome::Failure, Exit::Failed)),
-            (vec![end(Phase::Running, None)], (Outcome::Failure, Exit::Failed)),
-            (vec![end(Phase::Failed, Some(Error::timed_out("x")))], (Outcome::Failure, Exit::TimedOut)),
             (
-                vec![end(Phase::Failed, Some(Error::interrupted(15, "x"))), end(Phase::Error, Some(Error::failed("x")))],
+                vec![end(Phase::Succeeded, None)],
+                (Outcome::Success, Exit::Success),
+            ),
+            (
+                vec![end(Phase::Succeeded, None), end(Phase::Failed, None)],
+                (Outcome::Failure, Exit::Failed),
+            ),
+            (
+                vec![end(Phase::Running, None)],
+                (Outcome::Failure, Exit::Failed),
+            ),
+            (
+                vec![end(Phase::Failed, Some(Error::timed_out("x")))],
+                (Outcome::Failure, Exit::TimedOut),
+            ),
+            (
+                vec![
+                    end(Phase::Failed, Some(Error::interrupted(15, "x"))),
+                    end(Phase::Error, Some(Error::failed("x"))),
+                ],
                 (Outcome::Aborted, Exit::Interrupted(15)),
             ),
-            (vec![end(Phase::Succeeded, Some(Error::failed("x")))], (Outcome::Failure, Exit::Failed)),
+            (
+                vec![end(Phase::Succeeded, Some(Error::failed("x")))],
+                (Outcome::Failure, Exit::Failed),
+            ),
         ] {
-            let evidence = Evidence { workflows: evidence, ..Evidence::default() };
+            let evidence = Evidence {
+                workflows: evidence,
+                ..Evidence::default()
+            };
             assert_eq!(evidence.verdict(), expected, "{evidence:?}");
         }
     }
@@ -149,10 +179,26 @@ mod tests {
 
     #[test]
     fn errors_of_our_own_decide_the_exit_code() {
-        let errors = |errors: Vec<Error>| Evidence { errors, ..Evidence::default() }.verdict().1;
+        let errors = |errors: Vec<Error>| {
+            Evidence {
+                errors,
+                ..Evidence::default()
+            }
+            .verdict()
+            .1
+        };
         assert_eq!(errors(vec![Error::unavailable("x")]), Exit::Unavailable);
-        assert_eq!(errors(vec![Error::unavailable("x"), Error::failed("y")]), Exit::Failed);
-        assert_eq!(errors(vec![Error::failed("y"), Error::usage("x")]), Exit::Usage);
-        assert_eq!(errors(vec![Error::usage("x"), Error::interrupted(2, "y")]), Exit::Interrupted(2));
+        assert_eq!(
+            errors(vec![Error::unavailable("x"), Error::failed("y")]),
+            Exit::Failed
+        );
+        assert_eq!(
+            errors(vec![Error::failed("y"), Error::usage("x")]),
+            Exit::Usage
+        );
+        assert_eq!(
+            errors(vec![Error::usage("x"), Error::interrupted(2, "y")]),
+            Exit::Interrupted(2)
+        );
     }
 }

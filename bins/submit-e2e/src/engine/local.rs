@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
 use common::app::Stop;
 use common::exec::{self, Cause, Ended, Limits};
-use common::yaml::Document;
-use common::{Error, Result, ResultExt, env, workflow};
+use common::workflow::{self, WorkflowStatus};
+use common::{Error, Result, ResultExt, env};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::info;
@@ -39,12 +39,25 @@ pub(crate) struct Local {
 
 impl Local {
     /// run-local, from beside this program or else from the `PATH`.
-    pub(crate) fn new(run_dir: &Path, grace: Duration, secrets: &[String], pass_env: &[String]) -> Self {
-        let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM));
-        let secrets = secrets.iter().map(|secret| format!("--secret={secret}").into());
-        let pass_env = pass_env.iter().map(|name| format!("--pass-env={name}").into());
+    pub(crate) fn new(
+        run_dir: &Path,
+        grace: Duration,
+        secrets: &[String],
+        pass_env: &[String],
+    ) -> Self {
+        let beside = std::env::current_exe()
+            .ok()
+            .map(|own| own.with_file_name(PROGRAM));
+        let secrets = secrets
+            .iter()
+            .map(|secret| format!("--secret={secret}").into());
+        let pass_env = pass_env
+            .iter()
+            .map(|name| format!("--pass-env={name}").into());
         Local {
-            program: beside.filter(|path| path.is_file()).unwrap_or_else(|| PROGRAM.into()),
+            program: beside
+                .filter(|path| path.is_file())
+                .unwrap_or_else(|| PROGRAM.into()),
             run_dir: run_dir.to_owned(),
             grace,
             passed_on: secrets.chain(pass_env).collect(),
@@ -74,7 +87,10 @@ impl Local {
             .arg("--status")
             .arg(self.status(workflow))
             .arg(format!("--output-prefix={prefix}"))
-            .arg(format!("--grace-period={}", humantime::format_duration(self.grace)))
+            .arg(format!(
+                "--grace-period={}",
+                humantime::format_duration(self.grace)
+            ))
     }
 
     /// The command that runs one step of a workflow again.
@@ -88,7 +104,10 @@ impl Local {
     /// Asks run-local whether it can run each workflow, so that a mistake in one starts none.
     pub(crate) async fn check(&self, workflows: &[Workflow], stop: &Stop) -> Result<()> {
         for workflow in workflows {
-            let Some(mistake) = self.dry_run(&self.manifest(workflow), workflow, stop).await? else {
+            let Some(mistake) = self
+                .dry_run(&self.manifest(workflow), workflow, stop)
+                .await?
+            else {
                 continue;
             };
             // The lines that people know are those of their own file; some mistakes are only
@@ -100,8 +119,16 @@ impl Local {
     }
 
     /// What run-local has against a manifest.
-    async fn dry_run(&self, manifest: &Path, workflow: &Workflow, stop: &Stop) -> Result<Option<Error>> {
-        let command = self.command(manifest, workflow).arg("--dry-run").env(env::LOG_FORMAT, "text");
+    async fn dry_run(
+        &self,
+        manifest: &Path,
+        workflow: &Workflow,
+        stop: &Stop,
+    ) -> Result<Option<Error>> {
+        let command = self
+            .command(manifest, workflow)
+            .arg("--dry-run")
+            .env(env::LOG_FORMAT, "text");
         let limits = Limits {
             deadline: None,
             grace: MARGIN,
@@ -109,7 +136,10 @@ impl Local {
         let captured = exec::capture(&command, limits, stop, MOST_SAID).await;
         let captured = captured.map_err(|error| not_started(&command, error))?;
         if let Cause::Stopped(signal) = captured.ended.cause {
-            return Err(Error::interrupted(signal, format!("interrupted: {command}")));
+            return Err(Error::interrupted(
+                signal,
+                format!("interrupted: {command}"),
+            ));
         }
         if captured.ended.success() {
             return Ok(None);
@@ -130,7 +160,7 @@ impl Local {
         prefix: String,
         deadline: Instant,
         stop: Stop,
-        output: Arc<Output>,
+        output: Rc<Output>,
     ) -> WorkflowEnd {
         let started = Instant::now();
         info!("workflow {} starts: {}", workflow.entry, workflow.name);
@@ -144,7 +174,11 @@ impl Local {
         let flushed = lines.finish().await.or_failed(|| "write the build log");
         let (object, status, status_problem) = match self.read_status(&workflow) {
             Ok((object, status)) => (object, status, None),
-            Err(error) => (workflow.manifest.clone(), workflow::WorkflowStatus::default(), Some(error)),
+            Err(error) => (
+                workflow.manifest.clone(),
+                WorkflowStatus::default(),
+                Some(error),
+            ),
         };
         let problem = match ended {
             Err(error) => Some(not_started(&command, error)),
@@ -161,11 +195,10 @@ impl Local {
         end
     }
 
-    fn read_status(&self, workflow: &Workflow) -> Result<(Value, workflow::WorkflowStatus)> {
-        let path = self.status(workflow);
-        let object = Document::read(&path)
-            .map_err(|error| Error::failed(format!("{PROGRAM} left no status of {}", workflow.name)).because(error.report()))?
-            .value;
+    fn read_status(&self, workflow: &Workflow) -> Result<(Value, WorkflowStatus)> {
+        let what = || format!("{PROGRAM} left no status of {}", workflow.name);
+        let text = std::fs::read(self.status(workflow)).or_failed(what)?;
+        let object = serde_json::from_slice(&text).or_failed(what)?;
         let status = workflow::status(&object)?;
         Ok((object, status))
     }
@@ -178,9 +211,10 @@ fn problem(workflow: &Workflow, ended: Ended) -> Option<Error> {
         (Cause::Deadline, _) => Some(Error::timed_out(format!(
             "workflow {entry:?} did not end within the job's --timeout"
         ))),
-        (Cause::Stopped(signal), _) => {
-            Some(Error::interrupted(signal, format!("workflow {entry:?} was interrupted")))
-        }
+        (Cause::Stopped(signal), _) => Some(Error::interrupted(
+            signal,
+            format!("workflow {entry:?} was interrupted"),
+        )),
         // Its status says the rest; 124 is the workflow's own time limit.
         (Cause::Itself, 0 | 1 | 124) => None,
         (Cause::Itself, code) => {

@@ -40,7 +40,7 @@ pub(crate) async fn copy(
             return match error.kind() {
                 io::ErrorKind::NotFound => Outcome::Vanished,
                 io::ErrorKind::InvalidInput => Outcome::Skipped(error.to_string()),
-                _ => Outcome::Failed(Error::failed("open it").because(error)),
+                _ => Outcome::Failed(Error::failed("read it").because(error)),
             };
         }
     };

@@ -18,7 +18,7 @@ use common::{Exit, Result};
 
 pub use opts::{BucketOpts, Command, FinishedOpts, Opts, SyncOpts};
 use plan::{Plan, Sync, Write};
-use source::{Found, Source};
+use source::Found;
 
 /// Plans and runs.
 pub async fn run(opts: Opts, app: App) -> Result<Exit> {
@@ -49,7 +49,7 @@ async fn write(plan: &Write) -> Result<()> {
 
 /// Prints what a sync would look at, a line each.
 async fn list(plan: Sync, app: &App) -> Result<()> {
-    let source = Arc::new(Source::open(&plan.from)?);
+    let source = Arc::new(sync::open_source(&plan)?);
     let mut found = source.search();
     let mut names = names::Names::new(plan);
     while let Some(found) = found.recv().await {
@@ -62,7 +62,9 @@ async fn list(plan: Sync, app: &App) -> Result<()> {
             Found::Skipped { path, reason } => {
                 format!("{}: not copied: {reason}", tally::printable(&path))
             }
-            Found::Failed { error, .. } => error.report(),
+            Found::Failed { path, error } => {
+                format!("{}: {}", tally::printable(&path), error.report())
+            }
             Found::Vanished(_) => continue,
         };
         app.print(format_args!("{line}\n"))?;

@@ -139,14 +139,15 @@ impl Source {
 
     fn unreadable(&self, error: walkdir::Error) -> Found {
         let path = self.below(error.path().unwrap_or(&self.root));
-        let error = io::Error::from(error);
-        if error.kind() == io::ErrorKind::NotFound {
+        // walkdir's own message names the path once more.
+        let cause = match error.io_error().and_then(io::Error::raw_os_error) {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::from(error),
+        };
+        if cause.kind() == io::ErrorKind::NotFound {
             return Found::Vanished(path);
         }
-        // walkdir names the path once more in its own message.
-        let cause = error.raw_os_error().map(io::Error::from_raw_os_error);
-        let error =
-            Error::failed(format!("read {}", path.display())).because(cause.unwrap_or(error));
+        let error = Error::failed("read it").because(cause);
         Found::Failed { path, error }
     }
 

@@ -24,8 +24,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Copies the folder. One file's failure does not stop the others.
 pub(crate) async fn run(plan: &Sync, stop: &Stop) -> Result<()> {
-    let source = Arc::new(Source::open(&plan.from)?);
-    check_target(plan, &source)?;
+    let source = Arc::new(open_source(plan)?);
     let mut found = source.search();
     let mut copies = Copies::new(source, plan.clone());
     let signal = loop {
@@ -137,10 +136,12 @@ impl Copies {
     }
 }
 
-/// A target within the folder would be copied into itself, and grow with each run.
-fn check_target(plan: &Sync, source: &Source) -> Result<()> {
+/// Opens the folder to copy from. A target within it would be copied into itself, and grow
+/// with each run.
+pub(crate) fn open_source(plan: &Sync) -> Result<Source> {
+    let source = Source::open(&plan.from)?;
     let Some(target) = plan.bucket.local_path(&plan.folder) else {
-        return Ok(());
+        return Ok(source);
     };
     let existing = target.ancestors().find_map(|path| path.canonicalize().ok());
     if existing.is_some_and(|path| path.starts_with(source.root())) {
@@ -151,5 +152,5 @@ fn check_target(plan: &Sync, source: &Source) -> Result<()> {
         ))
         .hint("put the bucket outside of the folder that is copied"));
     }
-    Ok(())
+    Ok(source)
 }

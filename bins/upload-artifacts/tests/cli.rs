@@ -629,3 +629,22 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
     assert!(dry_run(&["finished", "--passed=false"]).contains("\"result\": \"FAILURE\""));
     assert!(!environment.path().join("bucket").exists());
 }
+
+#[test]
+fn a_dry_run_refuses_what_the_run_would() {
+    let environment = TestEnvironment::new();
+    environment.write("out/a", "a");
+    let inside = format!("file://{}/out/bucket", environment.path().display());
+    for args in [
+        ["--artifacts-dir", "out", "--bucket", &inside, "--dry-run"],
+        [
+            "--artifacts-dir",
+            "ou",
+            "--bucket",
+            "file:///b",
+            "--dry-run",
+        ],
+    ] {
+        assert_code(&command(&environment, &args).output().unwrap(), 2);
+    }
+}

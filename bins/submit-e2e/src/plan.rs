@@ -36,7 +36,7 @@ impl Plan {
         let selection = Selection::make(&origin, &source, &opts.source, app).await?;
         let namespace = opts.render.namespace.as_deref();
         let workflows = selection.render(job, namespace, bucket.as_deref())?;
-        let engine = Local::new(&run_dir, opts.grace_period, &opts.secret, &opts.pass_env);
+        let engine = Local::new(&run_dir, opts);
         let prefix = session::prefix(&workflows);
         Ok(Plan {
             job: format!(

@@ -61,7 +61,7 @@ impl Session {
         app.stop.check("before anything was started")?;
         record.start().await?;
         Ok(Session {
-            engine: Local::new(&run_dir, opts.grace_period, &opts.secret, &opts.pass_env),
+            engine: Local::new(&run_dir, &opts),
             opts,
             app,
             origin,

@@ -82,8 +82,19 @@ fn failed_step(text: &mut String, end: &WorkflowEnd, step: &NodeStatus, engine: 
         what = format!("{what}: {}", step.message);
     }
     line(text, 2, what);
-    let command = engine.step_command(&end.workflow, &step.display_name);
+    let name = unambiguous_name(&end.status, step);
+    let command = engine.step_command(&end.workflow, name);
     line(text, 3, format!("to run it again: {command}"));
+}
+
+/// The name that people see, unless another step has it as well.
+fn unambiguous_name<'a>(status: &WorkflowStatus, step: &'a NodeStatus) -> &'a str {
+    let same = |node: &&NodeStatus| node.display_name == step.display_name;
+    if status.nodes.values().filter(same).count() > 1 {
+        &step.name
+    } else {
+        &step.display_name
+    }
 }
 
 /// The pods that failed. Of a step that was tried several times its last attempt counts, as

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::WorkflowEnd;
+use crate::opts::RunOpts;
 use crate::output::{Lines, Output};
 use crate::selection::Workflow;
 
@@ -33,34 +34,28 @@ pub(crate) struct Local {
     program: PathBuf,
     run_dir: PathBuf,
     grace: Duration,
-    /// `--secret=…` and `--pass-env=…`, as they were given.
+    /// `--secret` and `--pass-env`, as they were given.
     passed_on: Vec<OsString>,
 }
 
 impl Local {
     /// run-local, from beside this program or else from the `PATH`.
-    pub(crate) fn new(
-        run_dir: &Path,
-        grace: Duration,
-        secrets: &[String],
-        pass_env: &[String],
-    ) -> Self {
-        let beside = std::env::current_exe()
-            .ok()
-            .map(|own| own.with_file_name(PROGRAM));
-        let secrets = secrets
-            .iter()
-            .map(|secret| format!("--secret={secret}").into());
-        let pass_env = pass_env
-            .iter()
-            .map(|name| format!("--pass-env={name}").into());
+    pub(crate) fn new(run_dir: &Path, opts: &RunOpts) -> Self {
+        let beside = std::env::current_exe().ok();
+        let beside = beside.map(|own| own.with_file_name(PROGRAM));
+        let secrets = opts.secret.iter().map(|secret| ["--secret", secret]);
+        let pass_env = opts.pass_env.iter().map(|name| ["--pass-env", name]);
         Local {
             program: beside
                 .filter(|path| path.is_file())
                 .unwrap_or_else(|| PROGRAM.into()),
             run_dir: run_dir.to_owned(),
-            grace,
-            passed_on: secrets.chain(pass_env).collect(),
+            grace: opts.grace_period,
+            passed_on: secrets
+                .chain(pass_env)
+                .flatten()
+                .map(OsString::from)
+                .collect(),
         }
     }
 
@@ -69,36 +64,47 @@ impl Local {
         self.run_dir.join(format!("{}.yaml", workflow.name))
     }
 
+    /// The folder of a workflow: its volumes and logs.
+    fn folder(&self, workflow: &Workflow) -> PathBuf {
+        self.run_dir.join(&workflow.name)
+    }
+
+    /// Where the workflow is written with its status.
     fn status(&self, workflow: &Workflow) -> PathBuf {
-        self.run_dir.join(format!("{}.status.json", workflow.name))
+        self.folder(workflow).join("workflow.json")
     }
 
     fn command(&self, manifest: &Path, workflow: &Workflow) -> exec::Command {
         exec::Command::new(&self.program)
             .arg(manifest)
             .arg("--run-dir")
-            .arg(self.run_dir.join(&workflow.name))
+            .arg(self.folder(workflow))
             .args(self.passed_on.iter().cloned())
     }
 
     /// The command that runs a workflow; `prefix` starts each of its lines.
     pub(crate) fn run_command(&self, workflow: &Workflow, prefix: &str) -> exec::Command {
-        self.command(&self.manifest(workflow), workflow)
+        let mut command = self
+            .command(&self.manifest(workflow), workflow)
             .arg("--status")
             .arg(self.status(workflow))
-            .arg(format!("--output-prefix={prefix}"))
-            .arg(format!(
-                "--grace-period={}",
-                humantime::format_duration(self.grace)
-            ))
+            .arg("--grace-period")
+            .arg(humantime::format_duration(self.grace).to_string());
+        if !prefix.is_empty() {
+            command = command.arg("--output-prefix").arg(prefix);
+        }
+        command
     }
 
-    /// The command that runs one step of a workflow again.
+    /// The command that runs one step of a workflow again, on the files and with the inputs
+    /// that the run left; as a person has the program on the `PATH`.
     pub(crate) fn step_command(&self, workflow: &Workflow, step: &str) -> exec::Command {
-        let mut command = self.command(&self.manifest(workflow), workflow);
-        // As a person has it on the PATH.
-        command.program = PROGRAM.into();
-        command.arg(format!("--step={step}"))
+        exec::Command::new(PROGRAM)
+            .args(["--step", step])
+            .arg(self.status(workflow))
+            .arg("--run-dir")
+            .arg(self.folder(workflow))
+            .args(self.passed_on.iter().cloned())
     }
 
     /// Asks run-local whether it can run each workflow, so that a mistake in one starts none.
@@ -257,7 +263,7 @@ mod tests {
             program: "/bin/run-local".into(),
             run_dir: "/run dir".into(),
             grace: Duration::from_secs(10),
-            passed_on: vec!["--secret=a=/b".into()],
+            passed_on: vec!["--secret".into(), "a=/b".into()],
         };
         let workflow = Workflow {
             entry: "e2e".to_owned(),
@@ -267,12 +273,12 @@ mod tests {
         };
         assert_eq!(
             local.step_command(&workflow, "test(0:a b)").to_string(),
-            "run-local '/run dir/e2e-1.yaml' --run-dir '/run dir/e2e-1' --secret=a=/b '--step=test(0:a b)'"
+            "run-local --step 'test(0:a b)' '/run dir/e2e-1/workflow.json' --run-dir '/run dir/e2e-1' --secret 'a=/b'"
         );
         assert_eq!(
-            local.run_command(&workflow, "").to_string(),
-            "/bin/run-local '/run dir/e2e-1.yaml' --run-dir '/run dir/e2e-1' --secret=a=/b \
-             --status '/run dir/e2e-1.status.json' --output-prefix= --grace-period=10s"
+            local.run_command(&workflow, "e2e/").to_string(),
+            "/bin/run-local '/run dir/e2e-1.yaml' --run-dir '/run dir/e2e-1' --secret 'a=/b' \
+             --status '/run dir/e2e-1/workflow.json' --grace-period 10s --output-prefix e2e/"
         );
     }
 

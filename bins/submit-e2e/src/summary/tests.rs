@@ -1,10 +1,12 @@
 use std::path::Path;
 
+use clap::Parser;
 use common::Error;
 use common::junit::Summary;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::opts::Opts;
 use crate::selection::Workflow;
 
 fn end(status: Value) -> WorkflowEnd {
@@ -23,7 +25,7 @@ fn end(status: Value) -> WorkflowEnd {
 }
 
 fn told(evidence: &Evidence) -> String {
-    let engine = Local::new(Path::new("/run"), Duration::from_secs(10), &[], &[]);
+    let engine = Local::new(Path::new("/run"), &Opts::parse_from(["submit-e2e"]).run);
     let (outcome, _) = evidence.verdict();
     summary(outcome, evidence, &engine, "file:///b/logs/e2e/7")
 }
@@ -59,9 +61,9 @@ fn failed_steps_come_with_the_command_that_runs_them_again() {
 workflow e2e: Failed after 1m 12s
   child failed
   step c: Failed: exit code 1
-    to run it again: run-local /run/job-e2e-1.yaml --run-dir /run/job-e2e-1 --step=c
+    to run it again: run-local --step c /run/job-e2e-1/workflow.json --run-dir /run/job-e2e-1
   step b: Failed: exit code 1
-    to run it again: run-local /run/job-e2e-1.yaml --run-dir /run/job-e2e-1 --step=b
+    to run it again: run-local --step b /run/job-e2e-1/workflow.json --run-dir /run/job-e2e-1
 results: file:///b/logs/e2e/7"
     );
 }
@@ -99,20 +101,20 @@ fn failed_tests_and_errors_are_told_and_cannot_forge_lines() {
                 .hint("make room"),
         ],
     };
-    let text = told(&evidence);
-    assert!(text.starts_with("FAILURE: the job could not do its work\nworkflow e2e: Succeeded"));
-    assert!(text.contains("\ntest s t0\\nx failed: want 1\n"), "{text}");
-    assert_eq!(text.matches("\ntest ").count(), 20);
+    let said = told(&evidence);
+    assert!(said.starts_with("FAILURE: the job could not do its work\nworkflow e2e: Succeeded"));
+    assert!(said.contains("\ntest s t0\\nx failed: want 1\n"), "{said}");
+    assert_eq!(said.matches("\ntest ").count(), 20);
     assert!(
-        text.contains("\n5 more failed tests are in the JUnit files\n"),
-        "{text}"
+        said.contains("\n5 more failed tests are in the JUnit files\n"),
+        "{said}"
     );
     assert!(
-        text.contains("\nread artifacts/junit_b.xml as JUnit: cut short\n"),
-        "{text}"
+        said.contains("\nread artifacts/junit_b.xml as JUnit: cut short\n"),
+        "{said}"
     );
     assert!(
-        text.contains("\nerror:\n  write x: disk full\n  make room\n"),
-        "{text}"
+        said.contains("\nerror:\n  write x: disk full\n  make room\n"),
+        "{said}"
     );
 }

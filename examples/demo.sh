@@ -23,7 +23,10 @@ unset GIT_BASE_URL GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE TEST_TARGET_NAME
 server=
 port=
 stop_server() {
-  [[ -z $server ]] || kill "$server" 2>/dev/null || true
+  [[ -n $server ]] || return 0
+  kill "$server" 2>/dev/null || true
+  # A signal ends it: that is no failure of ours.
+  wait "$server" 2>/dev/null || true
 }
 trap stop_server EXIT
 trap 'exit 130' INT
@@ -115,10 +118,11 @@ job_spec() {
 JSON
 }
 
-# Runs a pull request as Prow would; gives submit-e2e's exit code.
+# Runs a pull request as Prow would; leaves submit-e2e's exit code in `verdict`.
 test_pull_request() {
-  local number=$1 build=$2 code=0
+  local number=$1 build=$2
   local folder=$demo/pull-$number
+  verdict=0
   say "Pull request $number, as Prow runs it: JOB_SPEC says what to test"
   JOB_SPEC=$(job_spec "$number" "$build")
   export JOB_SPEC
@@ -128,19 +132,18 @@ test_pull_request() {
   show "$bin/submit-e2e" plan --repos-dir "$folder/src"
   printf '\n'
   show "$bin/submit-e2e" run --repos-dir "$folder/src" --bucket "$bucket" --engine local \
-    --run-dir "$folder/run" || code=$?
+    --run-dir "$folder/run" || verdict=$?
   unset JOB_SPEC
-  printf '\npull request %s: submit-e2e ended with exit code %s\n' "$number" "$code"
-  return "$code"
+  printf '\npull request %s: submit-e2e ended with exit code %s\n' "$number" "$verdict"
 }
 
 build
 make_repository
 start_server
-green=0
-red=0
-test_pull_request 1 1001 || green=$?
-test_pull_request 2 1002 || red=$?
+test_pull_request 1 1001
+green=$verdict
+test_pull_request 2 1002
+red=$verdict
 
 results=bucket/pr-logs/pull/example_greeter
 say "The bucket: $demo/bucket"

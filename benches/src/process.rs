@@ -15,9 +15,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// One of the suite's binaries: they lie beside this one.
 pub(crate) fn binary(name: &str) -> Outcome<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
-    match path.exists() {
-        true => Ok(path),
-        false => Err(format!("{} is missing: run `make bench`", path.display()).into()),
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(format!("{} is missing: run `make bench`", path.display()).into())
     }
 }
 

@@ -25,7 +25,7 @@ build: ## Builds all binaries, for use: target/release
 
 .PHONY: test
 test: $(NEXTEST) ## Runs all tests, unit and through the built binaries
-	# All binaries first: tests run those of other crates too.
+	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
 	$(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
 	cargo test --workspace --doc --locked --quiet

@@ -19,6 +19,10 @@ pub const TEST_TARGET_NAME: &str = "TEST_TARGET_NAME";
 pub const LOG_FORMAT: &str = "LOG_FORMAT";
 /// `error`, `warn`, `info` (default) or `debug`.
 pub const LOG_LEVEL: &str = "LOG_LEVEL";
+/// The user's folder for what can be made again, see the XDG Base Directory Specification.
+pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
+/// The user's own folder.
+pub const HOME: &str = "HOME";
 /// Set to anything: no colours, see <https://no-color.org>.
 pub const NO_COLOR: &str = "NO_COLOR";
 

@@ -32,6 +32,8 @@ pub struct Command {
     pub env: Vec<(OsString, OsString)>,
     /// Starts from an empty environment instead of this process' own.
     pub env_clear: bool,
+    /// Variables of this process that the child must not see.
+    pub env_remove: Vec<OsString>,
     /// Folder to run in.
     pub current_dir: Option<PathBuf>,
     /// Sends stderr down the same pipe as stdout, so that their order is kept.
@@ -68,6 +70,13 @@ impl Command {
         self
     }
 
+    /// Hides variables of this process from the child; one that is set as well stays set.
+    #[must_use]
+    pub fn env_remove<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.env_remove.extend(names.into_iter().map(Into::into));
+        self
+    }
+
     /// Runs in this folder.
     #[must_use]
     pub fn current_dir(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -91,6 +100,9 @@ impl Command {
             .kill_on_drop(true);
         if self.env_clear {
             command.env_clear();
+        }
+        for name in &self.env_remove {
+            command.env_remove(name);
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &self.current_dir {

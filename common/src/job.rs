@@ -126,7 +126,7 @@ impl Job {
             let build = env
                 .get(env::BUILD_ID)
                 .or_else(|| env.get(env::BUILD_NUMBER));
-            job.build_id = build.unwrap_or_default().to_owned();
+            build.unwrap_or_default().clone_into(&mut job.build_id);
         }
         job.check()?;
         Ok(Some(job))

@@ -3,10 +3,13 @@
 //! A module moves here when a second binary needs it, not before.
 
 pub mod app;
+pub mod bucket;
 pub mod env;
 pub mod error;
 pub mod exec;
+pub mod git;
 pub mod job;
+pub mod junit;
 mod logging;
 pub mod workflow;
 pub mod yaml;

@@ -1,13 +1,133 @@
-//! TO BE WRITTEN.
+//! Places the commit under test, with its pull requests merged as Prow does, and further
+//! repositories in the run folder.
 
+mod explain;
+mod fault;
+mod folder;
 mod opts;
+mod plan;
+mod record;
+mod step;
+mod url;
+mod wanted;
+mod work;
 
-use common::app::App;
-use common::{Error, Exit, Result};
+use std::rc::Rc;
+
+use common::app::{App, Stop};
+use common::{Error, Exit, Result, ResultExt};
+use tokio::sync::Semaphore;
+use tokio::task::LocalSet;
 
 pub use opts::Opts;
+use opts::Output;
+use plan::{Plan, Repository};
+use record::Record;
+use work::Placed;
+
+/// How many repositories are checked out at once: servers limit connections from one place.
+const AT_ONCE: usize = 8;
 
 /// Plans and runs.
-pub async fn run(_opts: Opts, _app: App) -> Result<Exit> {
-    Err(Error::usage("nothing is built yet"))
+pub async fn run(opts: Opts, app: App) -> Result<Exit> {
+    let plan = Plan::new(&opts, &app.env)?;
+    if opts.dry_run {
+        return app.print(plan);
+    }
+    let (records, ends): (Vec<Record>, Vec<_>) = check_out_all(&plan.repositories, &app.stop)
+        .await?
+        .into_iter()
+        .unzip();
+    let recorded = match &opts.records {
+        Some(file) => record::write(file, &records),
+        None => Ok(()),
+    };
+    let mut placed = Vec::new();
+    let mut errors = Vec::new();
+    for (repository, end) in plan.repositories.iter().zip(ends) {
+        match end {
+            Ok(place) => placed.push((repository, place)),
+            Err(error) => errors.push(error),
+        }
+    }
+    app.print(result(&placed, opts.output)?)?;
+    errors.extend(recorded.err());
+    match worst(errors) {
+        Some(error) => Err(error),
+        None => Ok(Exit::Success),
+    }
+}
+
+async fn check_out_all(
+    repositories: &[Repository],
+    stop: &Stop,
+) -> Result<Vec<(Record, Result<Placed>)>> {
+    let turns = Rc::new(Semaphore::new(AT_ONCE));
+    let tasks = LocalSet::new();
+    let running: Vec<_> = repositories
+        .iter()
+        .map(|repository| {
+            let (repository, stop, turns) = (repository.clone(), stop.clone(), turns.clone());
+            tasks.spawn_local(async move {
+                let _turn = turns.acquire().await;
+                work::check_out(&repository, &stop).await
+            })
+        })
+        .collect();
+    let all = async {
+        let mut ends = Vec::new();
+        for task in running {
+            ends.push(task.await.or_failed(|| "check out a repository")?);
+        }
+        Ok(ends)
+    };
+    tasks.run_until(all).await
+}
+
+/// The error to end with; the others go to the log. An interruption says more than what it
+/// broke, and running again does not help while one of the errors would stay.
+fn worst(mut errors: Vec<Error>) -> Option<Error> {
+    errors.sort_by_key(|error| match error.exit() {
+        Exit::Interrupted(_) => 0,
+        Exit::Unavailable => 2,
+        _ => 1,
+    });
+    let mut errors = errors.into_iter();
+    let worst = errors.next();
+    for error in errors {
+        tracing::error!("{}", error.report());
+    }
+    worst
+}
+
+/// What is printed on stdout.
+fn result(placed: &[(&Repository, Placed)], output: Output) -> Result<String> {
+    match output {
+        Output::Text => Ok(placed
+            .iter()
+            .map(|(repository, placed)| {
+                format!(
+                    "{} is at {}\n",
+                    repository.folder.display(),
+                    placed.describe
+                )
+            })
+            .collect()),
+        Output::Json => {
+            let list: Vec<_> = placed
+                .iter()
+                .map(|(repository, placed)| {
+                    serde_json::json!({
+                        "org": repository.refs.org,
+                        "repo": repository.refs.repo,
+                        "dir": repository.folder,
+                        "sha": placed.sha,
+                        "describe": placed.describe,
+                    })
+                })
+                .collect();
+            let json = serde_json::to_string_pretty(&list).or_failed(|| "print the result")?;
+            Ok(json + "\n")
+        }
+    }
 }

@@ -1,5 +1,86 @@
 //! What was typed, and the variables behind it.
 
-/// The command line.
+use std::path::PathBuf;
+
+use common::env;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  The commit under test of a Prow job (JOB_SPEC, or REPO_OWNER and its like, are set):
+    checkout --src-dir /mnt/test-data-volume/my-workflow/src
+
+  Two more repositories, one of them with a pull request merged onto its default branch:
+    checkout --src-dir src --extra-repos 'kubeflow/testing@HEAD;kubeflow/kubeflow@HEAD:4012'
+
+  What would be run, without running it:
+    checkout --src-dir src --repos kubeflow/testing@v1.0 --dry-run
+
+EXIT CODES:
+  0 done; 1 a merge conflict, or no such repository, ref or commit; 2 wrong usage;
+  75 the server was out of reach, running again may help; 130, 143 interrupted";
+
+/// Places the commit under test, its pull requests merged as Prow does, and further
+/// repositories under one folder, each in ORG/NAME. A second run finishes or confirms the first.
 #[derive(Debug, clap::Parser)]
-pub struct Opts {}
+#[command(name = "checkout", after_help = EXAMPLES)]
+pub struct Opts {
+    /// Folder that gets ORG/NAME for each repository
+    #[arg(long, alias = "src_dir", value_name = "DIR", env = env::SRC_DIR)]
+    pub src_dir: PathBuf,
+
+    /// More repositories: ORG/NAME, ORG/NAME@COMMIT, @BRANCH, @TAG, @COMMIT:PULL or @HEAD:PULL
+    #[arg(long, value_name = "A,B")]
+    pub repos: Option<String>,
+
+    /// The same, separated by semicolons
+    #[arg(long, alias = "extra_repos", value_name = "A;B", env = env::EXTRA_REPOS)]
+    pub extra_repos: Option<String>,
+
+    /// Number of commits to fetch [default: what the job says, else all]
+    #[arg(long, value_name = "N|all")]
+    pub depth: Option<String>,
+
+    /// Where ORG/NAME is found when the job gives no clone_uri
+    #[arg(
+        long,
+        alias = "git_base_url",
+        value_name = "URL",
+        env = env::GIT_BASE_URL,
+        default_value = "https://github.com"
+    )]
+    pub git_base_url: String,
+
+    /// Merge pull requests onto their base as Prow does, or check out the head of the one
+    #[arg(long, alias = "pr_mode", value_enum, default_value_t = PullMode::Merge)]
+    pub pr_mode: PullMode,
+
+    /// File for what was run and how it ended, in the form of Prow's clone-records.json
+    #[arg(long, value_name = "FILE")]
+    pub records: Option<PathBuf>,
+
+    /// What is printed for each repository
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// Print the commands instead of running them
+    #[arg(long, alias = "dry_run")]
+    pub dry_run: bool,
+}
+
+/// What is tested of a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PullMode {
+    /// The result of merging it onto its base.
+    Merge,
+    /// Its head commit as it is.
+    Head,
+}
+
+/// Forms of the result on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// `DIR is at DESCRIBE`, a line for each repository.
+    Text,
+    /// A list of objects with org, repo, dir, sha and describe.
+    Json,
+}

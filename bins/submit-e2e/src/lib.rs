@@ -1,13 +1,61 @@
-//! TO BE WRITTEN.
+//! The Prow entrypoint: selects the workflows that a change calls for, runs each, and leaves
+//! the verdict and its evidence in a bucket.
 
+mod changes;
+mod config;
+mod fnmatch;
+mod names;
 mod opts;
+mod origin;
+mod render;
+mod select;
+mod selection;
+mod worktree;
 
 use common::app::App;
-use common::{Error, Exit, Result};
+use common::{Error, Exit, Result, yaml};
+use serde_json::Value;
+
+use opts::{Command, PlanOpts, PlanOutput, ShowOpts, ShowOutput};
+use origin::Origin;
+use selection::Selection;
 
 pub use opts::Opts;
 
 /// Plans and runs.
-pub async fn run(_opts: Opts, _app: App) -> Result<Exit> {
-    Err(Error::usage("nothing is built yet"))
+pub async fn run(opts: Opts, app: App) -> Result<Exit> {
+    match opts.command {
+        Some(Command::Plan(opts)) => plan(opts, app).await,
+        Some(Command::Show(opts)) => show(opts, app).await,
+        Some(Command::Run(_)) | None => Err(Error::usage("nothing is built yet")),
+    }
+}
+
+async fn plan(opts: PlanOpts, app: App) -> Result<Exit> {
+    let (origin, _folder) = Origin::find(&opts.source, &app).await?;
+    let source = origin.source(&opts.source, &app).await?;
+    let selection = Selection::make(&origin, &source, &opts.source, &app).await?;
+    match opts.output {
+        PlanOutput::Table => app.print(selection.to_table()),
+        PlanOutput::Json => app.print(format!("{:#}\n", selection.to_json())),
+    }
+}
+
+async fn show(opts: ShowOpts, app: App) -> Result<Exit> {
+    let (origin, _folder) = Origin::find(&opts.source, &app).await?;
+    let source = origin.source(&opts.source, &app).await?;
+    let selection = Selection::make(&origin, &source, &opts.source, &app).await?;
+    let (namespace, bucket) = (
+        opts.render.namespace.as_deref(),
+        opts.render.bucket.as_deref(),
+    );
+    let workflows = selection.render(origin.job(), namespace, bucket)?;
+    let manifests = workflows.into_iter().map(|workflow| workflow.manifest);
+    match opts.output {
+        ShowOutput::Json => app.print(format!("{:#}\n", manifests.collect::<Value>())),
+        ShowOutput::Yaml => {
+            let documents = manifests.map(|manifest| yaml::to_string(&manifest));
+            app.print(documents.collect::<Result<Vec<_>>>()?.join("---\n"))
+        }
+    }
 }

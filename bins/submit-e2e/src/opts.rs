@@ -1,5 +1,144 @@
 //! What was typed, and the variables behind it.
 
-/// The command line.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::bucket::Layout;
+use common::env;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  In a working tree, what a pull request of the current branch would run:
+      submit-e2e
+  As a Prow job, after checkout:
+      submit-e2e run --repos-dir /src --bucket file:///results
+  Which workflows this change calls for, and why:
+      submit-e2e plan
+  The manifests as they would be submitted:
+      submit-e2e show --only e2e
+
+The job is taken from JOB_SPEC or Prow's single variables. Without them it is a presubmit of the
+current branch, uncommitted changes included.";
+
+/// Runs the workflows of prow_config.yaml that a change calls for, waits for them, and leaves
+/// the verdict and its evidence in a bucket.
 #[derive(Debug, clap::Parser)]
-pub struct Opts {}
+#[command(name = "submit-e2e", after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Opts {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: RunOpts,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Runs the selected workflows; what happens without a subcommand
+    #[command(after_help = EXAMPLES)]
+    Run(RunOpts),
+    /// Says of each workflow whether it would run, and why
+    Plan(PlanOpts),
+    /// Prints the manifests of the selected workflows as they would be submitted
+    Show(ShowOpts),
+}
+
+/// Where the change and its workflows are.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct SourceOpts {
+    /// The configuration [default: prow_config.yaml of the repository under test]
+    #[arg(long, value_name = "FILE", alias = "config_file")]
+    pub(crate) config_file: Option<PathBuf>,
+    /// Folder with the checked-out repositories as ORG/REPO [default: the working tree that
+    /// this is started in is the repository under test]
+    #[arg(long, value_name = "DIR", alias = "repos_dir", env = env::SRC_DIR)]
+    pub(crate) repos_dir: Option<PathBuf>,
+    /// Only this workflow, whatever has changed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Option<String>,
+    /// What a working tree is compared with [default: the upstream branch, else the default
+    /// branch of origin]
+    #[arg(long, value_name = "REF")]
+    pub(crate) base: Option<String>,
+}
+
+/// What goes into a manifest.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RenderOpts {
+    /// Bucket for results: file:///FOLDER [default for a working tree: in the run's folder]
+    #[arg(long, value_name = "URL")]
+    pub(crate) bucket: Option<String>,
+    /// Namespace of the workflows
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RunOpts {
+    #[command(flatten)]
+    pub(crate) source: SourceOpts,
+    #[command(flatten)]
+    pub(crate) render: RenderOpts,
+    /// Whose rule places the results of postsubmits in the bucket
+    #[arg(long, value_enum, default_value_t = Layout::Prow)]
+    pub(crate) layout: Layout,
+    /// What runs the workflows
+    #[arg(long, value_enum, default_value_t = Engine::Local)]
+    pub(crate) engine: Engine,
+    /// Time for the whole job
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "3h")]
+    pub(crate) timeout: Duration,
+    /// Time that steps get to end when the job is stopped; exit handlers get the same again
+    #[arg(long, value_name = "DURATION", alias = "grace_period", value_parser = humantime::parse_duration, default_value = "10s")]
+    pub(crate) grace_period: Duration,
+    /// Folder of this run [default: test-worker/runs/BUILD_ID in the user's cache folder]
+    #[arg(long, value_name = "DIR", alias = "run_dir")]
+    pub(crate) run_dir: Option<PathBuf>,
+    /// A secret or config map of the workflows: a folder with a file for each key
+    #[arg(long, value_name = "NAME=DIR")]
+    pub(crate) secret: Vec<String>,
+    /// A variable of this environment that the steps get as well
+    #[arg(long, value_name = "NAME", alias = "pass_env")]
+    pub(crate) pass_env: Vec<String>,
+    /// Prints what would be done, and does nothing
+    #[arg(long, alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PlanOpts {
+    #[command(flatten)]
+    pub(crate) source: SourceOpts,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = PlanOutput::Table)]
+    pub(crate) output: PlanOutput,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ShowOpts {
+    #[command(flatten)]
+    pub(crate) source: SourceOpts,
+    #[command(flatten)]
+    pub(crate) render: RenderOpts,
+    /// Form of the manifests
+    #[arg(long, value_enum, default_value_t = ShowOutput::Yaml)]
+    pub(crate) output: ShowOutput,
+}
+
+/// What runs workflows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Engine {
+    /// run-local, on this machine.
+    Local,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PlanOutput {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ShowOutput {
+    Yaml,
+    Json,
+}

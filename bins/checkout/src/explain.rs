@@ -1,0 +1,143 @@
+//! What a failed step means to its reader: what was tried, why it failed, what to do next.
+
+use common::git::{Finished, mask};
+use common::{Error, exec};
+
+use crate::fault::Fault;
+use crate::plan::Repository;
+use crate::step::Step;
+
+/// More file names than this are counted, not listed.
+const MOST_NAMES: usize = 20;
+
+const FORCE_PUSHED: &str =
+    "it may have been force-pushed since the job started: run the job again on the new commit";
+
+/// A step that talks to the server failed, the last time it was tried.
+pub(crate) fn network(
+    repository: &Repository,
+    step: &Step,
+    fault: Fault,
+    finished: &Finished,
+) -> Error {
+    let Repository { url, .. } = repository;
+    let name = repository.name();
+    let subject = subject(step);
+    let reason = finished.reason();
+    match (fault, step) {
+        (Fault::NoCommit, Step::FetchCommit { .. }) => {
+            Error::failed(format!("{name}: {subject} is not to be had from {url}"))
+                .because(reason)
+                .hint(FORCE_PUSHED)
+        }
+        (Fault::NoRef, _) => {
+            Error::failed(format!("{name}: there is no {subject} in {url}")).because(reason)
+        }
+        (Fault::NoRepository, _) => Error::failed(format!("{name}: fetch {subject} from {url}"))
+            .because(reason)
+            .hint("is the repository's name right, and may it be read without credentials?"),
+        (Fault::Denied, _) => Error::failed(format!("{name}: fetch {subject} from {url}"))
+            .because(reason)
+            .hint("the server wants credentials; git gets them from its own credential helpers"),
+        (Fault::Transient, _) => Error::unavailable(format!(
+            "{name}: fetch {subject} from {url}, tried several times"
+        ))
+        .because(reason),
+        _ => Error::failed(format!("{name}: fetch {subject} from {url}")).because(reason),
+    }
+}
+
+fn subject(step: &Step) -> String {
+    match step {
+        Step::FetchBase { refspec, .. } => {
+            let source = refspec.trim_start_matches('+').split(':').next();
+            format!("ref {}", source.unwrap_or_default())
+        }
+        Step::FetchPull { number, .. } => format!("pull request {number}"),
+        Step::FetchCommit { id, pull: None, .. } => format!("commit {id}"),
+        Step::FetchCommit {
+            id,
+            pull: Some(number),
+            ..
+        } => format!("commit {id} of pull request {number}"),
+        Step::Submodules { .. } => "the submodules".to_owned(),
+        _ => "the history".to_owned(),
+    }
+}
+
+/// A step that works on the folder alone failed.
+pub(crate) fn local(
+    repository: &Repository,
+    command: &exec::Command,
+    finished: &Finished,
+) -> Error {
+    let command = mask(&command.to_string());
+    Error::failed(format!("{}: {command}", repository.name())).because(finished.reason())
+}
+
+/// A pull request does not merge.
+pub(crate) fn conflict(repository: &Repository, number: u64, sha: &str, files: &[String]) -> Error {
+    let pulls = repository.refs.pulls.iter();
+    let before: Vec<String> = pulls
+        .map(|pull| pull.number)
+        .take_while(|other| *other != number)
+        .map(|other| other.to_string())
+        .collect();
+    let branch = repository.branch();
+    let base = if before.is_empty() {
+        branch.to_owned()
+    } else {
+        format!("{branch} with pull request {}", before.join(", "))
+    };
+    Error::failed(format!(
+        "{}: pull request {number} ({sha}) conflicts with {base} in {}",
+        repository.name(),
+        list(files)
+    ))
+    .hint(format!("rebase the pull request onto {branch}"))
+}
+
+/// A commit is not in what was fetched.
+pub(crate) fn no_commit(repository: &Repository, revision: &str) -> Error {
+    let name = repository.name();
+    let url = &repository.url;
+    Error::failed(format!(
+        "{name}: there is no commit {revision} in what {url} has"
+    ))
+    .hint(FORCE_PUSHED)
+}
+
+/// The folder holds uncommitted changes.
+pub(crate) fn changed(repository: &Repository, files: &[String]) -> Error {
+    Error::failed(format!(
+        "{} has uncommitted changes that a checkout would lose: {}",
+        repository.folder.display(),
+        list(files)
+    ))
+    .hint("commit or remove them, or give another --src-dir")
+}
+
+/// The folder is a clone of another repository.
+pub(crate) fn other_origin(repository: &Repository, origin: &str) -> Error {
+    let folder = repository.folder.display();
+    let is = if origin.is_empty() {
+        "has no origin".to_owned()
+    } else {
+        format!("is a clone of {:?}", mask(origin))
+    };
+    Error::usage(format!("{folder} {is}, not a clone of {}", repository.url))
+        .hint("move it away, or give another --src-dir")
+}
+
+/// Names that a pull request chose, so quoted.
+fn list(files: &[String]) -> String {
+    let mut names: Vec<String> = files
+        .iter()
+        .take(MOST_NAMES)
+        .map(|file| exec::quote(file))
+        .collect();
+    if files.len() > MOST_NAMES {
+        names.push(format!("and {} more", files.len() - MOST_NAMES));
+    }
+    names.join(", ")
+}

@@ -1,0 +1,129 @@
+//! The state of a repository's folder before and after: what an earlier run left, and what
+//! somebody else made and must not lose.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use common::{Error, Result, ResultExt};
+use walkdir::WalkDir;
+
+/// The file in `.git` that says how far checkout got. Its content while a run is at work:
+const UNFINISHED: &str = "unfinished\n";
+
+/// A repository's folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+/// What a run finds in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing: this run makes the repository.
+    Nothing,
+    /// A run that did not finish; all of it is checkout's own work.
+    Unfinished,
+    /// A repository, with the note of the run that finished it, if one did.
+    Repository(Option<String>),
+}
+
+impl Folder {
+    /// The folder at this path.
+    pub(crate) fn at(path: &Path) -> Folder {
+        Folder {
+            path: path.to_owned(),
+        }
+    }
+
+    /// Looks at what is there. A folder that is neither empty nor a git work tree is an error.
+    pub(crate) fn look(&self) -> Result<Found> {
+        let look = || format!("look at {}", self.path.display());
+        let mut entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries
+                .filter_map(Result::ok)
+                .filter(|entry| entry.file_name() != ".git"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) => return Err(error).or_failed(look),
+        };
+        match fs::symlink_metadata(self.path.join(".git")) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(self.foreign("its .git is not a folder")),
+            Err(_) if entries.next().is_none() => return Ok(Found::Nothing),
+            Err(_) => return Err(self.foreign("it holds files and is not a git repository")),
+        }
+        let noted = fs::symlink_metadata(self.note()).is_ok();
+        if !noted && fs::symlink_metadata(self.path.join(".git/HEAD")).is_err() {
+            // A run that was killed before its first command leaves an empty .git.
+            return match entries.next() {
+                None => Ok(Found::Nothing),
+                Some(_) => Err(self.foreign("its .git is not a repository")),
+            };
+        }
+        match fs::read_to_string(self.note()) {
+            Ok(note) if note == UNFINISHED => Ok(Found::Unfinished),
+            Ok(note) => Ok(Found::Repository(Some(note))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Repository(None)),
+            Err(error) => Err(error).or_failed(look),
+        }
+    }
+
+    /// Notes that this run is at work: until the next note, all in the folder is its own.
+    pub(crate) fn begin(&self) -> Result<()> {
+        fs::create_dir_all(self.path.join(".git"))
+            .and_then(|()| self.write_note(UNFINISHED))
+            .or_failed(|| format!("make the folder {}", self.path.display()))
+    }
+
+    /// Notes what has been checked out; `None` for a clean work tree of which nothing is known.
+    pub(crate) fn finish(&self, note: Option<&str>) -> Result<()> {
+        match note {
+            Some(note) => self.write_note(note),
+            None => fs::remove_file(self.note()),
+        }
+        .or_failed(|| format!("note the end of the checkout in {}", self.path.display()))
+    }
+
+    /// Removes the lock files that a killed git left behind in an unfinished checkout.
+    pub(crate) fn remove_stale_locks(&self) -> Result<()> {
+        let objects = self.path.join(".git/objects");
+        let entries = WalkDir::new(self.path.join(".git"))
+            .into_iter()
+            .filter_entry(|entry| entry.path() != objects);
+        for entry in entries.filter_map(Result::ok) {
+            let is_lock = entry.path().extension().is_some_and(|end| end == "lock");
+            if is_lock && entry.file_type().is_file() {
+                tracing::info!(
+                    "an interrupted checkout left {} behind; it is removed",
+                    entry.path().display()
+                );
+                fs::remove_file(entry.path())
+                    .or_failed(|| format!("remove {}", entry.path().display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the commit that is checked out has submodules.
+    pub(crate) fn has_submodules(&self) -> bool {
+        fs::symlink_metadata(self.path.join(".gitmodules")).is_ok_and(|file| file.is_file())
+    }
+
+    fn note(&self) -> PathBuf {
+        self.path.join(".git/test-worker-checkout")
+    }
+
+    fn write_note(&self, text: &str) -> io::Result<()> {
+        let new = self.path.join(".git/test-worker-checkout.new");
+        fs::write(&new, text)?;
+        fs::rename(new, self.note())
+    }
+
+    fn foreign(&self, why: &str) -> Error {
+        Error::usage(format!(
+            "{} is not checkout's to change: {why}",
+            self.path.display()
+        ))
+        .hint("move it away, or give another --src-dir")
+    }
+}

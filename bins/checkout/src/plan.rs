@@ -1,0 +1,195 @@
+//! What will be done, as data: for each repository a folder, a URL and a list of git commands.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use common::env::Env;
+use common::git::Git;
+use common::job::{Refs, check_ref};
+use common::{Error, Result, ResultExt};
+
+use crate::opts::{Opts, PullMode};
+use crate::step::{Step, When};
+use crate::url::CloneUrl;
+use crate::wanted::wanted;
+
+/// All repositories, each in a folder of its own.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// In the order of their mention, the one under test first.
+    pub repositories: Vec<Repository>,
+}
+
+/// A repository and what is wanted of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Repository {
+    /// As the job or a list gave it.
+    pub refs: Refs,
+    /// Where it goes: absolute.
+    pub folder: PathBuf,
+    /// Where it comes from.
+    pub url: CloneUrl,
+    /// How many commits are fetched; `None` for all.
+    pub depth: Option<NonZeroU32>,
+    /// What is tested of its pull requests.
+    pub mode: PullMode,
+}
+
+impl Plan {
+    /// Checks everything that can be checked without git.
+    pub(crate) fn new(opts: &Opts, env: &Env) -> Result<Plan> {
+        let src_dir = std::path::absolute(&opts.src_dir)
+            .or_usage(|| format!("--src-dir {}", opts.src_dir.display()))?;
+        let depth = opts.depth.as_deref().map(parse_depth).transpose()?;
+        let mut plan = Plan {
+            repositories: Vec::new(),
+        };
+        for refs in wanted(opts, env)? {
+            plan.add(Repository::new(refs, &src_dir, depth, opts)?)?;
+        }
+        Ok(plan)
+    }
+
+    /// Adds a repository unless it is there already.
+    fn add(&mut self, new: Repository) -> Result<()> {
+        let overlapping = self
+            .repositories
+            .iter()
+            .find(|old| old.folder.starts_with(&new.folder) || new.folder.starts_with(&old.folder));
+        let Some(old) = overlapping else {
+            self.repositories.push(new);
+            return Ok(());
+        };
+        // A list that many jobs share names the repository under test as well.
+        let adds_nothing = new.refs.base_ref.is_empty()
+            && new.refs.base_sha.is_empty()
+            && new.refs.pulls.is_empty();
+        if old.folder == new.folder && (adds_nothing || old.refs == new.refs) {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "{} and {} cannot both be checked out, in {} and {}",
+            old.wanted(),
+            new.wanted(),
+            old.folder.display(),
+            new.folder.display()
+        )))
+    }
+}
+
+impl Repository {
+    fn new(
+        refs: Refs,
+        src_dir: &Path,
+        depth: Option<Option<NonZeroU32>>,
+        opts: &Opts,
+    ) -> Result<Repository> {
+        let name = format!("{}/{}", refs.org, refs.repo);
+        check_ref(&format!("branch of {name}"), &refs.base_ref)?;
+        let url = if refs.clone_uri.is_empty() {
+            let base = opts.git_base_url.trim_end_matches('/');
+            CloneUrl::parse("--git-base-url", &format!("{base}/{name}"))?
+        } else {
+            CloneUrl::parse(&format!("clone_uri of {name}"), &refs.clone_uri)?
+        };
+        if opts.pr_mode == PullMode::Head && refs.pulls.len() > 1 {
+            return Err(Error::usage(format!(
+                "--pr-mode head: {name} has {} pull requests, of which only one can be checked out",
+                refs.pulls.len()
+            )));
+        }
+        let folder = if refs.path_alias.is_empty() {
+            src_dir.join(&refs.org).join(&refs.repo)
+        } else {
+            src_dir.join(&refs.path_alias)
+        };
+        Ok(Repository {
+            depth: depth.unwrap_or(NonZeroU32::new(refs.clone_depth)),
+            refs,
+            folder,
+            url,
+            mode: opts.pr_mode,
+        })
+    }
+
+    /// `ORG/REPO`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.refs.org, self.refs.repo)
+    }
+
+    /// `ORG/REPO@BASE:SHA,PULL:SHA`.
+    fn wanted(&self) -> String {
+        format!("{}@{}", self.name(), self.refs)
+    }
+
+    /// Git in the repository's folder, and nowhere above it: a folder that is not a repository
+    /// yet may lie in another one.
+    pub(crate) fn git(&self) -> Git {
+        let above = self.folder.parent().unwrap_or(&self.folder);
+        // Prow's identity, so that the same merge gives the same commit.
+        let git = Git::at(&self.folder)
+            .env("GIT_CEILING_DIRECTORIES", above)
+            .env("GIT_AUTHOR_NAME", "ci-robot")
+            .env("GIT_AUTHOR_EMAIL", "ci-robot@k8s.io")
+            .env("GIT_COMMITTER_NAME", "ci-robot")
+            .env("GIT_COMMITTER_EMAIL", "ci-robot@k8s.io");
+        let git = match self.url.credentials() {
+            Some((key, value)) => git.config(key, value),
+            None => git,
+        };
+        if self.url.is_local() {
+            // A local repository may have local submodules; one from a server may not.
+            git.config("protocol.file.allow", "always")
+        } else {
+            git
+        }
+    }
+}
+
+fn parse_depth(depth: &str) -> Result<Option<NonZeroU32>> {
+    match depth {
+        "all" => Ok(None),
+        number => number
+            .parse()
+            .map(Some)
+            .or_usage(|| format!("--depth {number:?}: use a number of commits, or all")),
+    }
+}
+
+/// As shell commands with comments; the same commands that are run.
+impl fmt::Display for Plan {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, repository) in self.repositories.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            write!(out, "{repository}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "# {} from {}", self.wanted(), self.url)?;
+        let git = self.git();
+        let line = |step: &Step| git.command(step.args()).to_string();
+        let fetched = self.fetched();
+        let steps = [
+            self.start_steps(),
+            self.fetch_steps(),
+            self.place_steps(&fetched, false),
+        ];
+        for step in steps.iter().flatten() {
+            match (step, step.when()) {
+                (Step::Merge { nth, .. }, _) => {
+                    writeln!(out, "{}  # dated {nth} s after the base", line(step))?;
+                }
+                (_, When::Always) => writeln!(out, "{}", line(step))?,
+                (_, when) => writeln!(out, "{}  # {when}", line(step))?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! Which workflows a change calls for, and why.
+
+use std::fmt::Write as _;
+
+use common::job::JobType;
+use common::{Error, Result};
+
+use crate::config::{Config, Entry};
+use crate::fnmatch::Pattern;
+
+/// The files that a change touches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// These, relative to the repository's root.
+    Files(Vec<String>),
+    /// They cannot be computed, for this reason: everything runs.
+    Unknown(String),
+}
+
+/// Whether an entry runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decision {
+    /// It does.
+    pub(crate) run: bool,
+    /// Why, or why not; printable whatever the names of files and patterns.
+    pub(crate) reason: String,
+}
+
+/// Decides about every entry, in the order of the file. With `only`, the entry of that name
+/// runs whatever has changed, and no other.
+pub(crate) fn select(
+    config: &Config,
+    job_type: JobType,
+    changes: &Changes,
+    only: Option<&str>,
+) -> Result<Vec<Decision>> {
+    if let Some(name) = only
+        && !config.workflows.iter().any(|entry| entry.name == name)
+    {
+        let names: Vec<_> = config
+            .workflows
+            .iter()
+            .map(|entry| entry.name.as_str())
+            .collect();
+        return Err(
+            Error::usage(format!("--only {name:?}: no workflow has this name"))
+                .hint(format!("there are: {}", names.join(", "))),
+        );
+    }
+    let decide = |entry| decide(entry, job_type, changes, only);
+    Ok(config.workflows.iter().map(decide).collect())
+}
+
+fn decide(entry: &Entry, job_type: JobType, changes: &Changes, only: Option<&str>) -> Decision {
+    if let Some(name) = only.filter(|name| *name != entry.name) {
+        return no(format!("--only asks for {name}"));
+    }
+    if !entry.runs_for(job_type) {
+        let types: Vec<_> = entry.job_types.iter().map(|own| own.as_str()).collect();
+        return no(format!(
+            "job_types is {}, this is a {} job",
+            types.join(", "),
+            job_type.as_str()
+        ));
+    }
+    match changes {
+        _ if only.is_some() => yes("--only asks for it"),
+        _ if job_type == JobType::Periodic => yes("periodic jobs run it whatever has changed"),
+        _ if entry.include_dirs.is_empty() => yes("it has no include_dirs"),
+        Changes::Unknown(why) => yes(format!("the changed files are not known: {why}")),
+        Changes::Files(files) => by_files(&entry.include_dirs, files),
+    }
+}
+
+fn by_files(include_dirs: &[String], files: &[String]) -> Decision {
+    for source in include_dirs {
+        let pattern = Pattern::new(source);
+        if let Some(file) = files.iter().find(|file| pattern.matches(file)) {
+            return yes(format!("{file} matches {source}"));
+        }
+    }
+    no(format!(
+        "none of {} changed file{} matches {}",
+        files.len(),
+        if files.len() == 1 { "" } else { "s" },
+        include_dirs.join(", ")
+    ))
+}
+
+fn yes(reason: impl AsRef<str>) -> Decision {
+    Decision {
+        run: true,
+        reason: printable(reason.as_ref()),
+    }
+}
+
+fn no(reason: impl AsRef<str>) -> Decision {
+    Decision {
+        run: false,
+        reason: printable(reason.as_ref()),
+    }
+}
+
+/// A pull request chooses its files' names; none may drive a terminal or forge a line.
+pub(crate) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            // Writing to a string cannot fail.
+            let _ = write!(printable, "{}", character.escape_default());
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use common::yaml::Document;
+
+    use super::*;
+
+    const CONFIG: &str = "workflows:
+- {name: all, manifest: a}
+- {name: code, manifest: a, job_types: [presubmit, periodic], include_dirs: [src/*, go.*]}
+- {name: merged, manifest: a, job_types: postsubmit}
+";
+
+    fn decide(job_type: JobType, changes: &Changes, only: Option<&str>) -> Vec<(bool, String)> {
+        let document = Document::parse(Path::new("c.yaml"), CONFIG).unwrap();
+        let decisions = select(&Config::of(document).unwrap(), job_type, changes, only).unwrap();
+        decisions
+            .into_iter()
+            .map(|one| (one.run, one.reason))
+            .collect()
+    }
+
+    fn files(names: &[&str]) -> Changes {
+        Changes::Files(names.iter().map(|&name| name.to_owned()).collect())
+    }
+
+    fn reasons(expected: [(bool, &str); 3]) -> Vec<(bool, String)> {
+        expected
+            .map(|(run, reason)| (run, reason.to_owned()))
+            .to_vec()
+    }
+
+    #[test]
+    fn a_presubmit_runs_what_its_files_call_for() {
+        assert_eq!(
+            decide(
+                JobType::Presubmit,
+                &files(&["docs/a.md", "src/x/a.c"]),
+                None
+            ),
+            reasons([
+                (true, "it has no include_dirs"),
+                (true, "src/x/a.c matches src/*"),
+                (false, "job_types is postsubmit, this is a presubmit job"),
+            ])
+        );
+        assert_eq!(
+            decide(JobType::Batch, &files(&["docs/a.md"]), None)[1],
+            (
+                false,
+                "none of 1 changed file matches src/*, go.*".to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn periodic_jobs_ignore_include_dirs() {
+        assert_eq!(
+            decide(JobType::Periodic, &files(&[]), None)[1],
+            (true, "periodic jobs run it whatever has changed".to_owned())
+        );
+    }
+
+    #[test]
+    fn everything_runs_when_the_changes_are_not_known() {
+        let unknown = Changes::Unknown("shallow".to_owned());
+        assert_eq!(
+            decide(JobType::Presubmit, &unknown, None)[1],
+            (true, "the changed files are not known: shallow".to_owned())
+        );
+    }
+
+    #[test]
+    fn only_runs_one_whatever_has_changed_but_not_for_another_job_type() {
+        assert_eq!(
+            decide(JobType::Presubmit, &files(&[]), Some("code")),
+            reasons([
+                (false, "--only asks for code"),
+                (true, "--only asks for it"),
+                (false, "--only asks for code"),
+            ])
+        );
+        assert!(!decide(JobType::Presubmit, &files(&[]), Some("merged"))[2].0);
+        let document = Document::parse(Path::new("c.yaml"), CONFIG).unwrap();
+        let config = Config::of(document).unwrap();
+        assert!(select(&config, JobType::Batch, &files(&[]), Some("x")).is_err());
+    }
+
+    #[test]
+    fn a_hostile_files_name_cannot_forge_a_line() {
+        let changes = files(&["src/\x1b[2J\nall true"]);
+        assert_eq!(
+            decide(JobType::Presubmit, &changes, None)[1].1,
+            "src/\\u{1b}[2J\\nall true matches src/*"
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! Reads JUnit for the verdict.
+
+use std::io::BufRead;
+
+use quick_xml::Reader;
+
+use super::bounded::Bounded;
+use super::walk::Walk;
+use crate::{Error, Result};
+
+/// What a JUnit file says, as far as a verdict needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Test cases, all attempts counted.
+    pub tests: u64,
+    /// Cases with a failure, flaky ones not counted.
+    pub failures: u64,
+    /// Cases with an error, flaky ones not counted.
+    pub errors: u64,
+    /// Skipped cases.
+    pub skipped: u64,
+    /// Tests that failed and then passed under the same suite, class and name.
+    pub flaky: u64,
+    /// The first 100 failed cases.
+    pub failed: Vec<FailedTest>,
+    /// How many more there are.
+    pub more_failed: u64,
+}
+
+impl Summary {
+    /// Whether nothing failed. A file without tests passes: that is for its writer to judge.
+    pub fn passed(&self) -> bool {
+        self.failures == 0 && self.errors == 0
+    }
+}
+
+/// A failed test; the texts are bounded and free of control characters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FailedTest {
+    /// Name of the innermost suite.
+    pub suite: String,
+    /// Class name.
+    pub classname: String,
+    /// Name of the test; empty when the suite itself says that it failed.
+    pub name: String,
+    /// The failure's message, or the first line of its text.
+    pub message: String,
+}
+
+/// Reads a JUnit file in bounded memory; `name` names it in errors. Failures and errors of
+/// every suite count, nested ones too, whatever the root element. A suite whose attributes
+/// tell of more failures than its cases show is believed. What is malformed, cut short or no
+/// JUnit is an error; nothing but XML's own five entities is expanded.
+pub fn summarize(reader: impl BufRead, name: &str) -> Result<Summary> {
+    let mut xml = Reader::from_reader(Bounded::new(reader));
+    xml.config_mut().expand_empty_elements = true;
+    let mut walk = Walk::default();
+    let mut buffer = Vec::new();
+    loop {
+        buffer.clear();
+        let end = match xml.read_event_into(&mut buffer) {
+            Ok(event) => walk.take(event),
+            Err(error) => Err(error.to_string()),
+        };
+        match end {
+            Ok(false) => {}
+            Ok(true) => return Ok(walk.summary()),
+            Err(reason) => {
+                let place = format!("{reason}, near byte {}", xml.buffer_position());
+                return Err(Error::failed(format!("read {name} as JUnit")).because(place));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(xml: &str) -> Summary {
+        summarize(xml.as_bytes(), "junit.xml").unwrap()
+    }
+
+    fn counts(xml: &str) -> (u64, u64, u64, u64) {
+        let summary = read(xml);
+        (
+            summary.tests,
+            summary.failures,
+            summary.errors,
+            summary.skipped,
+        )
+    }
+
+    fn refused(xml: impl AsRef<[u8]>) -> String {
+        summarize(xml.as_ref(), "j.xml").unwrap_err().report()
+    }
+
+    const FAILED: &str = "<testcase name='f'><failure message='no'/></testcase>";
+
+    #[test]
+    fn cases_of_every_suite_count_whatever_the_root() {
+        let suite = format!(
+            "<testsuite name='s'><testcase name='p'/>{FAILED}
+             <testcase name='e'><error>boom\nat x</error></testcase>
+             <testcase name='s'><skipped/></testcase></testsuite>"
+        );
+        assert_eq!(counts(&suite), (4, 1, 1, 1));
+        let nested = format!(
+            "<testsuites><testsuite name='o'><testsuite>{suite}</testsuite>{suite}</testsuite></testsuites>"
+        );
+        assert_eq!(counts(&nested), (8, 2, 2, 2));
+    }
+
+    #[test]
+    fn failed_tests_are_named_with_their_message_or_first_line() {
+        let summary = read(
+            "<testsuites><testsuite name='a &lt; b'><testcase name='n' classname='c'>\
+             <failure message='one&#10;two&#27;[31m'>text</failure></testcase>\
+             <testcase name='m'><error><![CDATA[\n\n first ]]>&amp; &#x6c;ast\nx</error></testcase>\
+             </testsuite></testsuites>",
+        );
+        let test = |classname: &str, name: &str, message: &str| FailedTest {
+            suite: "a < b".to_owned(),
+            classname: classname.to_owned(),
+            name: name.to_owned(),
+            message: message.to_owned(),
+        };
+        assert_eq!(
+            summary.failed,
+            [test("c", "n", "one\ntwo"), test("", "m", "first & last")]
+        );
+    }
+
+    #[test]
+    fn a_suite_whose_attributes_tell_of_more_failures_is_believed() {
+        assert_eq!(
+            counts("<testsuite name='s' tests='5' failures='1' errors='2' skipped='1'/>"),
+            (5, 1, 2, 1)
+        );
+        let shown = format!(
+            "<testsuites failures='3'><testsuite failures='2'>{FAILED}</testsuite>{FAILED}</testsuites>"
+        );
+        let summary = read(&shown);
+        assert_eq!((summary.tests, summary.failures), (2, 3));
+        assert_eq!(
+            summary.failed[1].message,
+            "the suite counts 2 failures and 0 errors, its cases show 1 and 0"
+        );
+        assert!(!summary.passed());
+        // An error counted as a failure is no second one.
+        assert_eq!(
+            counts("<testsuite failures='1' errors='0'><testcase><error/></testcase></testsuite>"),
+            (1, 0, 1, 0)
+        );
+    }
+
+    #[test]
+    fn a_fault_outside_any_case_counts() {
+        let summary = read("<testsuite name='s'><error message='setup'/><testcase/></testsuite>");
+        assert_eq!(
+            (summary.errors, summary.failed[0].message.as_str()),
+            (1, "setup")
+        );
+    }
+
+    #[test]
+    fn only_a_direct_child_of_a_case_is_its_outcome() {
+        let xml = "<testsuite><testcase><properties><failure/></properties>\
+                   <rerunFailure/><flakyFailure/><system-out>x</system-out></testcase></testsuite>";
+        assert!(read(xml).passed());
+    }
+
+    #[test]
+    fn a_test_that_failed_and_then_passed_is_flaky() {
+        let again = |then: &str| {
+            format!(
+                "<testsuites><testsuite name='a' failures='1'>{FAILED}</testsuite>{then}</testsuites>"
+            )
+        };
+        let flaky = read(&again(
+            "<testsuite name='a'><testcase name='f'/></testsuite>",
+        ));
+        assert!(flaky.passed());
+        assert_eq!(
+            (flaky.flaky, flaky.failed.len(), flaky.more_failed),
+            (1, 0, 0)
+        );
+        let other_suite = "<testsuite name='b'><testcase name='f'/></testsuite>";
+        let other_class = "<testsuite name='a'><testcase name='f' classname='c'/></testsuite>";
+        let skipped = "<testsuite name='a'><testcase name='f'><skipped/></testcase></testsuite>";
+        for no_pass in [other_suite, other_class, skipped] {
+            assert!(!read(&again(no_pass)).passed(), "{no_pass}");
+        }
+    }
+
+    #[test]
+    fn a_test_that_passed_and_then_failed_has_failed() {
+        let xml = format!("<testsuite><testcase name='f'/>{FAILED}</testsuite>");
+        assert!(!read(&xml).passed());
+    }
+
+    #[test]
+    fn the_list_of_failed_tests_is_bounded() {
+        let long = "x".repeat(1000);
+        let many: Vec<String> = (0..250)
+            .map(|i| format!("<testcase name='{i}{long}'><failure/></testcase>"))
+            .collect();
+        let many = many.concat();
+        let summary = read(&format!("<testsuite>{many}</testsuite>"));
+        assert_eq!(
+            (summary.failures, summary.failed.len(), summary.more_failed),
+            (250, 100, 150)
+        );
+        assert_eq!(summary.failed[0].name.chars().count(), 301);
+    }
+
+    #[test]
+    fn what_is_no_whole_junit_file_is_refused() {
+        assert_eq!(
+            refused(""),
+            "read j.xml as JUnit: it ends before a root element, near byte 0"
+        );
+        assert!(refused("<html></html>").contains("its root is <html>"));
+        assert!(refused("<testsuite><testcase>").contains("it ends within <testcase>"));
+        assert!(refused("<testsuite><testcase></testsuite>").contains("expected `</testcase>`"));
+        assert!(refused("<testsuite/><testsuite/>").contains("second root"));
+        assert!(refused("x<testsuite/>").contains("text outside"));
+        assert!(refused("<testsuite/><![CDATA[]]>").contains("text outside"));
+        assert!(refused("<testsuite name='a' name='b'/>").contains("duplicated attribute"));
+        assert!(refused("<testsuite failures='many'/>").contains("failures=\"many\""));
+        assert!(refused("<testsuite>&bomb;</testsuite>").contains("&bomb;"));
+        assert!(refused("<testsuite name='&bomb;'/>").contains("bomb"));
+        assert!(refused("<testsuite>\0</testsuite>").contains("control character"));
+        assert!(refused(b"<testsuite name='\xe9'/>").contains("not UTF-8"));
+        assert!(refused("<?xml version='1.0' encoding='UTF-16'?><testsuite/>").contains("UTF-16"));
+        assert!(refused("<testsuite>".repeat(100)).contains("nested"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_a_declaration_and_a_doctype_are_fine() {
+        let xml = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\" ?>\n<!DOCTYPE testsuite>\n\
+                   <!-- c --><testsuite xmlns:x='y'><x:testcase/></testsuite>\n<!-- d -->\n";
+        assert_eq!(counts(xml).0, 1);
+    }
+
+    #[test]
+    fn a_large_file_is_read_in_bounded_memory_and_cut_texts_are_no_error() {
+        let output = "&lt;é]]&gt;".repeat(100_000);
+        let xml = format!(
+            "<testsuite><testcase><system-out>{output}</system-out></testcase>{FAILED}</testsuite>"
+        );
+        assert_eq!(counts(&xml), (2, 1, 0, 0));
+    }
+}

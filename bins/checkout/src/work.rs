@@ -87,7 +87,8 @@ impl Work<'_> {
             self.step(&step).await?;
         }
         let fetched = self.fetch().await?;
-        self.place(&fetched, true).await
+        let end = self.place(&fetched, true).await;
+        self.settle(end, None).await
     }
 
     /// A repository that was there: its uncommitted changes are somebody's work.
@@ -103,20 +104,15 @@ impl Work<'_> {
         let changed = self.changed_files().await?;
         if changed.is_empty() {
             self.folder.begin()?;
-        }
-        let fetched = match self.fetch().await {
-            Ok(fetched) => fetched,
-            Err(error) => {
+            let end = self.fetch().await;
+            if end.is_err() {
                 // The files are as they were; the next run has to respect changes to them.
-                if changed.is_empty() {
-                    self.folder.finish(note.as_deref())?;
-                }
-                return Err(error);
+                self.folder.finish(note.as_deref())?;
             }
-        };
-        if changed.is_empty() {
-            return self.place(&fetched, false).await;
+            let end = self.place(&end?, false).await;
+            return self.settle(end, note.as_deref()).await;
         }
+        let fetched = self.fetch().await?;
         let at_target = self.repository.target(&fetched) == head;
         if at_target || self.is_finished(note.as_deref(), &fetched, head.as_deref()) {
             tracing::info!("{} is checked out already", self.repository.name());
@@ -159,6 +155,21 @@ impl Work<'_> {
         let head = self.commit("HEAD").await?.unwrap_or_default();
         let note = self.repository.note(fetched, &head);
         self.folder.finish(Some(&note))
+    }
+
+    /// After a failure that left the files as some commit has them, a merge conflict for
+    /// example, there is nothing that the next run might overwrite.
+    async fn settle(&self, end: Result<()>, note: Option<&str>) -> Result<()> {
+        let Err(error) = end else { return Ok(()) };
+        let clean = self.commit("HEAD").await.is_ok_and(|head| head.is_some())
+            && self
+                .changed_files()
+                .await
+                .is_ok_and(|files| files.is_empty());
+        if clean {
+            self.folder.finish(note)?;
+        }
+        Err(error)
     }
 
     /// Runs a step if it is needed.
@@ -260,12 +271,8 @@ impl Work<'_> {
         if files.is_empty() {
             return explain::local(self.repository, &self.git.command(step.args()), finished);
         }
-        // A clean work tree is nothing that the next run has to finish.
-        if let Err(error) = self.git.text(["merge", "--abort"], self.stop).await {
-            return error;
-        }
-        match self.folder.finish(None) {
-            Ok(()) => explain::conflict(self.repository, *number, rev, &files),
+        match self.git.text(["merge", "--abort"], self.stop).await {
+            Ok(_) => explain::conflict(self.repository, *number, rev, &files),
             Err(error) => error,
         }
     }

@@ -7,6 +7,8 @@ mod folder;
 mod opts;
 mod plan;
 mod record;
+mod runner;
+mod sequence;
 mod step;
 mod url;
 mod wanted;

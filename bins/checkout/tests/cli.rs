@@ -1,5 +1,10 @@
 //! The command line: help, bad input, what is printed and recorded.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot do its work fails by a panic"
+)]
+
 mod fixture;
 
 use e2e::TestEnvironment;
@@ -34,7 +39,13 @@ fn help_shows_examples_and_every_flag() {
 fn nothing_to_check_out_is_wrong_usage() {
     let env = TestEnvironment::new();
     let output = env.bin("checkout").env("SRC_DIR", "src").output().unwrap();
-    insta::assert_snapshot!(env.snapshot(&output), @"");
+    insta::assert_snapshot!(env.snapshot(&output), @r"
+    status: 2
+    ----- stdout
+    ----- stderr
+    [TIME] ERROR there is nothing to check out
+        looked for refs and extra_refs in JOB_SPEC, for REPO_OWNER and REPO_NAME (with JOB_NAME and JOB_TYPE), and for repositories in --repos and --extra-repos (EXTRA_REPOS)
+    ");
 }
 
 #[test]
@@ -42,7 +53,7 @@ fn bad_input_is_refused_before_anything_is_made() {
     let env = TestEnvironment::new();
     let spec = |refs: &str| {
         format!(
-            r#"{{"type": "postsubmit", "job": "j", "refs": {{"org": "o", "repo": "r", {refs}}}}}"#
+            r#"{{"type": "postsubmit", "job": "j", "buildid": "1", "refs": {{"org": "o", "repo": "r", {refs}}}}}"#
         )
     };
     let batch = r#""pulls": [{"number": 1}, {"number": 2}]"#;
@@ -92,7 +103,31 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
     ]);
     let output = succeed(command);
     assert!(!fixture.env.path().join("src").exists());
-    insta::assert_snapshot!(fixture.snapshot(&output), @"");
+    insta::assert_snapshot!(fixture.snapshot(&output), @r#"
+    status: 0
+    ----- stdout
+    # kubeflow/testing@main:[BASE],1:[PULL 1] from [SERVER]/kubeflow/testing
+    git -C [ROOT]/src/kubeflow/testing init --quiet  # in a new folder
+    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.url [SERVER]/kubeflow/testing  # in a new folder
+    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
+    git -C [ROOT]/src/kubeflow/testing fetch --tags --force --depth 3 origin +main:refs/remotes/origin/main
+    git -C [ROOT]/src/kubeflow/testing fetch --no-tags --depth 3 origin [BASE]  # if [BASE] is not there yet
+    git -C [ROOT]/src/kubeflow/testing fetch --no-tags origin +refs/pull/1/head:refs/remotes/origin/pull/1/head
+    git -C [ROOT]/src/kubeflow/testing fetch --no-tags origin [PULL 1]  # if [PULL 1] is not there yet
+    git -C [ROOT]/src/kubeflow/testing checkout --quiet --detach [BASE] --
+    git -C [ROOT]/src/kubeflow/testing fetch --unshallow origin  # if [BASE] and [PULL 1] have no common ancestor yet
+    git -C [ROOT]/src/kubeflow/testing merge --no-ff --no-stat --no-log -m "Merge commit '[PULL 1]'" [PULL 1]  # dated 1 s after the base
+    git -C [ROOT]/src/kubeflow/testing submodule update --init --recursive  # if there is a .gitmodules file
+
+    # kubeflow/other@v2 from [SERVER]/kubeflow/other
+    git -C [ROOT]/src/kubeflow/other init --quiet  # in a new folder
+    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.url [SERVER]/kubeflow/other  # in a new folder
+    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
+    git -C [ROOT]/src/kubeflow/other fetch --tags --force --depth 3 origin +v2:refs/remotes/origin/v2
+    git -C [ROOT]/src/kubeflow/other checkout --quiet --detach refs/remotes/origin/v2 --
+    git -C [ROOT]/src/kubeflow/other submodule update --init --recursive  # if there is a .gitmodules file
+    ----- stderr
+    "#);
 }
 
 #[test]
@@ -100,7 +135,9 @@ fn the_result_is_a_line_or_json() {
     let fixture = Fixture::new();
     let output = succeed(fixture.job(&[]));
     insta::assert_snapshot!(e2e::text(&output.stdout).replace(
-        &fixture.env.path().display().to_string(), "[ROOT]"), @"");
+        &fixture.env.path().display().to_string(), "[ROOT]"), @r"
+    [ROOT]/src/kubeflow/testing is at v1.0-1-gb9d6063
+    ");
     let mut command = fixture.job(&[]);
     command.arg("--output=json");
     let output = succeed(command);
@@ -177,10 +214,10 @@ fn lists_name_repositories_by_branch_tag_commit_and_pull_request() {
     let fixture = Fixture::new();
     fixture.env.git("work", &["branch", "release", "v1.0"]);
     let start = fixture.env.git("work", &["rev-parse", "v1.0"]);
-    let bare = "../served/kubeflow/testing.git";
+    let served = "../served/kubeflow/testing.git";
     fixture
         .env
-        .git("work", &["push", "--quiet", bare, "release"]);
+        .git("work", &["push", "--quiet", served, "release"]);
     let (pull, base) = (&fixture.pulls[0], &fixture.base);
     for (rev, head, parents) in [
         (String::new(), base.as_str(), 1),
@@ -218,7 +255,7 @@ fn several_repositories_and_an_alias_have_folders_of_their_own() {
         .git("", &["clone", "--quiet", "--bare", "work", served]);
     let url = format!("{}/kubeflow/testing", fixture.server.url());
     let spec = serde_json::json!({
-        "type": "periodic", "job": "nightly", "extra_refs": [
+        "type": "periodic", "job": "nightly", "buildid": "1", "extra_refs": [
             {"org": "o", "repo": "r", "clone_uri": url, "path_alias": "k8s.io/alias"}
         ]
     });

@@ -1,5 +1,10 @@
 //! What is in the folder: pull requests merged as Prow does, their heads, submodules.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot do its work fails by a panic"
+)]
+
 mod fixture;
 
 use std::path::Path;
@@ -8,7 +13,7 @@ use e2e::TestEnvironment;
 use fixture::{Fixture, commit, succeed};
 
 /// The commands of Prow's clonerefs; gives the commit that they make.
-fn clonerefs(fixture: &Fixture, numbers: &[usize]) -> String {
+fn clonerefs(fixture: &Fixture, branch: &str, numbers: &[usize]) -> String {
     let env = &fixture.env;
     let url = format!("{}/kubeflow/testing", fixture.server.url());
     env.git("", &["init", "--quiet", "prow"]);
@@ -16,8 +21,8 @@ fn clonerefs(fixture: &Fixture, numbers: &[usize]) -> String {
     env.git("prow", &["fetch", "--quiet", &url, "--tags", "--prune"]);
     env.git("prow", &["fetch", "--quiet", &url, base]);
     env.git("prow", &["checkout", "--quiet", base]);
-    env.git("prow", &["branch", "--force", "main", base]);
-    env.git("prow", &["checkout", "--quiet", "main"]);
+    env.git("prow", &["branch", "--force", branch, base]);
+    env.git("prow", &["checkout", "--quiet", branch]);
     let time = env.git("prow", &["show", "-s", "--format=format:%ct", "HEAD"]);
     let time: u64 = time.parse().unwrap();
     for (number, nth) in numbers.iter().zip(1..) {
@@ -51,7 +56,7 @@ fn a_presubmit_is_the_very_commit_that_clonerefs_makes() {
     );
     succeed(fixture.job(&[1]));
     std::fs::remove_file(fixture.env.path().join("home/.gitconfig")).unwrap();
-    assert_eq!(fixture.head(), clonerefs(&fixture, &[1]));
+    assert_eq!(fixture.head(), clonerefs(&fixture, "main", &[1]));
     assert_eq!(fixture.files(), ["README", "first"]);
     assert_eq!(fixture.git(&["status", "--porcelain"]), "");
     // A person finds origin as after a clone.
@@ -63,8 +68,22 @@ fn a_presubmit_is_the_very_commit_that_clonerefs_makes() {
 fn a_batch_is_the_very_commit_that_clonerefs_makes() {
     let fixture = Fixture::new();
     succeed(fixture.job(&[2, 1]));
-    assert_eq!(fixture.head(), clonerefs(&fixture, &[2, 1]));
+    assert_eq!(fixture.head(), clonerefs(&fixture, "main", &[2, 1]));
     assert_eq!(fixture.files(), ["README", "first", "second"]);
+}
+
+#[test]
+fn a_presubmit_on_another_branch_is_the_very_commit_that_clonerefs_makes() {
+    let fixture = Fixture::new();
+    let served = "served/kubeflow/testing.git";
+    fixture.env.git(served, &["branch", "release-1", "main"]);
+    let mut command = fixture.checkout();
+    command.env(
+        "JOB_SPEC",
+        fixture.job_spec(&[1]).replace("\"main\"", "\"release-1\""),
+    );
+    succeed(command);
+    assert_eq!(fixture.head(), clonerefs(&fixture, "release-1", &[1]));
 }
 
 #[test]
@@ -80,7 +99,14 @@ fn head_mode_checks_out_the_pull_request_as_it_is() {
 fn a_conflict_names_the_pull_request_and_the_files_and_leaves_a_clean_folder() {
     let fixture = Fixture::new();
     let output = fixture.job(&[3]).output().unwrap();
-    insta::assert_snapshot!(fixture.snapshot(&output), @"");
+    insta::assert_snapshot!(fixture.snapshot(&output), @r"
+    status: 1
+    ----- stdout
+    ----- stderr
+    [TIME] INFO  kubeflow/testing: fetching from [SERVER]/kubeflow/testing
+    [TIME] ERROR kubeflow/testing: pull request 3 ([PULL 3]) conflicts with main in README
+        rebase the pull request onto main
+    ");
     assert_eq!(fixture.git(&["status", "--porcelain"]), "");
     succeed(fixture.job(&[1]));
     assert_eq!(fixture.files(), ["README", "first"]);
@@ -90,7 +116,14 @@ fn a_conflict_names_the_pull_request_and_the_files_and_leaves_a_clean_folder() {
 fn a_conflict_within_a_batch_names_what_was_merged_before() {
     let fixture = Fixture::new();
     let output = fixture.job(&[1, 4]).output().unwrap();
-    insta::assert_snapshot!(fixture.snapshot(&output), @"");
+    insta::assert_snapshot!(fixture.snapshot(&output), @r"
+    status: 1
+    ----- stdout
+    ----- stderr
+    [TIME] INFO  kubeflow/testing: fetching from [SERVER]/kubeflow/testing
+    [TIME] ERROR kubeflow/testing: pull request 4 ([PULL 4]) conflicts with main (with pull request 1 merged) in first
+        rebase the pull request onto main
+    ");
 }
 
 #[test]
@@ -103,16 +136,23 @@ fn a_commit_that_is_gone_may_have_been_force_pushed() {
         fixture.job_spec(&[1]).replace(&fixture.pulls[0], gone),
     );
     let output = command.output().unwrap();
-    insta::assert_snapshot!(fixture.snapshot(&output), @"");
+    insta::assert_snapshot!(fixture.snapshot(&output), @r"
+    status: 1
+    ----- stdout
+    ----- stderr
+    [TIME] INFO  kubeflow/testing: fetching from [SERVER]/kubeflow/testing
+    [TIME] ERROR kubeflow/testing: commit 0123456789abcdef0123456789abcdef01234567 of pull request 1 is not to be had from [SERVER]/kubeflow/testing: fatal: remote error: upload-pack: not our ref 0123456789abcdef0123456789abcdef01234567
+        it may have been force-pushed since the job started: run the job again on the new commit
+    ");
 }
 
 #[test]
 fn a_commit_that_no_ref_leads_to_any_more_is_asked_for_by_its_id() {
     let fixture = Fixture::new();
-    let bare = "served/kubeflow/testing.git";
+    let served = "served/kubeflow/testing.git";
     fixture
         .env
-        .git(bare, &["update-ref", "-d", "refs/pull/1/head"]);
+        .git(served, &["update-ref", "-d", "refs/pull/1/head"]);
     succeed(fixture.job(&[1]));
     assert_eq!(fixture.files(), ["README", "first"]);
 }
@@ -140,8 +180,10 @@ fn a_shallow_checkout_gets_the_history_that_a_merge_needs() {
     for file in ["a", "b", "c"] {
         commit(&fixture.env, file, file);
     }
-    let bare = "../served/kubeflow/testing.git";
-    fixture.env.git("work", &["push", "--quiet", bare, "main"]);
+    let served = "../served/kubeflow/testing.git";
+    fixture
+        .env
+        .git("work", &["push", "--quiet", served, "main"]);
     let base = fixture.env.git("work", &["rev-parse", "HEAD"]);
     let mut command = fixture.checkout();
     command.env(
@@ -199,7 +241,7 @@ fn submodules_are_checked_out_unless_skipped() {
     command.args(["--repos", "kubeflow/testing"]);
     succeed(command);
     assert_eq!(fixture.env.read("src/kubeflow/testing/library/code"), "x");
-    let spec = r#"{"type": "periodic", "job": "j", "refs":
+    let spec = r#"{"type": "periodic", "job": "j", "buildid": "1", "refs":
         {"org": "kubeflow", "repo": "testing", "path_alias": "skipped", "skip_submodules": true}}"#;
     let mut command = fixture.checkout();
     command.env("JOB_SPEC", spec);
@@ -220,15 +262,11 @@ fn a_submodule_on_this_machine_is_for_a_repository_on_this_machine_only() {
     let stderr = e2e::text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("transport 'file' not allowed"), "{stderr}");
+    std::fs::remove_dir_all(fixture.folder()).unwrap();
     let mut command = fixture.checkout();
-    command.args([
-        "--repos=kubeflow/testing",
-        "--src-dir=local",
-        "--git-base-url",
-        &served,
-    ]);
+    command.args(["--repos=kubeflow/testing", "--git-base-url", &served]);
     succeed(command);
-    assert_eq!(fixture.env.read("local/kubeflow/testing/library/code"), "x");
+    assert_eq!(fixture.env.read("src/kubeflow/testing/library/code"), "x");
 }
 
 #[test]
@@ -244,7 +282,7 @@ fn a_local_snapshot_with_alternates_is_a_source() {
     env.git("snapshot", &["update-ref", "refs/pull/0/head", &pull]);
     let url = env.path().join("snapshot");
     let spec = serde_json::json!({
-        "type": "presubmit", "job": "own", "refs": {
+        "type": "presubmit", "job": "own", "buildid": "1", "refs": {
             "org": "o", "repo": "r", "base_ref": "main", "base_sha": base, "clone_uri": url,
             "pulls": [{"number": 0, "sha": pull}]
         }

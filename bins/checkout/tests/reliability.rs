@@ -1,5 +1,10 @@
 //! Second runs, interrupted runs, other people's folders, servers that fail.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot do its work fails by a panic"
+)]
+
 mod fixture;
 
 use std::io::{Read, Write};
@@ -47,7 +52,14 @@ fn uncommitted_changes_are_never_lost() {
     fixture.env.write("src/kubeflow/testing/README", "edited\n");
     fixture.env.write("src/kubeflow/testing/first", "edited\n");
     let output = fixture.job(&[2]).output().unwrap();
-    insta::assert_snapshot!(fixture.snapshot(&output), @"");
+    insta::assert_snapshot!(fixture.snapshot(&output), @r"
+    status: 1
+    ----- stdout
+    ----- stderr
+    [TIME] INFO  kubeflow/testing: fetching from [SERVER]/kubeflow/testing
+    [TIME] ERROR [ROOT]/src/kubeflow/testing has uncommitted changes that a checkout would lose: README, first
+        commit or remove them, or give another --src-dir
+    ");
     assert_eq!(fixture.head(), head);
     assert_eq!(fixture.env.read("src/kubeflow/testing/README"), "edited\n");
     // Twice, so that the first refusal is seen not to have opened the door.
@@ -100,6 +112,8 @@ fn a_killed_checkout_is_finished_by_the_next() {
     // As SIGKILL leaves it in the middle of the merge: files half written, locks in place.
     let git = "src/kubeflow/testing/.git";
     fixture.git(&["checkout", "--quiet", "--detach", &fixture.base]);
+    let url = format!("{}/kubeflow/testing", fixture.server.url());
+    fixture.git(&["fetch", "--quiet", &url, "refs/pull/2/head"]);
     fixture.git(&[
         "merge",
         "--quiet",
@@ -126,7 +140,7 @@ fn a_killed_checkout_is_finished_by_the_next() {
 fn a_checkout_killed_before_it_had_a_commit_is_finished_by_the_next() {
     let fixture = Fixture::new();
     for (file, content) in [
-        ("README", "tw"),
+        ("src/kubeflow/testing/README", "tw"),
         (
             "src/kubeflow/testing/.git/test-worker-checkout",
             "unfinished\n",
@@ -276,8 +290,10 @@ fn an_untracked_file_in_the_way_is_not_overwritten() {
     succeed(fixture.job(&[]));
     fixture.env.write("src/kubeflow/testing/added", "mine");
     let base = commit(&fixture.env, "added", "theirs");
-    let bare = "../served/kubeflow/testing.git";
-    fixture.env.git("work", &["push", "--quiet", bare, "main"]);
+    let served = "../served/kubeflow/testing.git";
+    fixture
+        .env
+        .git("work", &["push", "--quiet", served, "main"]);
     let mut command = fixture.checkout();
     command.env(
         "JOB_SPEC",

@@ -1,13 +1,79 @@
-//! TO BE WRITTEN.
+//! Copies a job's artifacts and records to its bucket, in the layout that Prow and `TestGrid`
+//! read.
 
+mod copy;
+mod names;
 mod opts;
+mod plan;
+mod source;
+mod suffix;
+mod sync;
+mod tally;
+
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use common::app::App;
-use common::{Error, Exit, Result};
+use common::{Exit, Result};
 
-pub use opts::Opts;
+pub use opts::{BucketOpts, Command, FinishedOpts, Opts, SyncOpts};
+use plan::{Plan, Sync, Write};
+use source::Found;
 
 /// Plans and runs.
-pub async fn run(_opts: Opts, _app: App) -> Result<Exit> {
-    Err(Error::usage("nothing is built yet"))
+pub async fn run(opts: Opts, app: App) -> Result<Exit> {
+    let dry_run = opts.dry_run();
+    let plan = Plan::new(opts, &app.env, SystemTime::now(), node())?;
+    if dry_run {
+        app.print(&plan)?;
+    }
+    match plan {
+        Plan::Sync(plan) if dry_run => list(plan, &app).await?,
+        Plan::Write(_) if dry_run => {}
+        Plan::Sync(plan) => sync::run(&plan, &app.stop).await?,
+        Plan::Write(plan) => write(&plan).await?,
+    }
+    Ok(Exit::Success)
+}
+
+async fn write(plan: &Write) -> Result<()> {
+    for (name, content) in &plan.objects {
+        plan.bucket.write(name, content).await?;
+        tracing::info!("wrote {}", plan.bucket.url(name));
+    }
+    if plan.objects.is_empty() {
+        tracing::info!("not the job of a pull request: there is nothing to write");
+    }
+    Ok(())
+}
+
+/// Prints what a sync would look at, a line each.
+async fn list(plan: Sync, app: &App) -> Result<()> {
+    let source = Arc::new(sync::open_source(&plan)?);
+    let mut found = source.search();
+    let mut names = names::Names::new(plan);
+    while let Some(found) = found.recv().await {
+        app.stop.check("listing the files")?;
+        let line = match found {
+            Found::File { path, .. } => match names.of(&path) {
+                Ok(name) => format!("{} -> {name}", tally::printable(&path)),
+                Err(error) => format!("{}: {}", tally::printable(&path), error.report()),
+            },
+            Found::Skipped { path, reason } => {
+                format!("{}: not copied: {reason}", tally::printable(&path))
+            }
+            Found::Failed { path, error } => {
+                format!("{}: {}", tally::printable(&path), error.report())
+            }
+            Found::Vanished(_) => continue,
+        };
+        app.print(format_args!("{line}\n"))?;
+    }
+    Ok(())
+}
+
+/// This machine's name; a record without one is as good.
+fn node() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }

@@ -1,5 +1,132 @@
 //! What was typed, and the variables behind it.
 
-/// The command line.
-#[derive(Debug, clap::Parser)]
-pub struct Opts {}
+#![expect(clippy::doc_markdown, reason = "--help shows these texts as they are")]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use common::bucket::{Layout, Outcome};
+use common::env;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  Sync the outputs of a step to the job's folder:
+    upload-artifacts --artifacts-dir /mnt/run/outputs/artifacts --bucket file:///srv/bucket
+
+  The same from a second workflow of the job, without overwriting the first one's files:
+    upload-artifacts --artifacts-dir out --bucket file:///srv/bucket --suffix=-gke
+
+  What would be copied, and where to:
+    upload-artifacts --artifacts-dir out --bucket file:///srv/bucket --dry-run
+
+  The records of a job that does not use submit-e2e:
+    upload-artifacts started --bucket file:///srv/bucket
+    upload-artifacts finished --bucket file:///srv/bucket --result FAILURE
+
+The job comes from the environment: JOB_SPEC, or JOB_TYPE, JOB_NAME, BUILD_ID, REPO_OWNER,
+REPO_NAME, PULL_NUMBER and the others that Prow sets.
+Exit codes: 0 all is there; 2 wrong usage; 75 something is missing, running it again may help;
+130 and 143 interrupted.";
+
+/// Copies a job's artifacts and records to its bucket, in the layout that Prow's pages read.
+#[derive(Debug, Parser)]
+#[command(
+    name = "upload-artifacts",
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Opts {
+    /// What to do; without one, `sync`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of `sync`.
+    #[command(flatten)]
+    pub sync: SyncOpts,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Copies what changed in a folder to the job's artifacts; the default
+    #[command(after_help = EXAMPLES)]
+    Sync(SyncOpts),
+    /// Writes pr-logs/directory/JOB/BUILD.txt, which says where a pull request's run lies
+    PrSymlink(BucketOpts),
+    /// Writes latest-build.txt, which names the job's latest run
+    LatestBuild(BucketOpts),
+    /// Writes started.json
+    Started(BucketOpts),
+    /// Writes finished.json, the verdict
+    Finished(FinishedOpts),
+}
+
+/// Where things go.
+#[derive(Debug, Args)]
+pub struct BucketOpts {
+    /// Bucket to write to: file:///FOLDER
+    #[arg(long, value_name = "URL")]
+    pub bucket: Option<String>,
+
+    /// Where the folder of a postsubmit lies: logs/JOB or, kubeflow, logs/ORG_REPO/JOB
+    #[arg(long, value_enum, default_value_t)]
+    pub layout: Layout,
+
+    /// Prints what would be written, and writes nothing
+    #[arg(long, alias = "dry_run")]
+    pub dry_run: bool,
+}
+
+/// What to copy.
+#[derive(Debug, Args)]
+pub struct SyncOpts {
+    /// Folder whose files are copied
+    #[arg(long, value_name = "DIR", env = env::ARTIFACTS, alias = "artifacts_dir")]
+    pub artifacts_dir: Option<PathBuf>,
+
+    /// Where to.
+    #[command(flatten)]
+    pub to: BucketOpts,
+
+    /// Put before the extension of each object's name: -a makes junit_x.xml junit_x-a.xml
+    #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
+    pub suffix: Option<String>,
+
+    /// Folder to copy to, below the job's artifacts
+    #[arg(long, value_name = "FOLDER", alias = "sub_dir")]
+    pub sub_dir: Option<String>,
+}
+
+/// The verdict.
+#[derive(Debug, Args)]
+pub struct FinishedOpts {
+    /// Where to.
+    #[command(flatten)]
+    pub to: BucketOpts,
+
+    /// How the job ended
+    #[arg(
+        long,
+        value_enum,
+        ignore_case = true,
+        required_unless_present = "passed"
+    )]
+    pub result: Option<Outcome>,
+
+    /// Whether all passed: the same as --result SUCCESS or FAILURE
+    #[arg(long, value_name = "true|false", conflicts_with = "result")]
+    pub passed: Option<bool>,
+}
+
+impl Opts {
+    /// Whether only the plan is wanted.
+    pub fn dry_run(&self) -> bool {
+        match &self.command {
+            None => self.sync.to.dry_run,
+            Some(Command::Sync(sync)) => sync.to.dry_run,
+            Some(Command::PrSymlink(to) | Command::LatestBuild(to) | Command::Started(to)) => {
+                to.dry_run
+            }
+            Some(Command::Finished(finished)) => finished.to.dry_run,
+        }
+    }
+}

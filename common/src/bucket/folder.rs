@@ -20,7 +20,7 @@ use super::{Object, ObjectName};
 const TEMPORARY: &str = ".being-written-";
 
 /// How much is copied before somebody looks whether the copy is still wanted.
-const CHUNK: u64 = 16 * 1024 * 1024;
+const CHUNK: u64 = 1024 * 1024;
 
 /// How much is compared at once.
 const BLOCK: usize = 64 * 1024;
@@ -133,7 +133,7 @@ impl Folder {
     fn put<T>(
         &self,
         name: &ObjectName,
-        fill: impl FnOnce(&File) -> io::Result<T>,
+        write: impl FnOnce(&File) -> io::Result<T>,
     ) -> io::Result<T> {
         if name
             .segments()
@@ -146,10 +146,10 @@ impl Folder {
         let root = Rooted::open(&self.root)?;
         let (folder, last) = root.parent(Path::new(name.as_str()), Missing::Make)?;
         let (file, mut temporary) = Temporary::make(&folder)?;
-        let filled = fill(&file)?;
+        let written = write(&file)?;
         renameat(&folder, &temporary.name, &folder, last)?;
         temporary.gone = true;
-        Ok(filled)
+        Ok(written)
     }
 }
 
@@ -196,7 +196,10 @@ fn list_one(
     objects: &mut Vec<Object>,
     folders: &mut Vec<ObjectName>,
 ) -> io::Result<()> {
-    for entry in Dir::read_from(opened)? {
+    // The folder was opened to find what lies in it, which does not allow listing it.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let listing = openat(opened, ".", flags, Mode::empty())?;
+    for entry in Dir::new(listing)? {
         let entry = entry?;
         let file = std::ffi::OsStr::from_bytes(entry.file_name().to_bytes());
         let Some(name) = file.to_str().filter(|name| !name.starts_with(TEMPORARY)) else {

@@ -11,8 +11,10 @@ use crate::{Error, Result, env};
 pub enum Layout {
     /// `logs/JOB/BUILD`, as Prow has it.
     #[default]
+    #[value(help = "logs/JOB/BUILD, as Prow has it")]
     Prow,
     /// `logs/ORG_REPO/JOB/BUILD`, as kubeflow/testing had it.
+    #[value(help = "logs/ORG_REPO/JOB/BUILD, as kubeflow/testing had it")]
     Kubeflow,
 }
 

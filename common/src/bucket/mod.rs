@@ -8,10 +8,12 @@ mod layout;
 mod name;
 mod records;
 mod rooted;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -72,7 +74,15 @@ impl Bucket {
 
     /// The URL of an object, or of a folder of objects, for people and records.
     pub fn url(&self, name: &ObjectName) -> String {
-        format!("{}/{name}", self.to_string().trim_end_matches('/'))
+        format!(
+            "file://{}",
+            self.folder.root().join(name.as_str()).display()
+        )
+    }
+
+    /// The folder of this machine that the objects of a folder lie in, where they do.
+    pub fn local_path(&self, name: &ObjectName) -> Option<PathBuf> {
+        Some(self.folder.root().join(name.as_str()))
     }
 
     /// Writes a small object.

@@ -1,0 +1,144 @@
+//! Copies one file.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use common::bucket::{Bucket, ObjectName};
+use common::{Error, junit};
+
+use crate::source::Source;
+use crate::tally::printable;
+
+/// What became of a copy.
+pub(crate) enum Outcome {
+    Copied(u64),
+    Unchanged,
+    Skipped(String),
+    Vanished,
+    Failed(Error),
+}
+
+/// Copies one file, unless its object has the same content already.
+pub(crate) async fn copy(
+    source: Arc<Source>,
+    bucket: Bucket,
+    real: PathBuf,
+    name: ObjectName,
+) -> Outcome {
+    let opened = blocking({
+        let (source, real) = (source.clone(), real.clone());
+        move || {
+            let file = source.open_file(&real)?;
+            Ok((file.try_clone()?, file))
+        }
+    });
+    let (file, same_file) = match opened.await {
+        Ok(opened) => opened,
+        Err(error) => {
+            return match error.kind() {
+                io::ErrorKind::NotFound => Outcome::Vanished,
+                io::ErrorKind::InvalidInput => Outcome::Skipped(error.to_string()),
+                _ => Outcome::Failed(Error::failed("read it").because(error)),
+            };
+        }
+    };
+    let outcome = match bucket.sync(&name, file).await {
+        Ok(Some(bytes)) => {
+            say_if_it_changed(&real, bytes, &same_file);
+            Outcome::Copied(bytes)
+        }
+        Ok(None) => Outcome::Unchanged,
+        Err(error) => return Outcome::Failed(error),
+    };
+    if is_junit(name.file_name()) {
+        say_if_malformed(source, real).await;
+    }
+    outcome
+}
+
+fn say_if_it_changed(path: &Path, copied: u64, file: &File) {
+    let size = file.metadata().map_or(copied, |metadata| metadata.len());
+    if size != copied {
+        let path = printable(path);
+        tracing::warn!(
+            "{path} changed while it was copied: {copied} bytes are in the bucket, and it has {size} now"
+        );
+    }
+}
+
+/// Prow and `TestGrid` find JUnit as `artifacts/**/junit*.xml`.
+fn is_junit(file_name: &str) -> bool {
+    let extension = Path::new(file_name).extension();
+    file_name.starts_with("junit") && extension.is_some_and(|extension| extension == "xml")
+}
+
+/// A malformed JUnit file counts as a failure in the verdict: its writer should hear of it.
+async fn say_if_malformed(source: Arc<Source>, real: PathBuf) {
+    let check = move || {
+        let file = source.open_file(&real)?;
+        let result = junit::summarize(BufReader::new(file), &printable(&real));
+        Ok(result.err())
+    };
+    // A file that is gone again has been copied as it was.
+    if let Ok(Some(error)) = blocking(check).await {
+        tracing::warn!("copied, but it will count as a failure: {}", error.report());
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_vanishes_or_becomes_something_else_is_no_failure() {
+        let place = tempfile::tempdir().unwrap();
+        let from = place.path().join("from");
+        std::fs::create_dir_all(from.join("now-a-folder")).unwrap();
+        let bucket = Bucket::parse(&format!("file://{}/b", place.path().display())).unwrap();
+        let source = Arc::new(Source::open(&from).unwrap());
+        let copy = |path: &str| {
+            let name = ObjectName::parse("x").unwrap();
+            let copy = copy(source.clone(), bucket.clone(), PathBuf::from(path), name);
+            tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap()
+                .block_on(copy)
+        };
+        assert!(matches!(copy("gone"), Outcome::Vanished));
+        assert!(matches!(copy("gone-folder/file"), Outcome::Vanished));
+        assert!(matches!(copy("now-a-folder"), Outcome::Skipped(_)));
+        assert!(!place.path().join("b").exists());
+    }
+
+    #[test]
+    fn a_file_that_becomes_a_link_is_not_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let secret = place.path().join("secret");
+        std::fs::write(&secret, "secret").unwrap();
+        let from = place.path().join("from");
+        std::fs::create_dir(&from).unwrap();
+        std::os::unix::fs::symlink(&secret, from.join("link")).unwrap();
+        std::os::unix::fs::symlink(place.path(), from.join("folder")).unwrap();
+        let source = Source::open(&from).unwrap();
+        assert!(source.open_file(Path::new("link")).is_err());
+        assert!(source.open_file(Path::new("folder/secret")).is_err());
+        assert!(source.open_file(Path::new("../secret")).is_err());
+    }
+
+    #[test]
+    fn junit_is_known_by_its_name() {
+        assert!(is_junit("junit.xml"));
+        assert!(is_junit("junit_e2e-a.xml"));
+        assert!(!is_junit("report.xml"));
+        assert!(!is_junit("junit.xml.gz"));
+    }
+}

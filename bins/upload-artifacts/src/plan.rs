@@ -1,0 +1,175 @@
+//! What will be done, checked, as data.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use common::bucket::{self, Bucket, FINISHED, Finished, ObjectName, Outcome, STARTED, Started};
+use common::env::{self, Env};
+use common::job::Job;
+use common::{Error, Result};
+
+use crate::opts::{BucketOpts, Command, FinishedOpts, Opts, SyncOpts};
+use crate::suffix::Suffix;
+
+/// What will be done.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Copy a folder's files.
+    Sync(Sync),
+    /// Write some small objects.
+    Write(Write),
+}
+
+/// Copy what changed in a folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Sync {
+    /// Where from.
+    pub(crate) from: PathBuf,
+    /// Where to.
+    pub(crate) bucket: Bucket,
+    /// The folder in the bucket.
+    pub(crate) folder: ObjectName,
+    /// What each object's name gets.
+    pub(crate) suffix: Suffix,
+}
+
+/// Write small objects, in this order.
+#[derive(Debug)]
+pub(crate) struct Write {
+    /// Where to.
+    pub(crate) bucket: Bucket,
+    /// Names and contents.
+    pub(crate) objects: Vec<(ObjectName, Vec<u8>)>,
+}
+
+impl Plan {
+    /// Checks what was typed. `now` and `node` (this machine's name) go into the records.
+    pub(crate) fn new(opts: Opts, env: &Env, now: SystemTime, node: String) -> Result<Self> {
+        let command = opts.command.unwrap_or(Command::Sync(opts.sync));
+        let job = Job::from_env(env)?.ok_or_else(no_job)?;
+        match command {
+            Command::Sync(opts) => Sync::new(opts, &job).map(Plan::Sync),
+            Command::PrSymlink(to) => pr_symlink(&to, &job).map(Plan::Write),
+            Command::LatestBuild(to) => latest_build(&to, &job).map(Plan::Write),
+            Command::Started(to) => {
+                let started = Started {
+                    node,
+                    ..Started::of(&job, now)
+                };
+                record(&to, &job, STARTED, started.to_json()?).map(Plan::Write)
+            }
+            Command::Finished(opts) => {
+                let finished = Finished::of(&job, outcome(&opts), now);
+                record(&opts.to, &job, FINISHED, finished.to_json()?).map(Plan::Write)
+            }
+        }
+    }
+}
+
+impl Sync {
+    fn new(opts: SyncOpts, job: &Job) -> Result<Self> {
+        let Some(from) = opts.artifacts_dir else {
+            return Err(Error::usage("no folder to copy from").hint(format!(
+                "give --artifacts-dir DIR, or set {}",
+                env::ARTIFACTS
+            )));
+        };
+        let mut folder = bucket::job_folder(job, opts.to.layout)?.join("artifacts")?;
+        if let Some(below) = opts.sub_dir {
+            folder = folder.join(&below)?;
+        }
+        Ok(Sync {
+            from,
+            bucket: bucket(&opts.to)?,
+            folder,
+            suffix: Suffix::parse(opts.suffix.as_deref().unwrap_or_default())?,
+        })
+    }
+}
+
+fn pr_symlink(to: &BucketOpts, job: &Job) -> Result<Write> {
+    let bucket = bucket(to)?;
+    let target = bucket.url(&bucket::job_folder(job, to.layout)?);
+    let alias = bucket::alias(job)?;
+    let objects = alias.map(|alias| (alias, target.into_bytes()));
+    Ok(Write {
+        bucket,
+        objects: objects.into_iter().collect(),
+    })
+}
+
+fn latest_build(to: &BucketOpts, job: &Job) -> Result<Write> {
+    // Asked first: a job without a build id has no latest build either.
+    bucket::job_folder(job, to.layout)?;
+    let body = job.build_id.as_bytes();
+    let names = bucket::latest_builds(job, to.layout)?;
+    Ok(Write {
+        bucket: bucket(to)?,
+        objects: names
+            .into_iter()
+            .map(|name| (name, body.to_vec()))
+            .collect(),
+    })
+}
+
+fn record(to: &BucketOpts, job: &Job, name: &str, content: Vec<u8>) -> Result<Write> {
+    let name = bucket::job_folder(job, to.layout)?.join(name)?;
+    Ok(Write {
+        bucket: bucket(to)?,
+        objects: vec![(name, content)],
+    })
+}
+
+fn outcome(opts: &FinishedOpts) -> Outcome {
+    match (opts.result, opts.passed) {
+        (Some(outcome), _) => outcome,
+        (None, Some(true)) => Outcome::Success,
+        (None, _) => Outcome::Failure,
+    }
+}
+
+fn bucket(to: &BucketOpts) -> Result<Bucket> {
+    let Some(url) = &to.bucket else {
+        return Err(Error::usage("no bucket to write to").hint("give --bucket file:///FOLDER"));
+    };
+    Bucket::parse(url)
+}
+
+fn no_job() -> Error {
+    Error::usage("the environment does not say which job this is").hint(format!(
+        "set {}, or {}, {}, {} and the others that Prow sets",
+        env::JOB_SPEC,
+        env::JOB_TYPE,
+        env::JOB_NAME,
+        env::BUILD_ID
+    ))
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Plan::Sync(sync) => sync.fmt(out),
+            Plan::Write(write) => write.fmt(out),
+        }
+    }
+}
+
+impl fmt::Display for Sync {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let to = self.bucket.url(&self.folder);
+        writeln!(out, "copy what changed in {} to {to}", self.from.display())
+    }
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, content) in &self.objects {
+            writeln!(out, "write {}:", self.bucket.url(name))?;
+            for line in String::from_utf8_lossy(content).lines() {
+                writeln!(out, "    {line}")?;
+            }
+        }
+        Ok(())
+    }
+}

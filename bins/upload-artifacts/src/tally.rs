@@ -1,0 +1,116 @@
+//! Counts what became of each file, and says it: each of the first few at once, all at the end.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use common::{Error, Result};
+
+use crate::plan::Sync;
+
+/// How many names are told one by one; a folder full of links must not fill the log.
+const TOLD: u64 = 20;
+
+/// What became of the files.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    copied: u64,
+    bytes: u64,
+    unchanged: u64,
+    skipped: u64,
+    vanished: u64,
+    missing: u64,
+    /// Names of the first files that are missing.
+    first_missing: Vec<String>,
+}
+
+/// A path as text: printable, and on one line.
+pub(crate) fn printable(path: &Path) -> String {
+    path.to_string_lossy().escape_debug().to_string()
+}
+
+impl Tally {
+    pub(crate) fn copied(&mut self, bytes: u64) {
+        self.copied += 1;
+        self.bytes += bytes;
+    }
+
+    pub(crate) fn unchanged(&mut self) {
+        self.unchanged += 1;
+    }
+
+    pub(crate) fn skipped(&mut self, path: &Path, reason: &str) {
+        self.skipped += 1;
+        if self.skipped <= TOLD {
+            tracing::warn!("{} is not copied: {reason}", printable(path));
+        }
+    }
+
+    pub(crate) fn vanished(&mut self, path: &Path) {
+        self.vanished += 1;
+        if self.vanished <= TOLD {
+            tracing::warn!("{} vanished before it was copied", printable(path));
+        }
+    }
+
+    pub(crate) fn failed(&mut self, path: &Path, error: &Error) {
+        self.not_reached(path);
+        if self.missing <= TOLD {
+            tracing::error!("{} is not copied: {}", printable(path), error.report());
+        }
+    }
+
+    /// A file that there was no time for.
+    pub(crate) fn not_reached(&mut self, path: &Path) {
+        self.missing += 1;
+        if self.missing <= TOLD {
+            self.first_missing.push(printable(path));
+        }
+    }
+
+    /// Says what was done and gives the error of what is missing: the last line of the log.
+    pub(crate) fn end(self, plan: &Sync, signal: Option<i32>) -> Result<()> {
+        let to = plan.bucket.url(&plan.folder);
+        tracing::info!("{} to {to}", self.summary());
+        let mut names = self.first_missing.join(", ");
+        let more = self.missing - self.first_missing.len() as u64;
+        if more > 0 {
+            let _ = write!(names, " and {more} more");
+        }
+        let missing = format!("{} missing in {to}: {names}", files(self.missing, "file"));
+        match (signal, self.missing) {
+            (Some(signal), 0) => Err(Error::interrupted(
+                signal,
+                format!("interrupted; all files found are in {to}"),
+            )),
+            (Some(signal), _) => Err(Error::interrupted(
+                signal,
+                format!("interrupted; {missing}"),
+            )),
+            (None, 0) => Ok(()),
+            (None, _) => Err(Error::unavailable(missing)),
+        }
+    }
+
+    fn summary(&self) -> String {
+        let all = self.copied + self.unchanged + self.skipped + self.vanished + self.missing;
+        if all == 0 {
+            return "the folder is empty: nothing to copy".to_owned();
+        }
+        let mut summary = format!(
+            "copied {} ({}), {} unchanged, {} skipped",
+            files(self.copied, "file"),
+            files(self.bytes, "byte"),
+            self.unchanged,
+            self.skipped
+        );
+        if self.vanished > 0 {
+            let _ = write!(summary, ", {} vanished", self.vanished);
+        }
+        summary
+    }
+}
+
+fn files(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}

@@ -181,10 +181,13 @@ impl Stop {
 
     async fn wait_for(&self, times: u32) -> i32 {
         let mut asked = self.asked.clone();
-        let first = match asked.wait_for(|asked| asked.times >= times).await {
-            Ok(asked) => asked.first,
+        let first = asked
+            .wait_for(|asked| asked.times >= times)
+            .await
+            .map(|asked| asked.first);
+        let Ok(first) = first else {
             // The handlers live as long as the event loop: nobody can ask any more.
-            Err(_) => std::future::pending().await,
+            return std::future::pending().await;
         };
         first.unwrap_or_default()
     }

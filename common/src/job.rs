@@ -198,8 +198,13 @@ impl Job {
 
     /// Names become folders and objects: none may lead out of its place.
     fn check(&self) -> Result<()> {
-        check_segment("job name", &self.name)?;
-        check_segment("BUILD_ID", &self.build_id)?;
+        for (variable, value) in [(env::JOB_NAME, &self.name), (env::BUILD_ID, &self.build_id)] {
+            if value.is_empty() {
+                return Err(Error::usage(format!("the job has no {variable}"))
+                    .hint(format!("set {variable}, or JOB_SPEC as Prow does")));
+            }
+            check_segment(variable, value)?;
+        }
         for refs in self.refs.iter().chain(&self.extra_refs) {
             refs.check()?;
         }

@@ -1,13 +1,111 @@
-//! TO BE WRITTEN.
+//! Runs an Argo Workflow, or one step of it, on this machine: the embedded engine, and the
+//! tool that reproduces a failure.
 
+mod choice;
+mod engine;
+mod expression;
+mod manifest;
 mod opts;
+mod plan;
+mod report;
+mod step;
+mod substitute;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use common::app::App;
-use common::{Error, Exit, Result};
+use common::workflow::Phase;
+use common::{Exit, Result, ResultExt, exec};
 
 pub use opts::Opts;
+pub use step::enter;
+
+use engine::{Ending, Engine, Nodes};
+use plan::Plan;
+use step::{Display, StepRunner};
 
 /// Plans and runs.
-pub async fn run(_opts: Opts, _app: App) -> Result<Exit> {
-    Err(Error::usage("nothing is built yet"))
+pub async fn run(opts: Opts, app: App) -> Result<Exit> {
+    let dry_run = opts.dry_run;
+    let plan = Plan::new(opts, &app.env)?;
+    if dry_run {
+        return app.print(&plan);
+    }
+    let engine = prepare(&plan, &app).await?;
+    let phase = {
+        let following = engine.nodes.write_along();
+        tokio::select! {
+            phase = run_to_the_end(&engine, &plan, &app) => phase?,
+            () = following => Phase::Error,
+        }
+    };
+    exec::end_orphans();
+    engine.nodes.write()?;
+    tell(&engine, &plan);
+    Ok(match (engine.ending(), phase) {
+        (Some(Ending::Signal(signal)), _) => Exit::Interrupted(signal),
+        (Some(Ending::Deadline), _) => Exit::TimedOut,
+        (None, phase) if phase.is_bad() => Exit::Failed,
+        (None, _) => Exit::Success,
+    })
+}
+
+async fn run_to_the_end(engine: &Arc<Engine>, plan: &Plan, app: &App) -> Result<Phase> {
+    match &plan.choice {
+        Some(choice) => Ok(engine.run_step(choice, &app.stop).await.phase),
+        None => Ok(engine.run(&app.stop, plan.grace).await?.phase),
+    }
+}
+
+async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
+    std::fs::create_dir_all(&plan.run_dir)
+        .or_failed(|| format!("make the run folder {}", plan.run_dir.display()))?;
+    exec::adopt_orphans()?;
+    let workflow = plan.workflow.clone();
+    if !workflow.not_applied.is_empty() {
+        let fields: Vec<&str> = workflow.not_applied.iter().map(String::as_str).collect();
+        tracing::info!("not applied on this machine: {}", fields.join(", "));
+    }
+    let own_path = std::env::current_exe().or_failed(|| "look up this program")?;
+    let own_folder = own_path.parent().map(PathBuf::from).unwrap_or_default();
+    let runner = StepRunner {
+        inherited: step::inherited(&app.env, &plan.pass_env, &own_folder),
+        isolation: step::find_isolation(&own_path, &plan.run_dir).await,
+        run_dir: plan.run_dir.clone(),
+        secrets: plan.secrets.clone(),
+        volumes: workflow.volumes.clone(),
+        namespace: workflow.namespace.clone(),
+        service_account: workflow.service_account.clone(),
+        labels: workflow.labels.clone(),
+        annotations: workflow.annotations.clone(),
+        grace: plan.grace,
+        display: Display::new(&plan.output_prefix),
+        failures: Mutex::new(Vec::new()),
+        own_path,
+        own_folder,
+    };
+    let object = workflow.document.value.clone();
+    let nodes = Nodes::new(&workflow.name, object, plan.status.clone());
+    nodes.write()?;
+    Ok(Arc::new(Engine::new(workflow, nodes, runner)))
+}
+
+/// The end, for a person.
+fn tell(engine: &Engine, plan: &Plan) {
+    let status = engine.nodes.snapshot();
+    tracing::info!(
+        "steps:\n{}",
+        report::timeline(&status, &engine.nodes.times()).trim_end()
+    );
+    let failures = report::failures(plan, &status, &engine.failures());
+    if !failures.is_empty() {
+        tracing::error!("{}", failures.trim_end());
+    }
+    let message = if status.message.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", status.message)
+    };
+    tracing::info!("{}: {}{message}", engine.workflow.name, status.phase);
 }

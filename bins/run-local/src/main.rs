@@ -1,5 +1,6 @@
-//! See the library for what it does.
+//! `run-local`: a Workflow, or one step of it, on this machine.
 
 fn main() -> std::process::ExitCode {
-    common::app::main(run_local::run)
+    // A step's process starts as this program, which then becomes the step's command.
+    run_local::enter().unwrap_or_else(|| common::app::main(run_local::run))
 }

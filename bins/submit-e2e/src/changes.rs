@@ -72,11 +72,8 @@ async fn of_commit(git: &Git, refs: &Refs, head: &str, stop: &Stop) -> Result<Ve
     // As written in the object: a shallow clone's last commit has a parent that is not here,
     // and must not pass for a first commit.
     let object = git.text(["cat-file", "commit", commit], stop).await?;
-    let header = object.lines().take_while(|line| !line.is_empty());
-    match header
-        .filter_map(|line| line.strip_prefix("parent "))
-        .next()
-    {
+    let mut header = object.lines().take_while(|line| !line.is_empty());
+    match header.find_map(|line| line.strip_prefix("parent ")) {
         Some(parent) => difference(git, parent, commit, stop).await,
         None => {
             names(

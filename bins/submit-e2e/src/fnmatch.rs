@@ -68,8 +68,8 @@ impl Pattern {
                     let Some((again, from)) = retry else {
                         return false;
                     };
-                    let taken = from.chars().next().map_or(0, char::len_utf8);
-                    (token, rest) = (again, &from[taken..]);
+                    let one = from.chars().next().map_or(0, char::len_utf8);
+                    (token, rest) = (again, &from[one..]);
                     retry = Some((again, rest));
                 }
             }

@@ -3,21 +3,29 @@
 
 mod changes;
 mod config;
+mod engine;
 mod fnmatch;
 mod names;
 mod opts;
 mod origin;
+mod output;
+mod plan;
+mod record;
 mod render;
 mod select;
 mod selection;
+mod session;
+mod summary;
+mod verdict;
 mod worktree;
 
 use common::app::App;
-use common::{Error, Exit, Result, yaml};
+use common::{Exit, Result, yaml};
 use serde_json::Value;
 
-use opts::{Command, PlanOpts, PlanOutput, ShowOpts, ShowOutput};
+use opts::{Command, PlanOpts, PlanOutput, RunOpts, ShowOpts, ShowOutput};
 use origin::Origin;
+use plan::Plan;
 use selection::Selection;
 
 pub use opts::Opts;
@@ -27,8 +35,17 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     match opts.command {
         Some(Command::Plan(opts)) => plan(opts, app).await,
         Some(Command::Show(opts)) => show(opts, app).await,
-        Some(Command::Run(_)) | None => Err(Error::usage("nothing is built yet")),
+        Some(Command::Run(opts)) => run_or_explain(opts, app).await,
+        None => run_or_explain(opts.run, app).await,
     }
+}
+
+async fn run_or_explain(opts: RunOpts, app: App) -> Result<Exit> {
+    if opts.dry_run {
+        let plan = Plan::make(&opts, &app).await?;
+        return app.print(plan);
+    }
+    session::run(opts, app).await
 }
 
 async fn plan(opts: PlanOpts, app: App) -> Result<Exit> {

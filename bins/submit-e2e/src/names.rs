@@ -122,10 +122,10 @@ mod tests {
     proptest! {
         #[test]
         fn every_name_is_a_dns_label_with_its_suffix_whole(
-            name in ".{0,80}", workflow in ".{0,80}", build in ".{0,30}", kind in 0..4,
+            name in ".{0,80}", workflow in ".{0,80}", build in ".{0,30}", kind in 0..4_usize,
         ) {
             let kinds = [JobType::Presubmit, JobType::Postsubmit, JobType::Periodic, JobType::Batch];
-            let job = job(kinds[kind as usize], &name, &build);
+            let job = job(kinds[kind], &name, &build);
             let label = workflow_name(&job, &workflow, "00ff");
             prop_assert!(label.len() < 63);
             prop_assert!(label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')));

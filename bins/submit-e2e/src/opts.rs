@@ -1,5 +1,7 @@
 //! What was typed, and the variables behind it.
 
+#![expect(clippy::doc_markdown, reason = "these comments are the help text")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,13 +90,13 @@ pub(crate) struct RunOpts {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "3h")]
     pub(crate) timeout: Duration,
     /// Time that steps get to end when the job is stopped; exit handlers get the same again
-    #[arg(long, value_name = "DURATION", alias = "grace_period", value_parser = humantime::parse_duration, default_value = "10s")]
+    #[arg(long, value_name = "DURATION", alias = "grace_period", value_parser = humantime::parse_duration, default_value = "15s")]
     pub(crate) grace_period: Duration,
     /// Folder of this run [default: test-worker/runs/BUILD_ID in the user's cache folder]
     #[arg(long, value_name = "DIR", alias = "run_dir")]
     pub(crate) run_dir: Option<PathBuf>,
     /// A secret or config map of the workflows: a folder with a file for each key
-    #[arg(long, value_name = "NAME=DIR")]
+    #[arg(long, value_name = "NAME=DIR", value_parser = secret)]
     pub(crate) secret: Vec<String>,
     /// A variable of this environment that the steps get as well
     #[arg(long, value_name = "NAME", alias = "pass_env")]
@@ -141,4 +143,13 @@ pub(crate) enum PlanOutput {
 pub(crate) enum ShowOutput {
     Yaml,
     Json,
+}
+
+/// `NAME=DIR` with the folder's absolute path: the value is shown in commands for later.
+fn secret(text: &str) -> Result<String, String> {
+    let Some((name, folder)) = text.split_once('=') else {
+        return Err("NAME=DIR is expected".to_owned());
+    };
+    let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
+    Ok(format!("{name}={}", folder.display()))
 }

@@ -194,6 +194,21 @@ mod tests {
     }
 
     #[test]
+    fn long_names_that_differ_at_their_ends_only_are_two_tests() {
+        let long = "x".repeat(1000);
+        let xml = format!(
+            "<testsuite><testcase name='{long}1'><failure/></testcase><testcase name='{long}2'/></testsuite>"
+        );
+        assert!(!read(&xml).passed());
+    }
+
+    #[test]
+    fn cases_without_a_name_are_not_the_same_test() {
+        let xml = "<testsuite><testcase><failure/></testcase><testcase/></testsuite>";
+        assert!(!read(xml).passed());
+    }
+
+    #[test]
     fn a_test_that_passed_and_then_failed_has_failed() {
         let xml = format!("<testsuite><testcase name='f'/>{FAILED}</testsuite>");
         assert!(!read(&xml).passed());

@@ -2,8 +2,7 @@
 
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
-use super::attributes::NAME;
-use super::attributes::{attribute, check_attributes, number};
+use super::attributes::{NAME, attribute, check_attributes, number, raw, shown};
 use super::faults::Faults;
 use super::read::{FailedTest, Summary};
 use super::text::{clean, shorten};
@@ -48,6 +47,8 @@ enum Kind {
 #[derive(Default)]
 struct Suite {
     name: String,
+    /// Identifies it with the suites around it.
+    key: u64,
     says: Counts,
     shows: Counts,
 }
@@ -62,6 +63,7 @@ struct Counts {
 
 #[derive(Default)]
 struct Case {
+    key: u64,
     name: String,
     class: String,
     failure: bool,
@@ -122,10 +124,10 @@ impl Walk {
         }
         let element = match (name, self.open.last()) {
             ("testsuites" | "testsuite", None | Some(Element::Suite(_))) => {
-                Element::Suite(suite(start)?)
+                Element::Suite(self.suite(start)?)
             }
             (_, None) => return Err(format!("its root is <{}>", printable(name))),
-            ("testcase", Some(Element::Suite(_))) => Element::Case(case(start)?),
+            ("testcase", Some(Element::Suite(_))) => Element::Case(self.case(start)?),
             ("failure" | "error", Some(Element::Case(_) | Element::Suite(_))) => Element::Fault {
                 kind: if name == "failure" {
                     Kind::Failure
@@ -147,6 +149,41 @@ impl Walk {
         self.rooted = true;
         self.open.push(element);
         Ok(())
+    }
+
+    fn suite(&self, start: &BytesStart<'_>) -> Result<Suite> {
+        check_attributes(start)?;
+        let name = raw(start, "name")?;
+        Ok(Suite {
+            key: self.faults.key(self.key(), (&name, "")),
+            name: shown(&name, NAME),
+            says: Counts {
+                tests: number(start, "tests")?,
+                failures: number(start, "failures")?,
+                errors: number(start, "errors")?,
+                skipped: number(start, "skipped")?,
+            },
+            shows: Counts::default(),
+        })
+    }
+
+    fn case(&self, start: &BytesStart<'_>) -> Result<Case> {
+        check_attributes(start)?;
+        let (class, name) = (raw(start, "classname")?, raw(start, "name")?);
+        Ok(Case {
+            key: self.faults.key(self.key(), (&class, &name)),
+            name: shown(&name, NAME),
+            class: shown(&class, NAME),
+            ..Case::default()
+        })
+    }
+
+    /// Identifies the innermost open suite.
+    fn key(&self) -> u64 {
+        match self.open.last() {
+            Some(Element::Suite(suite)) => suite.key,
+            _ => 0,
+        }
     }
 
     fn end(&mut self) {
@@ -204,11 +241,6 @@ impl Walk {
             errors: u64::from(case.error),
             skipped: u64::from(skipped),
         });
-        let suites = self.open.iter().filter_map(|element| match element {
-            Element::Suite(suite) => Some(suite.name.as_str()),
-            _ => None,
-        });
-        let key = self.faults.key(suites, &case.class, &case.name);
         if failed {
             let test = FailedTest {
                 suite: self.suite_name(),
@@ -216,9 +248,9 @@ impl Walk {
                 name: case.name,
                 message: case.message.unwrap_or_default(),
             };
-            self.faults.failed(key, case.failure, case.error, test);
-        } else if !skipped {
-            self.faults.passed(key);
+            self.faults.failed(case.key, case.failure, case.error, test);
+        } else if !skipped && !case.name.is_empty() {
+            self.faults.passed(case.key);
         }
     }
 
@@ -306,29 +338,6 @@ impl Walk {
         };
         Err(format!("it ends within <{}>", printable(within)))
     }
-}
-
-fn suite(start: &BytesStart<'_>) -> Result<Suite> {
-    check_attributes(start)?;
-    Ok(Suite {
-        name: attribute(start, "name", NAME)?,
-        says: Counts {
-            tests: number(start, "tests")?,
-            failures: number(start, "failures")?,
-            errors: number(start, "errors")?,
-            skipped: number(start, "skipped")?,
-        },
-        shows: Counts::default(),
-    })
-}
-
-fn case(start: &BytesStart<'_>) -> Result<Case> {
-    check_attributes(start)?;
-    Ok(Case {
-        name: attribute(start, "name", NAME)?,
-        class: attribute(start, "classname", NAME)?,
-        ..Case::default()
-    })
 }
 
 fn resolve(reference: &BytesRef<'_>) -> Result<String> {

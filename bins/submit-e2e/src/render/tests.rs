@@ -57,7 +57,7 @@ fn document(text: &str) -> Document {
     Document::parse(Path::new("e2e.yaml"), text).unwrap()
 }
 
-fn render(text: &str, params: Value) -> Result<Value, Mistake> {
+fn render(text: &str, params: &Value) -> Result<Value, Mistake> {
     Rendering {
         name: "e2e-12-bbbb",
         entry: "unit",
@@ -71,7 +71,7 @@ fn render(text: &str, params: Value) -> Result<Value, Mistake> {
 
 #[test]
 fn parameters_that_are_declared_get_their_values() {
-    let workflow = render(MANIFEST, json!({"registry": 1.5})).unwrap();
+    let workflow = render(MANIFEST, &json!({"registry": 1.5})).unwrap();
     assert_eq!(
         workflow["spec"]["arguments"]["parameters"],
         json!([
@@ -89,13 +89,13 @@ fn parameters_that_are_declared_get_their_values() {
 
 #[test]
 fn a_parameter_that_is_not_declared_is_a_mistake() {
-    let mistake = render(MANIFEST, json!({"registri": "x"})).unwrap_err();
+    let mistake = render(MANIFEST, &json!({"registri": "x"})).unwrap_err();
     assert!(matches!(mistake, Mistake::Parameter(name) if name == "registri"));
 }
 
 #[test]
 fn labels_are_valid_and_keep_what_the_manifest_says() {
-    let workflow = render(MANIFEST, json!({})).unwrap();
+    let workflow = render(MANIFEST, &json!({})).unwrap();
     assert_eq!(
         workflow["metadata"],
         json!({
@@ -117,7 +117,7 @@ fn labels_are_valid_and_keep_what_the_manifest_says() {
 
 #[test]
 fn every_container_gets_the_variables_that_it_does_not_set() {
-    let workflow = render(MANIFEST, json!({})).unwrap();
+    let workflow = render(MANIFEST, &json!({})).unwrap();
     let values = |pointer: &str, name: &str| -> Vec<Value> {
         let env = workflow.pointer(pointer).unwrap().as_array().unwrap();
         (env.iter().filter(|one| one["name"] == name))
@@ -144,7 +144,7 @@ fn every_container_gets_the_variables_that_it_does_not_set() {
 
 #[test]
 fn a_pull_requests_title_is_no_template() {
-    let workflow = render(MANIFEST, json!({})).unwrap();
+    let workflow = render(MANIFEST, &json!({})).unwrap();
     let env = &workflow["spec"]["templates"][1]["container"]["env"];
     let spec = env
         .as_array()
@@ -158,7 +158,7 @@ fn a_pull_requests_title_is_no_template() {
 
 #[test]
 fn everything_else_stays_in_its_order() {
-    let workflow = render(MANIFEST, json!({})).unwrap();
+    let workflow = render(MANIFEST, &json!({})).unwrap();
     let keys: Vec<_> = workflow["spec"].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["entrypoint", "arguments", "templates"]);
     assert_eq!(
@@ -183,7 +183,7 @@ fn what_is_no_mapping_is_a_mistake_with_its_line() {
             "e2e.yaml:3: /spec/templates/0 is not a mapping",
         ),
     ] {
-        match render(text, json!({})) {
+        match render(text, &json!({})) {
             Err(Mistake::Manifest(error)) => assert_eq!(error.report(), expected),
             other => panic!("{text}: {other:?}"),
         }

@@ -62,9 +62,10 @@ async fn of_revision(git: &Git, asked: &str, stop: &Stop) -> Result<Base> {
     let full = git
         .text(["rev-parse", "--symbolic-full-name", asked], stop)
         .await?;
-    let branch = match full.starts_with("refs/") {
-        true => branch_of(&full),
-        false => "base",
+    let branch = if full.starts_with("refs/") {
+        branch_of(&full)
+    } else {
+        "base"
     };
     check_ref("the base's branch", branch)?;
     Ok(Base {

@@ -65,15 +65,13 @@ pub(super) async fn take(
         "--",
     ];
     let changed = at_work.bytes(args, stop).await?;
-    let uncommitted = changed.iter().filter(|byte| **byte == 0).count();
-    let commit = match uncommitted {
-        0 => head.to_owned(),
-        _ => {
-            let message = "Uncommitted changes of a working tree";
-            at_work
-                .text(["commit-tree", &tree, "-p", head, "-m", message], stop)
-                .await?
-        }
+    let uncommitted = changed.split(|byte| *byte == 0).count() - 1;
+    let commit = if uncommitted == 0 {
+        head.to_owned()
+    } else {
+        let message = "Uncommitted changes of a working tree";
+        let args = ["commit-tree", &tree, "-p", head, "-m", message];
+        at_work.text(args, stop).await?
     };
     let branch = format!("refs/heads/{}", base.branch);
     repository

@@ -1,0 +1,154 @@
+//! `--step NAME`: which template that is, and with which inputs.
+
+use common::workflow::{NodeStatus, WorkflowStatus};
+use common::{Error, Result};
+
+use crate::manifest::{Template, Workflow};
+use crate::substitute::tags;
+
+/// One step to run.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) template: String,
+    /// The node's full name: it decides on the step's folder.
+    pub(crate) node_name: String,
+    pub(crate) display_name: String,
+    pub(crate) arguments: Vec<(String, String)>,
+}
+
+impl Choice {
+    /// Finds a step by the name that a run showed it under, or by that of a step, task or
+    /// template of the manifest. Inputs come from `given`, from the run's status, from the
+    /// manifest.
+    pub(crate) fn find(
+        workflow: &Workflow,
+        status: &WorkflowStatus,
+        name: &str,
+        given: &[(String, String)],
+    ) -> Result<Choice> {
+        let mut choice = match of_status(status, name)? {
+            Some(node) => from_node(node),
+            None => of_manifest(workflow, name)?,
+        };
+        let Some(template) = workflow.templates.get(&choice.template) else {
+            return Err(Error::usage(format!(
+                "--step {name}: the manifest has no template {:?} any more",
+                choice.template
+            )));
+        };
+        choice.give(template, given)?;
+        choice.check(template)?;
+        Ok(choice)
+    }
+
+    fn give(&mut self, template: &Template, given: &[(String, String)]) -> Result<()> {
+        for (name, value) in given {
+            if !template.inputs.iter().any(|input| input.name == *name) {
+                return Err(Error::usage(format!(
+                    "-p {name}: the step {:?} has no input of this name",
+                    self.display_name
+                )));
+            }
+            self.arguments.retain(|(other, _)| other != name);
+            self.arguments.push((name.clone(), value.clone()));
+        }
+        Ok(())
+    }
+
+    /// Every input must have a value that does not hang on a step that does not run.
+    fn check(&self, template: &Template) -> Result<()> {
+        for input in &template.inputs {
+            let given = self.arguments.iter().find(|(name, _)| *name == input.name);
+            let value = given.map(|(_, value)| value).or(input.default.as_ref());
+            let needs_others = value.is_some_and(|value| {
+                tags(value)
+                    .into_iter()
+                    .any(|tag| !tag.starts_with("workflow."))
+            });
+            if value.is_none() || needs_others {
+                return Err(Error::usage(format!(
+                    "--step {}: the input {:?} comes from another step",
+                    self.display_name, input.name
+                ))
+                .hint(format!(
+                    "name the workflow.yaml of a run, which has the inputs of that time, or \
+                     give -p {}=VALUE",
+                    input.name
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The node that a run showed under this name; the retries of a step are one node.
+fn of_status<'a>(status: &'a WorkflowStatus, name: &str) -> Result<Option<&'a NodeStatus>> {
+    let called = |node: &&NodeStatus| {
+        (node.display_name == name || node.name == name)
+            && matches!(node.node_type.as_str(), "Pod" | "Retry" | "Steps" | "DAG")
+    };
+    let mut found = status.nodes.values().filter(called);
+    let first = found.next();
+    if let Some(other) = found.next() {
+        let (first, other) = (first.map_or("", |node| &node.name), &other.name);
+        return Err(Error::usage(format!("--step {name} is {first} or {other}"))
+            .hint("use the full name of one of them"));
+    }
+    Ok(first)
+}
+
+fn from_node(node: &NodeStatus) -> Choice {
+    let argument = |parameter: &common::workflow::Parameter| {
+        Some((parameter.name.clone(), parameter.value.clone()?))
+    };
+    Choice {
+        template: node.template_name.clone(),
+        node_name: node.name.clone(),
+        display_name: node.display_name.clone(),
+        arguments: node.inputs.parameters.iter().filter_map(argument).collect(),
+    }
+}
+
+fn of_manifest(workflow: &Workflow, name: &str) -> Result<Choice> {
+    let all = workflow
+        .templates
+        .values()
+        .flat_map(|template| template.body.tasks());
+    let mut named = all.filter(|task| task.name == name);
+    let node_name = format!("{}.{name}", workflow.name);
+    let display_name = name.to_owned();
+    if let Some(task) = named.next() {
+        if named.any(|other| other.template != task.template) {
+            return Err(
+                Error::usage(format!("--step {name}: several steps have this name"))
+                    .hint("name a template instead"),
+            );
+        }
+        return Ok(Choice {
+            template: task.template.clone(),
+            node_name,
+            display_name,
+            arguments: task.arguments.clone(),
+        });
+    }
+    if workflow.templates.contains_key(name) {
+        return Ok(Choice {
+            template: name.to_owned(),
+            node_name,
+            display_name,
+            arguments: Vec::new(),
+        });
+    }
+    let mut names: Vec<&str> = workflow
+        .templates
+        .values()
+        .flat_map(|template| template.body.tasks())
+        .map(|task| task.name.as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    Err(
+        Error::usage(format!("--step {name}: there is no such step"))
+            .hint(format!("steps of this workflow: {}", names.join(", "))),
+    )
+}

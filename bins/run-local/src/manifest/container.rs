@@ -1,0 +1,159 @@
+//! `container` and `script`: what a leaf template runs.
+
+use std::collections::BTreeSet;
+
+use common::Result;
+
+use super::fields::{self, Cursor};
+
+/// A container or script; texts still hold their tags.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Container {
+    pub(crate) command: Vec<String>,
+    pub(crate) args: Vec<String>,
+    /// The script's text; `None` for a container.
+    pub(crate) source: Option<String>,
+    pub(crate) env: Vec<EnvVar>,
+    pub(crate) env_from: Vec<EnvFrom>,
+    pub(crate) working_dir: Option<String>,
+    pub(crate) mounts: Vec<Mount>,
+}
+
+/// One entry of `env`.
+#[derive(Debug, Clone)]
+pub(crate) struct EnvVar {
+    pub(crate) name: String,
+    pub(crate) source: EnvSource,
+}
+
+/// Where a variable's value comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum EnvSource {
+    Value(String),
+    /// A key of a secret or config map.
+    Key {
+        object: String,
+        key: String,
+        optional: bool,
+    },
+    /// A field of the pod, as the downward API has it.
+    Field(String),
+}
+
+/// One entry of `envFrom`: all keys of a secret or config map.
+#[derive(Debug, Clone)]
+pub(crate) struct EnvFrom {
+    pub(crate) object: String,
+    pub(crate) prefix: String,
+    pub(crate) optional: bool,
+}
+
+/// One entry of `volumeMounts`.
+#[derive(Debug, Clone)]
+pub(crate) struct Mount {
+    pub(crate) volume: String,
+    pub(crate) path: String,
+    pub(crate) sub_path: Option<String>,
+    pub(crate) read_only: bool,
+}
+
+impl Container {
+    pub(crate) fn read(
+        cursor: &Cursor,
+        script: bool,
+        not_applied: &mut BTreeSet<String>,
+    ) -> Result<Self> {
+        cursor.check(
+            if script {
+                &fields::SCRIPT
+            } else {
+                &fields::CONTAINER
+            },
+            not_applied,
+        )?;
+        let container = Container {
+            command: cursor.texts("command")?,
+            args: cursor.texts("args")?,
+            source: if script {
+                Some(cursor.required_text("source")?)
+            } else {
+                None
+            },
+            env: read_each(cursor, "env", |env| read_env(env, not_applied))?,
+            env_from: read_each(cursor, "envFrom", |from| read_env_from(from, not_applied))?,
+            working_dir: cursor
+                .text("workingDir")?
+                .filter(|folder| !folder.is_empty()),
+            mounts: read_each(cursor, "volumeMounts", |mount| {
+                read_mount(mount, not_applied)
+            })?,
+        };
+        if container.command.is_empty() {
+            return Err(cursor
+                .error("there is no command, and run-local cannot ask the image for its own")
+                .hint("give the template a command; Argo then starts faster as well"));
+        }
+        Ok(container)
+    }
+}
+
+fn read_each<T>(
+    cursor: &Cursor,
+    field: &str,
+    read: impl FnMut(&Cursor) -> Result<T>,
+) -> Result<Vec<T>> {
+    cursor.items(field)?.iter().map(read).collect()
+}
+
+fn read_env(env: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<EnvVar> {
+    env.check(&fields::ENV, not_applied)?;
+    let name = env.required_text("name")?;
+    if name.contains(['=', '\0']) {
+        return Err(env.error(format!("{name:?} is not a variable's name")));
+    }
+    let from = env.field("valueFrom");
+    from.check(&fields::ENV_SOURCE, not_applied)?;
+    for kind in ["secretKeyRef", "configMapKeyRef"] {
+        let reference = from.field(kind);
+        if !reference.value.is_null() {
+            let source = EnvSource::Key {
+                object: reference.required_text("name")?,
+                key: reference.required_text("key")?,
+                optional: reference.flag("optional")?,
+            };
+            return Ok(EnvVar { name, source });
+        }
+    }
+    let field = from.field("fieldRef");
+    let source = if field.value.is_null() {
+        EnvSource::Value(env.scalar("value")?.unwrap_or_default())
+    } else {
+        EnvSource::Field(field.required_text("fieldPath")?)
+    };
+    Ok(EnvVar { name, source })
+}
+
+fn read_env_from(from: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<EnvFrom> {
+    from.check(&fields::ENV_FROM, not_applied)?;
+    let secret = from.field("secretRef");
+    let object = if secret.value.is_null() {
+        from.field("configMapRef")
+    } else {
+        secret
+    };
+    Ok(EnvFrom {
+        object: object.required_text("name")?,
+        prefix: from.text("prefix")?.unwrap_or_default(),
+        optional: object.flag("optional")?,
+    })
+}
+
+fn read_mount(mount: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Mount> {
+    mount.check(&fields::MOUNT, not_applied)?;
+    Ok(Mount {
+        volume: mount.required_text("name")?,
+        path: mount.required_text("mountPath")?,
+        sub_path: mount.text("subPath")?.filter(|path| !path.is_empty()),
+        read_only: mount.flag("readOnly")?,
+    })
+}

@@ -1,0 +1,272 @@
+//! What will be done: the manifest checked in full, every folder named, nothing started.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::env::Env;
+use common::{Error, Result, ResultExt};
+
+use crate::Opts;
+use crate::choice::Choice;
+use crate::manifest::{Body, EnvSource, Template, VolumeSource, Workflow};
+use crate::step::{Secrets, missing};
+
+/// A run, ready to start.
+pub(crate) struct Plan {
+    pub(crate) workflow: Arc<Workflow>,
+    /// Runs only this step.
+    pub(crate) choice: Option<Choice>,
+    pub(crate) manifest: PathBuf,
+    /// Absolute.
+    pub(crate) run_dir: PathBuf,
+    pub(crate) status: Option<PathBuf>,
+    pub(crate) secrets: Secrets,
+    pub(crate) pass_env: Vec<String>,
+    pub(crate) grace: Duration,
+    pub(crate) output_prefix: String,
+}
+
+impl Plan {
+    /// Reads and checks the manifest, and everything that the flags name.
+    pub(crate) fn new(opts: Opts, env: &Env) -> Result<Self> {
+        let document = common::workflow::read(&opts.manifest)?;
+        let status = common::workflow::status(&document.value)?;
+        // With --step, -p may also name an input of that step.
+        let given = if opts.step.is_some() {
+            &[][..]
+        } else {
+            &opts.parameters[..]
+        };
+        let workflow = Workflow::read(document, given)?;
+        let choice = match &opts.step {
+            Some(name) => Some(Choice::find(&workflow, &status, name, &opts.parameters)?),
+            None => None,
+        };
+        let run_dir = match opts.run_dir {
+            Some(folder) => folder,
+            None => cache_dir(env)?
+                .join("test-worker/runs")
+                .join(&workflow.name),
+        };
+        let run_dir = std::path::absolute(&run_dir).or_usage(|| "look up the run folder")?;
+        let status = match opts.status {
+            Some(file) => Some(file),
+            None if choice.is_some() => None,
+            None => Some(run_dir.join("workflow.yaml")),
+        };
+        let plan = Plan {
+            choice,
+            manifest: opts.manifest,
+            secrets: secrets(&opts.secrets)?,
+            run_dir,
+            status,
+            pass_env: opts.pass_env,
+            grace: opts.grace_period,
+            output_prefix: opts.output_prefix,
+            workflow: Arc::new(workflow),
+        };
+        plan.check_secrets()?;
+        Ok(plan)
+    }
+
+    /// Every secret and config map that a step needs must be given before any step runs.
+    fn check_secrets(&self) -> Result<()> {
+        for template in self.templates() {
+            for name in required_secrets(&self.workflow, template) {
+                if !self.secrets.contains_key(name) {
+                    let what = format!("template {:?}: {}", template.name, missing(name));
+                    return Err(self.workflow.document.error(&template.pointer, what));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The templates that may run.
+    fn templates(&self) -> Vec<&Template> {
+        let mut names = match &self.choice {
+            Some(choice) => vec![choice.template.as_str()],
+            None => std::iter::once(self.workflow.entrypoint.as_str())
+                .chain(self.workflow.on_exit.as_deref())
+                .collect(),
+        };
+        let mut found: Vec<&Template> = Vec::new();
+        let mut seen = BTreeSet::new();
+        while let Some(name) = names.pop() {
+            if let Some(template) = self.workflow.templates.get(name)
+                && seen.insert(name)
+            {
+                names.extend(
+                    template
+                        .body
+                        .tasks()
+                        .iter()
+                        .map(|task| task.template.as_str()),
+                );
+                found.push(template);
+            }
+        }
+        found
+    }
+}
+
+fn required_secrets<'a>(workflow: &'a Workflow, template: &'a Template) -> Vec<&'a str> {
+    let Body::Leaf(container) = &template.body else {
+        return Vec::new();
+    };
+    let mut names = Vec::new();
+    for variable in &container.env {
+        if let EnvSource::Key {
+            object,
+            optional: false,
+            ..
+        } = &variable.source
+        {
+            names.push(object.as_str());
+        }
+    }
+    names.extend(
+        container
+            .env_from
+            .iter()
+            .filter(|from| !from.optional)
+            .map(|f| f.object.as_str()),
+    );
+    for mount in &container.mounts {
+        let mut volumes = workflow.volumes.iter().chain(&template.volumes);
+        if let Some(volume) = volumes.find(|volume| volume.name == mount.volume)
+            && let VolumeSource::Projected {
+                name,
+                optional: false,
+            } = &volume.source
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn secrets(given: &[(String, String)]) -> Result<Secrets> {
+    let mut secrets = Secrets::new();
+    for (name, folder) in given {
+        let folder = Path::new(folder)
+            .canonicalize()
+            .or_usage(|| format!("--secret {name}={folder}: look up the folder"))?;
+        if !folder.is_dir() {
+            return Err(Error::usage(format!(
+                "--secret {name}: {} is not a folder",
+                folder.display()
+            ))
+            .hint("a secret is a folder with a file for each key, as it is in a pod"));
+        }
+        secrets.insert(name.clone(), folder);
+    }
+    Ok(secrets)
+}
+
+fn cache_dir(env: &Env) -> Result<PathBuf> {
+    if let Some(folder) = env.get("XDG_CACHE_HOME") {
+        return Ok(PathBuf::from(folder));
+    }
+    match env.get("HOME") {
+        Some(home) => Ok(Path::new(home).join(".cache")),
+        None => Err(Error::usage(
+            "there is no HOME for the run folder: name one with --run-dir",
+        )),
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            out,
+            "workflow {} ({})",
+            self.workflow.name,
+            self.manifest.display()
+        )?;
+        writeln!(out, "run folder {}", self.run_dir.display())?;
+        if let Some(status) = &self.status {
+            writeln!(out, "status {}", status.display())?;
+        }
+        for (name, value) in &self.workflow.parameters {
+            writeln!(out, "parameter {name}={value:?}")?;
+        }
+        match &self.choice {
+            Some(choice) => {
+                writeln!(out, "step {}", choice.display_name)?;
+                self.show(out, &choice.template, 1)?;
+            }
+            None => {
+                writeln!(out, "entrypoint {}", self.workflow.entrypoint)?;
+                self.show(out, &self.workflow.entrypoint, 1)?;
+                if let Some(on_exit) = &self.workflow.on_exit {
+                    writeln!(out, "onExit {on_exit}")?;
+                    self.show(out, on_exit, 1)?;
+                }
+            }
+        }
+        if !self.workflow.not_applied.is_empty() {
+            let fields: Vec<&str> = self
+                .workflow
+                .not_applied
+                .iter()
+                .map(String::as_str)
+                .collect();
+            writeln!(out, "not applied on this machine: {}", fields.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// One line for each step; a template that calls itself is shown once.
+    fn show(&self, out: &mut fmt::Formatter<'_>, template: &str, depth: usize) -> fmt::Result {
+        const DEEPEST: usize = 8;
+        let Some(template) = self.workflow.templates.get(template) else {
+            return Ok(());
+        };
+        let indent = "  ".repeat(depth);
+        match &template.body {
+            Body::Leaf(container) => {
+                let words: Vec<String> = container
+                    .command
+                    .iter()
+                    .chain(&container.args)
+                    .map(|word| common::exec::quote(word))
+                    .collect();
+                let script = if container.source.is_some() {
+                    " SCRIPT"
+                } else {
+                    ""
+                };
+                writeln!(out, "{indent}$ {}{script}", words.join(" "))
+            }
+            _ if depth > DEEPEST => writeln!(out, "{indent}…"),
+            Body::Steps(groups) => {
+                for (index, group) in groups.iter().enumerate() {
+                    for step in group {
+                        writeln!(out, "{indent}[{index}] {}", step.name)?;
+                        self.show(out, &step.template, depth + 1)?;
+                    }
+                }
+                Ok(())
+            }
+            Body::Dag(tasks) => {
+                for task in tasks {
+                    let waits_for = task.waits_for();
+                    let after = if waits_for.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" after {}", waits_for.join(", "))
+                    };
+                    writeln!(out, "{indent}{}{after}", task.name)?;
+                    self.show(out, &task.template, depth + 1)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

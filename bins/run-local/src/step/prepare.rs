@@ -1,0 +1,267 @@
+//! Makes a step ready to run: its folders, its variables, its command.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::exec::Command;
+
+use super::environment::{self, Pod, expand};
+use super::isolation::Isolation;
+use super::view::{self, Bind, View};
+use super::{Leaf, Replace, StepRunner, rewrite, volumes};
+use crate::manifest::OutputSource;
+
+/// Where the image has the suite's binaries.
+const IMAGE_BINARIES: &str = "/usr/local/bin";
+
+/// A step made ready to run.
+pub(super) struct Prepared {
+    pub(super) command: Command,
+    pub(super) binds: Vec<Bind>,
+    pub(super) view: Option<View>,
+    /// Output parameters by path, where rewriting put them elsewhere.
+    pub(super) outputs: Vec<(String, PathBuf)>,
+    pub(super) deadline: Option<Duration>,
+}
+
+impl Prepared {
+    pub(super) fn real_path(&self, path: &Path) -> PathBuf {
+        match &self.view {
+            Some(view) => view.real_path(path),
+            None => rewrite::path(path, &self.binds),
+        }
+    }
+}
+
+impl StepRunner {
+    pub(super) fn prepare(
+        &self,
+        leaf: &Leaf<'_>,
+        folder: &Path,
+        replace: Replace<'_>,
+    ) -> Result<Prepared, String> {
+        let container = leaf.container;
+        start_afresh(folder)?;
+        let volumes = [self.volumes.as_slice(), leaf.template.volumes.as_slice()];
+        let mut binds = volumes::binds(
+            container,
+            &volumes,
+            replace,
+            &self.run_dir,
+            folder,
+            &self.secrets,
+        )?;
+        let pod = Pod {
+            name: leaf.id,
+            namespace: &self.namespace,
+            service_account: &self.service_account,
+            labels: &self.labels,
+            annotations: &self.annotations,
+        };
+        let variables = environment::of_container(
+            container,
+            replace,
+            &self.inherited,
+            &self.own_folder,
+            &self.secrets,
+            &pod,
+        )?;
+        let mut words = Vec::new();
+        for word in container.command.iter().chain(&container.args) {
+            words.push(expand(&replace(word)?, &variables));
+        }
+        let source = container.source.as_deref().map(replace).transpose()?;
+        let working_dir = container.working_dir.as_deref().map(replace).transpose()?;
+        let deadline = match &leaf.template.active_deadline {
+            None => None,
+            Some(text) => {
+                let text = replace(text)?;
+                let seconds: u64 = text
+                    .parse()
+                    .map_err(|_| format!("activeDeadlineSeconds {text:?} is not a number"))?;
+                Some(Duration::from_secs(seconds))
+            }
+        };
+        let mut outputs = Vec::new();
+        for output in &leaf.template.outputs {
+            if let OutputSource::Path(path) = &output.source {
+                outputs.push((output.name.clone(), PathBuf::from(replace(path)?)));
+            }
+        }
+        self.add_image_paths(&words, source.as_deref(), &mut binds);
+        let step = Texts {
+            words,
+            source,
+            working_dir,
+            variables,
+        };
+        match self.isolation {
+            Isolation::Namespace => self.in_namespace(step, binds, outputs, folder, deadline),
+            Isolation::Rewrite => rewritten(step, binds, outputs, folder, deadline),
+        }
+    }
+
+    fn in_namespace(
+        &self,
+        step: Texts,
+        binds: Vec<Bind>,
+        outputs: Vec<(String, PathBuf)>,
+        folder: &Path,
+        deadline: Option<Duration>,
+    ) -> Result<Prepared, String> {
+        let mut words = step.words;
+        if let Some(source) = &step.source {
+            words.push(write_script(folder, source)?);
+        }
+        let mut view = View {
+            root: folder.join("root"),
+            binds: binds.clone(),
+        };
+        let working_dir = match step.working_dir {
+            None => folder.join("work"),
+            Some(path) => {
+                let path = view::clean(&path)
+                    .ok_or_else(|| format!("the workingDir {path:?} is not an absolute path"))?;
+                if view.real_path(&path) == path && !path.exists() {
+                    return Err(format!(
+                        "the workingDir {} does not exist here",
+                        path.display()
+                    ));
+                }
+                path
+            }
+        };
+        view.binds.retain(|bind| bind.source != bind.target);
+        let (program, arguments) = words.split_first().ok_or("the command is empty")?;
+        let mut command = view
+            .command(&self.own_path, &working_dir, program)
+            .map_err(|error| error.report())?
+            .args(arguments)
+            .current_dir("/");
+        command.env = step
+            .variables
+            .into_iter()
+            .map(|(n, v)| (n.into(), v.into()))
+            .collect();
+        command.env_clear = true;
+        Ok(Prepared {
+            command,
+            binds,
+            view: Some(view),
+            outputs,
+            deadline,
+        })
+    }
+
+    /// A manifest may name our binaries where the image has them.
+    fn add_image_paths(&self, words: &[String], source: Option<&str>, binds: &mut Vec<Bind>) {
+        let texts = || words.iter().map(String::as_str).chain(source);
+        if !texts().any(|text| text.contains(IMAGE_BINARIES)) {
+            return;
+        }
+        for entry in std::fs::read_dir(&self.own_folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let target = format!("{IMAGE_BINARIES}/{name}");
+            let is_named = texts().any(|text| {
+                text.split_whitespace()
+                    .any(|word| word.trim_end_matches([';', '"', '\'']) == target)
+            });
+            let target = PathBuf::from(target);
+            if is_named && !target.exists() && entry.path().is_file() {
+                binds.push(Bind {
+                    source: entry.path(),
+                    target,
+                    read_only: true,
+                });
+            }
+        }
+    }
+}
+
+/// A pod starts with nothing of the one before it, and so does a step. The volumes that are
+/// kept are elsewhere.
+fn start_afresh(folder: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("make {}: {error}", folder.display());
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    std::fs::create_dir_all(folder.join("work")).map_err(failed)
+}
+
+/// The texts of a step, their tags and variables replaced.
+struct Texts {
+    words: Vec<String>,
+    source: Option<String>,
+    working_dir: Option<String>,
+    variables: Vec<(String, String)>,
+}
+
+/// A step without a namespace: mounted paths, and those of its outputs, are rewritten.
+fn rewritten(
+    step: Texts,
+    mut binds: Vec<Bind>,
+    outputs: Vec<(String, PathBuf)>,
+    folder: &Path,
+    deadline: Option<Duration>,
+) -> Result<Prepared, String> {
+    for (name, path) in &outputs {
+        // A file of the step's own: two steps may both name /tmp/result.
+        if !binds.iter().any(|bind| path.starts_with(&bind.target)) {
+            let source = folder.join("outputs").join(volumes::folder_name(name));
+            let parent = folder.join("outputs");
+            std::fs::create_dir_all(&parent)
+                .map_err(|error| format!("make {}: {error}", parent.display()))?;
+            binds.push(Bind {
+                source,
+                target: path.clone(),
+                read_only: false,
+            });
+        }
+    }
+    let rewrite = |text: &str| rewrite::text(text, &binds);
+    let mut words: Vec<String> = step.words.iter().map(|word| rewrite(word)).collect();
+    if let Some(source) = &step.source {
+        words.push(write_script(folder, &rewrite(source))?);
+    }
+    let (program, arguments) = words.split_first().ok_or("the command is empty")?;
+    let working_dir = step
+        .working_dir
+        .map_or(folder.join("work"), |path| rewrite(&path).into());
+    let mut command = Command::new(program)
+        .args(arguments)
+        .current_dir(working_dir);
+    command.env = step
+        .variables
+        .into_iter()
+        .map(|(name, value)| {
+            // The PATH names folders of this machine.
+            let value = if name == "PATH" {
+                value
+            } else {
+                rewrite(&value)
+            };
+            (name.into(), value.into())
+        })
+        .collect();
+    command.env_clear = true;
+    Ok(Prepared {
+        command,
+        binds,
+        view: None,
+        outputs,
+        deadline,
+    })
+}
+
+fn write_script(folder: &Path, source: &str) -> Result<String, String> {
+    let path = folder.join("script");
+    std::fs::write(&path, source).map_err(|error| format!("write {}: {error}", path.display()))?;
+    Ok(path.display().to_string())
+}

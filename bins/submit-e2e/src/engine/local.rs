@@ -1,0 +1,291 @@
+//! The local engine: one run-local for each workflow.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use common::app::Stop;
+use common::exec::{self, Cause, Ended, Limits};
+use common::workflow::{self, WorkflowStatus};
+use common::{Error, Result, ResultExt, env};
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::info;
+
+use super::WorkflowEnd;
+use crate::opts::RunOpts;
+use crate::output::{Lines, Output};
+use crate::selection::Workflow;
+
+/// The program.
+const PROGRAM: &str = "run-local";
+
+/// What run-local needs at its end beside the grace times of steps and exit handler.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// How much of what run-local says of a manifest is read.
+const MOST_SAID: usize = 64 * 1024;
+
+/// Runs workflows on this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Local {
+    program: PathBuf,
+    run_dir: PathBuf,
+    grace: Duration,
+    /// `--secret` and `--pass-env`, as they were given.
+    passed_on: Vec<OsString>,
+}
+
+impl Local {
+    /// run-local, from beside this program or else from the `PATH`.
+    pub(crate) fn new(run_dir: &Path, opts: &RunOpts) -> Self {
+        let beside = std::env::current_exe().ok();
+        let beside = beside.map(|own| own.with_file_name(PROGRAM));
+        let secrets = opts.secret.iter().map(|secret| ["--secret", secret]);
+        let pass_env = opts.pass_env.iter().map(|name| ["--pass-env", name]);
+        Local {
+            program: beside
+                .filter(|path| path.is_file())
+                .unwrap_or_else(|| PROGRAM.into()),
+            run_dir: run_dir.to_owned(),
+            grace: opts.grace_period,
+            passed_on: secrets
+                .chain(pass_env)
+                .flatten()
+                .map(OsString::from)
+                .collect(),
+        }
+    }
+
+    /// Where the manifest of a workflow is written.
+    pub(crate) fn manifest(&self, workflow: &Workflow) -> PathBuf {
+        self.run_dir.join(format!("{}.yaml", workflow.name))
+    }
+
+    /// The folder of a workflow: its volumes and logs.
+    fn folder(&self, workflow: &Workflow) -> PathBuf {
+        self.run_dir.join(&workflow.name)
+    }
+
+    /// Where the workflow is written with its status.
+    fn status(&self, workflow: &Workflow) -> PathBuf {
+        self.folder(workflow).join("workflow.json")
+    }
+
+    fn command(&self, manifest: &Path, workflow: &Workflow) -> exec::Command {
+        exec::Command::new(&self.program)
+            .arg(manifest)
+            .arg("--run-dir")
+            .arg(self.folder(workflow))
+            .args(self.passed_on.iter().cloned())
+    }
+
+    /// The command that runs a workflow; `prefix` starts each of its lines.
+    pub(crate) fn run_command(&self, workflow: &Workflow, prefix: &str) -> exec::Command {
+        let mut command = self
+            .command(&self.manifest(workflow), workflow)
+            .arg("--status")
+            .arg(self.status(workflow))
+            .arg("--grace-period")
+            .arg(humantime::format_duration(self.grace).to_string());
+        if !prefix.is_empty() {
+            command = command.arg("--output-prefix").arg(prefix);
+        }
+        command
+    }
+
+    /// The command that runs one step of a workflow again, on the files and with the inputs
+    /// that the run left; as a person has the program on the `PATH`.
+    pub(crate) fn step_command(&self, workflow: &Workflow, step: &str) -> exec::Command {
+        exec::Command::new(PROGRAM)
+            .args(["--step", step])
+            .arg(self.status(workflow))
+            .arg("--run-dir")
+            .arg(self.folder(workflow))
+            .args(self.passed_on.iter().cloned())
+    }
+
+    /// Asks run-local whether it can run each workflow, so that a mistake in one starts none.
+    pub(crate) async fn check(&self, workflows: &[Workflow], stop: &Stop) -> Result<()> {
+        for workflow in workflows {
+            let Some(mistake) = self
+                .dry_run(&self.manifest(workflow), workflow, stop)
+                .await?
+            else {
+                continue;
+            };
+            // The lines that people know are those of their own file; some mistakes are only
+            // in the rendered one.
+            let own = self.dry_run(&workflow.source, workflow, stop).await?;
+            return Err(own.unwrap_or(mistake));
+        }
+        Ok(())
+    }
+
+    /// What run-local has against a manifest.
+    async fn dry_run(
+        &self,
+        manifest: &Path,
+        workflow: &Workflow,
+        stop: &Stop,
+    ) -> Result<Option<Error>> {
+        let command = self
+            .command(manifest, workflow)
+            .arg("--dry-run")
+            .env(env::LOG_FORMAT, "text");
+        let limits = Limits {
+            deadline: None,
+            grace: MARGIN,
+        };
+        let captured = exec::capture(&command, limits, stop, MOST_SAID).await;
+        let captured = captured.map_err(|error| not_started(&command, error))?;
+        if let Cause::Stopped(signal) = captured.ended.cause {
+            return Err(Error::interrupted(
+                signal,
+                format!("interrupted: {command}"),
+            ));
+        }
+        if captured.ended.success() {
+            return Ok(None);
+        }
+        let what = format!("workflow {:?} cannot be run", workflow.entry);
+        let error = match captured.ended.code() {
+            2 => Error::usage(what),
+            code => Error::failed(format!("{what} ({PROGRAM} ended with exit code {code})")),
+        };
+        Ok(Some(error.because(last_error(&captured.stderr))))
+    }
+
+    /// Runs a workflow to its end. Asked to end, run-local gives its steps the grace time and
+    /// its exit handler the same again; it gets a little more than both together.
+    pub(crate) async fn run(
+        self,
+        workflow: Workflow,
+        prefix: String,
+        deadline: Instant,
+        stop: Stop,
+        output: Rc<Output>,
+    ) -> WorkflowEnd {
+        let started = Instant::now();
+        info!("workflow {} starts: {}", workflow.entry, workflow.name);
+        let command = self.run_command(&workflow, &prefix);
+        let limits = Limits {
+            deadline: Some(deadline),
+            grace: self.grace * 2 + MARGIN,
+        };
+        let mut lines = Lines::new(output);
+        let ended = exec::run(&command, limits, &stop, &mut lines).await;
+        let flushed = lines.finish().await.or_failed(|| "write the build log");
+        let (object, status, status_problem) = match self.read_status(&workflow) {
+            Ok((object, status)) => (object, status, None),
+            Err(error) => (
+                workflow.manifest.clone(),
+                WorkflowStatus::default(),
+                Some(error),
+            ),
+        };
+        let problem = match ended {
+            Err(error) => Some(not_started(&command, error)),
+            Ok(ended) => problem(&workflow, ended).or(status_problem),
+        };
+        let end = WorkflowEnd {
+            workflow,
+            object,
+            status,
+            took: started.elapsed(),
+            problem: problem.or(flushed.err()),
+        };
+        info!("workflow {} ends: {}", end.workflow.entry, end.phase());
+        end
+    }
+
+    fn read_status(&self, workflow: &Workflow) -> Result<(Value, WorkflowStatus)> {
+        let what = || format!("{PROGRAM} left no status of {}", workflow.name);
+        let text = std::fs::read(self.status(workflow)).or_failed(what)?;
+        let object = serde_json::from_slice(&text).or_failed(what)?;
+        let status = workflow::status(&object)?;
+        Ok((object, status))
+    }
+}
+
+/// What ended a workflow beside its own steps.
+fn problem(workflow: &Workflow, ended: Ended) -> Option<Error> {
+    let entry = &workflow.entry;
+    match (ended.cause, ended.code()) {
+        (Cause::Deadline, _) => Some(Error::timed_out(format!(
+            "workflow {entry:?} did not end within the job's --timeout"
+        ))),
+        (Cause::Stopped(signal), _) => Some(Error::interrupted(
+            signal,
+            format!("workflow {entry:?} was interrupted"),
+        )),
+        // Its status says the rest; 124 is the workflow's own time limit.
+        (Cause::Itself, 0 | 1 | 124) => None,
+        (Cause::Itself, code) => {
+            let what = format!("workflow {entry:?}: {PROGRAM} ended with exit code {code}");
+            Some(match code {
+                2 => Error::usage(what),
+                75 => Error::unavailable(what),
+                _ => Error::failed(what),
+            })
+        }
+    }
+}
+
+fn not_started(command: &exec::Command, error: std::io::Error) -> Error {
+    let missing = error.kind() == ErrorKind::NotFound;
+    let program = command.program.to_string_lossy();
+    let error = Error::failed(format!("run {program}")).because(error);
+    if missing {
+        error.hint("run-local has to be beside submit-e2e or on the PATH")
+    } else {
+        error
+    }
+}
+
+/// The message of the last error in a log as text, without its time and level.
+fn last_error(log: &[u8]) -> String {
+    let log = String::from_utf8_lossy(log);
+    let start = log.rfind("Z ERROR ").map_or(0, |at| at + "Z ERROR ".len());
+    let lines: Vec<_> = log[start..].trim().lines().map(str::trim).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_what_a_person_can_type() {
+        let local = Local {
+            program: "/bin/run-local".into(),
+            run_dir: "/run dir".into(),
+            grace: Duration::from_secs(10),
+            passed_on: vec!["--secret".into(), "a=/b".into()],
+        };
+        let workflow = Workflow {
+            entry: "e2e".to_owned(),
+            name: "e2e-1".to_owned(),
+            source: "e2e.yaml".into(),
+            manifest: Value::Null,
+        };
+        assert_eq!(
+            local.step_command(&workflow, "test(0:a b)").to_string(),
+            "run-local --step 'test(0:a b)' '/run dir/e2e-1/workflow.json' --run-dir '/run dir/e2e-1' --secret 'a=/b'"
+        );
+        assert_eq!(
+            local.run_command(&workflow, "e2e/").to_string(),
+            "/bin/run-local '/run dir/e2e-1.yaml' --run-dir '/run dir/e2e-1' --secret 'a=/b' \
+             --status '/run dir/e2e-1/workflow.json' --grace-period 10s --output-prefix e2e/"
+        );
+    }
+
+    #[test]
+    fn the_error_of_a_log_is_told_without_its_time() {
+        let log = b"2026-01-01T00:00:00Z INFO  x\n2026-01-01T00:00:00Z ERROR e2e.yaml:3: no template\n    name one\n";
+        assert_eq!(last_error(log), "e2e.yaml:3: no template\nname one");
+        assert_eq!(last_error(b"killed\n"), "killed");
+    }
+}

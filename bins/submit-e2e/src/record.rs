@@ -1,0 +1,230 @@
+//! What a job leaves in the bucket: `started.json` first, `finished.json` last.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use common::bucket::{
+    self, Bucket, FINISHED, Finished, Layout, ObjectName, Outcome, Rooted, STARTED, Started,
+};
+use common::env::{self, Env};
+use common::job::Job;
+use common::junit::{self, Summary};
+use common::{Error, Result, ResultExt, yaml};
+use serde_json::{Map, Value};
+
+use crate::engine::WorkflowEnd;
+use crate::verdict::JUnitFile;
+
+/// The log of the job.
+pub(crate) const BUILD_LOG: &str = "build-log.txt";
+
+/// Where the steps' results are, below the job's folder.
+const ARTIFACTS: &str = "artifacts";
+
+/// The places that a job's records go to.
+#[derive(Debug)]
+pub(crate) struct Record {
+    job: Job,
+    started: Started,
+    layout: Layout,
+    /// The bucket and the job's folder in it.
+    bucket: Option<(Bucket, ObjectName)>,
+    /// `ARTIFACTS` of a decorated job: Prow's own sidecar uploads this folder, and writes the
+    /// log and the records of start and end.
+    decorated: Option<PathBuf>,
+}
+
+impl Record {
+    /// Finds the places; a job needs at least one of them.
+    pub(crate) fn new(
+        job: &Job,
+        bucket: Option<&str>,
+        layout: Layout,
+        env: &Env,
+    ) -> Result<Record> {
+        let decorated = env.get(env::ARTIFACTS).map(PathBuf::from);
+        let bucket = match bucket {
+            Some(url) => Some((Bucket::parse(url)?, bucket::job_folder(job, layout)?)),
+            None if decorated.is_some() => None,
+            None => {
+                return Err(Error::usage("no bucket is given for the results")
+                    .hint("say where they go with --bucket file:///FOLDER"));
+            }
+        };
+        let mut started = Started::of(job, SystemTime::now());
+        started.node = node();
+        Ok(Record {
+            job: job.clone(),
+            started,
+            layout,
+            bucket,
+            decorated,
+        })
+    }
+
+    /// The bucket, where the records of start and end are ours to write.
+    fn own(&self) -> Option<&(Bucket, ObjectName)> {
+        self.bucket.as_ref().filter(|_| self.decorated.is_none())
+    }
+
+    /// Where a person finds the results.
+    pub(crate) fn place(&self) -> String {
+        match (&self.decorated, &self.bucket) {
+            (Some(folder), _) => folder.display().to_string(),
+            (None, Some((bucket, folder))) => bucket.url(folder),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Writes `started.json`.
+    pub(crate) async fn start(&self) -> Result<()> {
+        self.write(STARTED, &self.started.to_json()?).await
+    }
+
+    /// Writes the objects that lead to the job's folder.
+    pub(crate) async fn point_to_it(&self) -> Result<()> {
+        let Some((bucket, folder)) = self.own() else {
+            return Ok(());
+        };
+        if let Some(alias) = bucket::alias(&self.job)? {
+            bucket.write(&alias, bucket.url(folder).as_bytes()).await?;
+        }
+        for latest in bucket::latest_builds(&self.job, self.layout)? {
+            bucket.write(&latest, self.job.build_id.as_bytes()).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes `started.json` again, with the commit under test and a link for each workflow.
+    pub(crate) async fn start_workflows(&mut self, names: &[String]) -> Result<()> {
+        let Some((bucket, folder)) = self.own() else {
+            return Ok(());
+        };
+        let mut started = self.started.clone();
+        for name in names {
+            let url = bucket.url(&folder.join(&workflow_file(name))?);
+            started.link(name, &url, "the workflow with its status");
+        }
+        self.started = started;
+        self.start().await
+    }
+
+    /// Writes `{workflow}.yaml`, the workflow with its status.
+    pub(crate) async fn workflow(&self, end: &WorkflowEnd) -> Result<()> {
+        let name = workflow_file(&end.workflow.name);
+        let text = yaml::to_string(&end.object)?;
+        if let Some(folder) = &self.decorated {
+            let file = folder.join(&name);
+            return std::fs::write(&file, text).or_failed(|| format!("write {}", file.display()));
+        }
+        self.write(&name, text.as_bytes()).await
+    }
+
+    /// Writes `build-log.txt`.
+    pub(crate) async fn build_log(&self, file: &Path) -> Result<()> {
+        match self.own() {
+            Some((bucket, folder)) => {
+                bucket.upload(&folder.join(BUILD_LOG)?, file).await?;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Writes `finished.json`.
+    pub(crate) async fn finish(&self, outcome: Outcome, phases: Map<String, Value>) -> Result<()> {
+        let mut finished = Finished::of(&self.job, outcome, SystemTime::now());
+        finished.metadata.extend(phases);
+        self.write(FINISHED, &finished.to_json()?).await
+    }
+
+    async fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+        match self.own() {
+            Some((bucket, folder)) => bucket.write(&folder.join(name)?, content).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Reads every `artifacts/**/junit*.xml` of the job.
+    pub(crate) async fn junit(&self) -> Result<Vec<JUnitFile>> {
+        let mut files = Vec::new();
+        if let Some(folder) = &self.decorated {
+            let folder = folder.clone();
+            let read = tokio::task::spawn_blocking(move || junit_in_folder(&folder)).await;
+            files.extend(read.or_failed(|| "read the JUnit files")??);
+        }
+        if let Some((bucket, folder)) = &self.bucket {
+            for object in bucket.list(&folder.join(ARTIFACTS)?).await? {
+                if is_junit(object.name.file_name()) {
+                    let name = object
+                        .name
+                        .strip_folder(folder)
+                        .unwrap_or_default()
+                        .to_owned();
+                    files.push(junit_object(bucket, object.name, name).await?);
+                }
+            }
+        }
+        Ok(files)
+    }
+}
+
+fn workflow_file(name: &str) -> String {
+    format!("{name}.yaml")
+}
+
+/// As the pattern `junit*.xml` of Prow's pages has it.
+fn is_junit(file_name: &str) -> bool {
+    let stem = file_name.strip_suffix(".xml");
+    stem.is_some_and(|stem| stem.starts_with("junit"))
+}
+
+async fn junit_object(bucket: &Bucket, object: ObjectName, name: String) -> Result<JUnitFile> {
+    let bucket = bucket.clone();
+    let shown = name.clone();
+    let read = move || -> Result<Result<Summary>> {
+        // A bucket out of reach says nothing about the tests.
+        let reader = bucket.open_blocking(&object)?;
+        Ok(junit::summarize(reader, &shown))
+    };
+    let summary = tokio::task::spawn_blocking(read).await;
+    Ok(JUnitFile {
+        summary: summary.or_failed(|| format!("read {name}"))??,
+        name,
+    })
+}
+
+/// The JUnit files of a folder that steps write: links in it are not followed.
+fn junit_in_folder(folder: &Path) -> Result<Vec<JUnitFile>> {
+    let what = || format!("read {}", folder.display());
+    let mut files = Vec::new();
+    let rooted = match Rooted::open(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(files),
+        opened => opened.or_failed(what)?,
+    };
+    let mut folders = vec![PathBuf::new()];
+    while let Some(within) = folders.pop() {
+        for entry in std::fs::read_dir(folder.join(&within)).or_failed(what)? {
+            let entry = entry.or_failed(what)?;
+            let path = within.join(entry.file_name());
+            let file_type = entry.file_type().or_failed(what)?;
+            if file_type.is_dir() {
+                folders.push(path);
+            } else if file_type.is_file() && is_junit(&entry.file_name().to_string_lossy()) {
+                let name = format!("{ARTIFACTS}/{}", path.display());
+                let opened = rooted.open_file(&path).or_failed(|| format!("read {name}"));
+                let summary =
+                    opened.and_then(|file| junit::summarize(std::io::BufReader::new(file), &name));
+                files.push(JUnitFile { name, summary });
+            }
+        }
+    }
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(files)
+}
+
+/// The machine's name; unknown is no reason to fail.
+fn node() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.unwrap_or_default().trim().to_owned()
+}

@@ -1,0 +1,223 @@
+//! One run of a job, from its start to its verdict. Once `started.json` is written,
+//! `finished.json` follows, whatever happens between them.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use common::app::App;
+use common::bucket::Outcome;
+use common::env::{self, Env};
+use common::job::Job;
+use common::{Error, Exit, Result, ResultExt, yaml};
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{Instant, timeout_at};
+use tracing::{error, info};
+
+use crate::engine::{Local, WorkflowEnd};
+use crate::opts::RunOpts;
+use crate::origin::{Origin, own_build_id};
+use crate::output::Output;
+use crate::record::{BUILD_LOG, Record};
+use crate::selection::{Selection, Workflow};
+use crate::summary::summary;
+use crate::verdict::Evidence;
+
+struct Session {
+    opts: RunOpts,
+    app: App,
+    origin: Origin,
+    run_dir: PathBuf,
+    bucket: Option<String>,
+    record: Record,
+    engine: Local,
+    output: Rc<Output>,
+    deadline: Instant,
+}
+
+/// Runs the job; gives its verdict's exit code.
+pub(crate) async fn run(opts: RunOpts, app: App) -> Result<Exit> {
+    let mut session = Session::start(opts, app).await?;
+    let mut evidence = Evidence::default();
+    session.work(&mut evidence).await;
+    session.finish(evidence).await
+}
+
+impl Session {
+    /// Everything up to `started.json`. What fails here leaves nothing in the bucket.
+    async fn start(opts: RunOpts, app: App) -> Result<Session> {
+        let deadline = Instant::now() + opts.timeout;
+        let job = Job::from_env(&app.env)?;
+        let build_id = job
+            .as_ref()
+            .map_or_else(own_build_id, |job| job.build_id.clone());
+        let run_dir = make_run_dir(opts.run_dir.as_deref(), &app.env, &build_id)?;
+        let origin = match job {
+            Some(job) => Origin::Prow(Box::new(job)),
+            None => Origin::of_working_tree(&opts.source, &build_id, &run_dir, &app.stop).await?,
+        };
+        let bucket = bucket_url(&opts, &origin, &run_dir);
+        let record = Record::new(origin.job(), bucket.as_deref(), opts.layout, &app.env)?;
+        let output = Output::start(&run_dir.join(BUILD_LOG))?;
+        app.stop.check("before anything was started")?;
+        record.start().await?;
+        Ok(Session {
+            engine: Local::new(&run_dir, &opts),
+            opts,
+            app,
+            origin,
+            run_dir,
+            bucket,
+            record,
+            output,
+            deadline,
+        })
+    }
+
+    /// Selects and runs. What goes wrong becomes a part of the evidence.
+    async fn work(&mut self, evidence: &mut Evidence) {
+        let deadline = self.deadline;
+        let workflows = match timeout_at(deadline, self.prepare()).await {
+            Ok(Ok(workflows)) => workflows,
+            Ok(Err(error)) => return evidence.errors.push(error),
+            Err(_) => {
+                let what = "the job's --timeout passed before its workflows were started";
+                return evidence.errors.push(Error::timed_out(what));
+            }
+        };
+        evidence.workflows = self.run_all(workflows).await;
+        self.output.flush().await;
+        for end in &evidence.workflows {
+            if let Err(error) = self.record.workflow(end).await {
+                evidence.errors.push(error);
+            }
+        }
+        match self.record.junit().await {
+            Ok(junit) => evidence.junit = junit,
+            Err(error) => evidence.errors.push(error),
+        }
+    }
+
+    /// Writes the manifests of the selected workflows, each of which run-local accepts.
+    async fn prepare(&mut self) -> Result<Vec<Workflow>> {
+        let app = &self.app;
+        let source = self.origin.source(&self.opts.source, app).await?;
+        let selection = Selection::make(&self.origin, &source, &self.opts.source, app).await?;
+        info!("{}", selection.to_table().trim_end());
+        let namespace = self.opts.render.namespace.as_deref();
+        let workflows = selection.render(self.origin.job(), namespace, self.bucket.as_deref())?;
+        for workflow in &workflows {
+            let file = self.engine.manifest(workflow);
+            let text = yaml::to_string(&workflow.manifest)?;
+            std::fs::write(&file, text).or_failed(|| format!("write {}", file.display()))?;
+        }
+        self.engine.check(&workflows, &app.stop).await?;
+        self.record.point_to_it().await?;
+        let names: Vec<_> = workflows
+            .iter()
+            .map(|workflow| workflow.name.clone())
+            .collect();
+        self.record.start_workflows(&names).await?;
+        app.stop.check("before the workflows were started")?;
+        Ok(workflows)
+    }
+
+    /// Runs all workflows at once; gives their ends in the order of the configuration.
+    async fn run_all(&self, workflows: Vec<Workflow>) -> Vec<WorkflowEnd> {
+        let prefix = prefix(&workflows);
+        let local = LocalSet::new();
+        let mut running = JoinSet::new();
+        for (index, workflow) in workflows.into_iter().enumerate() {
+            let prefix = prefix(&workflow);
+            let (deadline, stop) = (self.deadline, self.app.stop.clone());
+            let run =
+                self.engine
+                    .clone()
+                    .run(workflow, prefix, deadline, stop, self.output.clone());
+            running.spawn_local_on(async move { (index, run.await) }, &local);
+        }
+        let mut ends = local.run_until(running.join_all()).await;
+        ends.sort_by_key(|(index, _)| *index);
+        ends.into_iter().map(|(_, end)| end).collect()
+    }
+
+    /// Tells the verdict, and writes it last. From here on nothing is cut short any more: the
+    /// records are small, and a job without its end is worse than a late one.
+    async fn finish(self, mut evidence: Evidence) -> Result<Exit> {
+        let (outcome, _) = evidence.verdict();
+        let text = summary(outcome, &evidence, &self.engine, &self.record.place());
+        if outcome == Outcome::Success {
+            info!("{text}");
+        } else {
+            error!("{text}");
+        }
+        if let Err(failure) = self.record.build_log(&self.run_dir.join(BUILD_LOG)).await {
+            error!("{}", failure.report());
+            evidence.errors.push(failure);
+        }
+        let (outcome, exit) = evidence.verdict();
+        let phase = |end: &WorkflowEnd| {
+            let key = format!("{}-phase", end.workflow.name);
+            (key, end.phase().as_str().into())
+        };
+        let phases = evidence.workflows.iter().map(phase).collect();
+        if let Err(failure) = self.record.finish(outcome, phases).await {
+            error!("{}", failure.report());
+            evidence.errors.push(failure);
+            return Ok(evidence.verdict().1);
+        }
+        Ok(exit)
+    }
+}
+
+/// What starts the lines of a workflow's steps: its name, where several run at once.
+pub(crate) fn prefix(workflows: &[Workflow]) -> impl Fn(&Workflow) -> String + use<> {
+    let several = workflows.len() > 1;
+    move |workflow: &Workflow| {
+        if several {
+            format!("{}/", workflow.entry)
+        } else {
+            String::new()
+        }
+    }
+}
+
+/// The bucket; a person's own runs need none to be named.
+pub(crate) fn bucket_url(opts: &RunOpts, origin: &Origin, run_dir: &Path) -> Option<String> {
+    match (&opts.render.bucket, origin) {
+        (Some(url), _) => Some(url.clone()),
+        (None, Origin::WorkingTree(_)) => {
+            Some(format!("file://{}", run_dir.join("bucket").display()))
+        }
+        (None, Origin::Prow(_)) => None,
+    }
+}
+
+/// The folder of this run, as it was asked for or in the user's cache folder.
+pub(crate) fn run_dir(asked: Option<&Path>, env: &Env, build_id: &str) -> Result<PathBuf> {
+    if let Some(asked) = asked {
+        return std::path::absolute(asked).or_usage(|| format!("--run-dir {}", asked.display()));
+    }
+    let cache = env.get(env::XDG_CACHE_HOME).map(PathBuf::from);
+    let home = || {
+        env.get(env::HOME)
+            .map(|home| Path::new(home).join(".cache"))
+    };
+    // The specification has relative folders ignored.
+    match cache.filter(|path| path.is_absolute()).or_else(home) {
+        Some(cache) => Ok(cache.join("test-worker/runs").join(build_id)),
+        None => Err(Error::usage("neither XDG_CACHE_HOME nor HOME is set")
+            .hint("say with --run-dir where this run's files go")),
+    }
+}
+
+/// Makes the folder of this run; gives its real path, which steps and git can both use.
+fn make_run_dir(asked: Option<&Path>, env: &Env, build_id: &str) -> Result<PathBuf> {
+    let folder = run_dir(asked, env, build_id)?;
+    let make = || {
+        std::fs::create_dir_all(&folder)?;
+        // In a working tree it is no part of the change.
+        std::fs::write(folder.join(".gitignore"), "*\n")?;
+        folder.canonicalize()
+    };
+    make().or_failed(|| format!("make the run's folder {}", folder.display()))
+}

@@ -1,0 +1,181 @@
+//! The end of the build log: what a person reads first.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use common::bucket::Outcome;
+use common::junit::FailedTest;
+use common::workflow::{NodeStatus, WorkflowStatus};
+
+use crate::engine::{Local, WorkflowEnd};
+use crate::select::printable;
+use crate::verdict::{Evidence, JUnitFile};
+
+/// How many failed tests are named.
+const NAMED_TESTS: usize = 20;
+
+/// Verdict, workflows, failed steps with the command that runs each again, failed tests, and
+/// where the results are.
+pub(crate) fn summary(
+    outcome: Outcome,
+    evidence: &Evidence,
+    engine: &Local,
+    place: &str,
+) -> String {
+    let mut text = format!("{}: {}\n", outcome.as_str(), headline(evidence));
+    for end in &evidence.workflows {
+        let took = whole_seconds(end.took);
+        line(
+            &mut text,
+            1,
+            format!(
+                "workflow {}: {} after {took}",
+                end.workflow.entry,
+                end.phase()
+            ),
+        );
+        if !end.status.message.is_empty() && end.phase().is_bad() {
+            line(&mut text, 2, &end.status.message);
+        }
+        for step in failed_steps(&end.status) {
+            failed_step(&mut text, end, step, engine);
+        }
+    }
+    failed_tests(&mut text, &evidence.junit);
+    for problem in evidence.problems() {
+        line(&mut text, 1, "error:");
+        for part in problem.report().lines() {
+            line(&mut text, 2, part);
+        }
+    }
+    line(&mut text, 1, format!("results: {place}"));
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn headline(evidence: &Evidence) -> String {
+    let count = evidence.workflows.len();
+    let bad =
+        (evidence.workflows.iter()).filter(|end| end.phase() != common::workflow::Phase::Succeeded);
+    let bad: Vec<_> = bad.map(|end| end.workflow.entry.as_str()).collect();
+    let failed_files = evidence.junit.iter().filter(|file| !file.passed()).count();
+    if !bad.is_empty() {
+        format!(
+            "{} of {count} workflows did not succeed: {}",
+            bad.len(),
+            bad.join(", ")
+        )
+    } else if evidence.problems().next().is_some() {
+        "the job could not do its work".to_owned()
+    } else if failed_files > 0 {
+        format!("every workflow succeeded, but {failed_files} JUnit files tell of failures")
+    } else if count == 0 {
+        "no workflow is called for by this change".to_owned()
+    } else {
+        format!("{count} of {count} workflows succeeded")
+    }
+}
+
+fn failed_step(text: &mut String, end: &WorkflowEnd, step: &NodeStatus, engine: &Local) {
+    let mut what = format!("step {}: {}", step.display_name, step.phase);
+    if !step.message.is_empty() {
+        what = format!("{what}: {}", step.message);
+    }
+    line(text, 2, what);
+    let name = unambiguous_name(&end.status, step);
+    let command = engine.step_command(&end.workflow, name);
+    line(text, 3, format!("to run it again: {command}"));
+}
+
+/// The name that people see, unless another step has it as well.
+fn unambiguous_name<'a>(status: &WorkflowStatus, step: &'a NodeStatus) -> &'a str {
+    let same = |node: &&NodeStatus| node.display_name == step.display_name;
+    if status.nodes.values().filter(same).count() > 1 {
+        &step.name
+    } else {
+        &step.display_name
+    }
+}
+
+/// The pods that failed. Of a step that was tried several times its last attempt counts, as
+/// the node that stands for all of them.
+fn failed_steps(status: &WorkflowStatus) -> Vec<&NodeStatus> {
+    let retries: Vec<_> = (status.nodes.values())
+        .filter(|node| node.node_type == "Retry")
+        .collect();
+    let is_attempt = |node: &NodeStatus| {
+        retries
+            .iter()
+            .any(|retry| retry.children.contains(&node.id))
+    };
+    let mut failed: Vec<_> = (status.nodes.values())
+        .filter(|node| node.phase.is_bad() && ["Pod", "Retry"].contains(&node.node_type.as_str()))
+        .filter(|node| !is_attempt(node))
+        .collect();
+    failed.sort_by(|one, other| one.started_at.cmp(&other.started_at));
+    failed
+}
+
+fn failed_tests(text: &mut String, files: &[JUnitFile]) {
+    let mut named = 0;
+    let mut more = 0;
+    for file in files {
+        match &file.summary {
+            Err(error) => line(text, 1, error.report().replace('\n', " ")),
+            Ok(summary) => {
+                let known: u64 = summary.failures + summary.errors;
+                let mut told: u64 = 0;
+                for test in &summary.failed {
+                    if named < NAMED_TESTS {
+                        line(text, 1, format!("test {}", described(test)));
+                        named += 1;
+                        told += 1;
+                    }
+                }
+                more += known.saturating_sub(told);
+            }
+        }
+    }
+    if more > 0 {
+        line(
+            text,
+            1,
+            format!("{more} more failed tests are in the JUnit files"),
+        );
+    }
+}
+
+fn described(test: &FailedTest) -> String {
+    let parts = [&test.suite, &test.classname, &test.name];
+    let mut name: Vec<&str> = parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(String::as_str)
+        .collect();
+    // Writers repeat the suite as the class.
+    name.dedup();
+    let message = test.message.lines().next().unwrap_or_default();
+    if message.is_empty() {
+        format!("{} failed", name.join(" "))
+    } else {
+        format!("{} failed: {message}", name.join(" "))
+    }
+}
+
+fn line(text: &mut String, depth: usize, what: impl AsRef<str>) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{:1$}{2}",
+        "",
+        2 * (depth - 1),
+        printable(what.as_ref())
+    );
+}
+
+fn whole_seconds(took: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(took.as_secs())).to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use common::Result;
 
 use super::container::Container;
-use super::fields::{self, Cursor};
+use super::cursor::Cursor;
+use super::fields;
 use super::task::Task;
 use super::volume::{self, Volume};
 use crate::expression::Expression;

@@ -129,8 +129,6 @@ test_pull_request() {
   printf '%s\n\n' "$JOB_SPEC"
   show "$bin/checkout" --src-dir "$folder/src"
   printf '\n'
-  show "$bin/submit-e2e" plan --repos-dir "$folder/src"
-  printf '\n'
   show "$bin/submit-e2e" run --repos-dir "$folder/src" --bucket "$bucket" --engine local \
     --run-dir "$folder/run" || verdict=$?
   unset JOB_SPEC

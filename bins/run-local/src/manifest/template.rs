@@ -134,7 +134,9 @@ fn read_body(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Body
         .filter(|kind| !cursor.field(kind).value.is_null())
         .collect();
     let [kind] = given[..] else {
-        return Err(cursor.error("run-local runs templates with one of container, script, steps and dag"));
+        return Err(
+            cursor.error("run-local runs templates with one of container, script, steps and dag")
+        );
     };
     let field = cursor.field(kind);
     let mut body = match kind {

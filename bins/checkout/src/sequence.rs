@@ -9,6 +9,9 @@ use crate::opts::PullMode;
 use crate::plan::Repository;
 use crate::step::Step;
 
+/// The setting that tells a repository of checkout's own from a person's clone.
+pub(crate) const MADE_BY_CHECKOUT: &str = "testworker.madeByCheckout";
+
 /// What the base and each pull request stand for once they are fetched: a commit id, or the
 /// ref that it was fetched into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,7 @@ impl Repository {
         };
         vec![
             Step::Init,
+            set(MADE_BY_CHECKOUT, "true"),
             set("remote.origin.url", self.url.as_str()),
             set("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"),
         ]

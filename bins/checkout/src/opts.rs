@@ -46,6 +46,7 @@ pub struct Opts {
         alias = "git_base_url",
         value_name = "URL",
         env = env::GIT_BASE_URL,
+        hide_env_values = true,
         default_value = "https://github.com"
     )]
     pub git_base_url: String,

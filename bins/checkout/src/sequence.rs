@@ -9,6 +9,9 @@ use crate::opts::PullMode;
 use crate::plan::Repository;
 use crate::step::Step;
 
+/// The setting that tells a repository of checkout's own from a person's clone.
+pub(crate) const MADE_BY_CHECKOUT: &str = "testworker.madeByCheckout";
+
 /// What the base and each pull request stand for once they are fetched: a commit id, or the
 /// ref that it was fetched into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,7 @@ impl Repository {
         };
         vec![
             Step::Init,
+            set(MADE_BY_CHECKOUT, "true"),
             set("remote.origin.url", self.url.as_str()),
             set("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"),
         ]
@@ -184,4 +188,86 @@ fn kept_pull_ref(pull: &Pull) -> String {
 /// Only a whole id can be asked of a server.
 fn is_full_id(id: &str) -> bool {
     matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::opts::Opts;
+    use crate::plan::Plan;
+
+    const BASE: &str = "1111111111111111111111111111111111111111";
+    const PULL: &str = "2222222222222222222222222222222222222222";
+
+    fn repository(refs: &str, args: &[&str]) -> Repository {
+        let spec = format!(
+            r#"{{"type": "postsubmit", "job": "j", "buildid": "1",
+                "refs": {{"org": "o", "repo": "r", {refs}}}}}"#
+        );
+        let args = ["checkout", "--src-dir=/src"].iter().chain(args);
+        let opts = <Opts as clap::Parser>::try_parse_from(args).unwrap();
+        let env = [("JOB_SPEC", spec)].into_iter().collect();
+        Plan::new(&opts, &env).unwrap().repositories.remove(0)
+    }
+
+    fn lines(steps: &[Step]) -> Vec<String> {
+        steps.iter().map(|step| step.args().join(" ")).collect()
+    }
+
+    #[test]
+    fn only_whole_commit_ids_are_known_without_asking() {
+        let known = |refs: &str, args: &[&str]| repository(refs, args).pinned().is_some();
+        let pull = format!(r#""pulls": [{{"number": 1, "sha": "{PULL}"}}]"#);
+        assert!(known(&format!(r#""base_sha": "{BASE}", {pull}"#), &[]));
+        assert!(!known(r#""base_sha": "1111111""#, &[]));
+        assert!(!known(&format!(r#""base_ref": "main", {pull}"#), &[]));
+        assert!(known(
+            &format!(r#""base_ref": "main", {pull}"#),
+            &["--pr-mode=head"]
+        ));
+        let no_sha = r#""pulls": [{"number": 1}]"#;
+        assert!(!known(&format!(r#""base_sha": "{BASE}", {no_sha}"#), &[]));
+    }
+
+    #[test]
+    fn a_pull_requests_own_ref_is_fetched_in_place_of_githubs() {
+        let refs = r#""base_ref": "refs/heads/main",
+            "pulls": [{"number": 7, "ref": "refs/changes/07/7/1"}]"#;
+        let repository = repository(refs, &[]);
+        assert_eq!(
+            lines(&repository.fetch_steps()),
+            [
+                "fetch --tags --force origin +refs/heads/main:refs/remotes/origin/main",
+                "fetch --no-tags origin +refs/changes/07/7/1:refs/remotes/origin/pull/7/head",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unfinished_folder_gets_each_pull_request_by_force_before_the_base() {
+        let refs = format!(
+            r#""base_sha": "{BASE}", "base_ref": "release", "skip_submodules": true,
+               "pulls": [{{"number": 1, "sha": "{PULL}"}}]"#
+        );
+        let repository = repository(&refs, &[]);
+        let merge = format!(
+            "merge --no-ff --no-stat --no-log -m Merge commit '{PULL}' into release {PULL}"
+        );
+        let fetched = repository.fetched();
+        assert_eq!(
+            lines(&repository.place_steps(&fetched, false)),
+            [
+                format!("checkout --quiet --detach {BASE} --"),
+                merge.clone()
+            ]
+        );
+        assert_eq!(
+            lines(&repository.place_steps(&fetched, true)),
+            [
+                format!("checkout --quiet --force --detach {PULL} --"),
+                format!("checkout --quiet --force --detach {BASE} --"),
+                merge
+            ]
+        );
+    }
 }

@@ -10,7 +10,7 @@ use crate::folder::{Folder, Found};
 use crate::plan::Repository;
 use crate::record::Record;
 use crate::runner::Runner;
-use crate::sequence::Fetched;
+use crate::sequence::{Fetched, MADE_BY_CHECKOUT};
 use crate::url::CloneUrl;
 
 /// A repository that is checked out.
@@ -69,9 +69,7 @@ impl Work<'_> {
     /// A folder that is all checkout's own: files in the way are its own too.
     async fn make(&mut self, unfinished: bool) -> Result<()> {
         self.folder.begin()?;
-        for step in self.repository.start_steps() {
-            self.runner.step(&step).await?;
-        }
+        self.start().await?;
         let fetched = self.fetch().await?;
         let end = self.place(&fetched, unfinished).await;
         self.settle(end, None).await
@@ -79,7 +77,6 @@ impl Work<'_> {
 
     /// A repository that was there: its uncommitted changes are somebody's work.
     async fn update(&mut self, note: Option<String>) -> Result<()> {
-        self.check_origin().await?;
         let head = self.runner.commit("HEAD").await?;
         if let Some(pinned) = self.repository.pinned()
             && self.is_finished(note.as_deref(), &pinned, head.as_deref())
@@ -87,9 +84,13 @@ impl Work<'_> {
             tracing::info!("{} is checked out already", self.repository.name());
             return Ok(());
         }
+        let moved = self.has_moved().await?;
         let changed = self.runner.changed_files().await?;
         if changed.is_empty() {
             self.folder.begin()?;
+            if moved {
+                self.start().await?;
+            }
             let end = self.fetch().await;
             if end.is_err() {
                 // The files are as they were; the next run has to respect changes to them.
@@ -97,6 +98,9 @@ impl Work<'_> {
             }
             let end = self.place(&end?, false).await;
             return self.settle(end, note.as_deref()).await;
+        }
+        if moved {
+            return Err(explain::changed(self.repository, &changed));
         }
         let fetched = self.fetch().await?;
         let target = self.repository.target(&fetched);
@@ -106,6 +110,13 @@ impl Work<'_> {
             return Ok(());
         }
         Err(explain::changed(self.repository, &changed))
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        for step in self.repository.start_steps() {
+            self.runner.step(&step).await?;
+        }
+        Ok(())
     }
 
     /// Fetches everything, and gives the commits that it is about.
@@ -163,16 +174,19 @@ impl Work<'_> {
         Err(error)
     }
 
-    /// A clone of something else is not to be turned into this one.
-    async fn check_origin(&self) -> Result<()> {
-        let get = ["config", "--get", "--default=", "remote.origin.url"];
-        let origin = self.runner.ask(&get).await?;
+    /// Whether the repository is to come from another place than last time. That is right for
+    /// a folder that checkout made; somebody else's clone is not turned into another one.
+    async fn has_moved(&self) -> Result<bool> {
+        let get = |key| ["config", "--get", "--default=", key];
+        let origin = self.runner.ask(&get("remote.origin.url")).await?;
         let same = CloneUrl::parse("origin", &origin)
             .is_ok_and(|origin| self.repository.url.is_same(origin.as_str()));
         if same {
-            Ok(())
-        } else {
-            Err(explain::other_origin(self.repository, &origin))
+            return Ok(false);
+        }
+        match self.runner.ask(&get(MADE_BY_CHECKOUT)).await?.as_str() {
+            "true" => Ok(true),
+            _ => Err(explain::other_origin(self.repository, &origin)),
         }
     }
 

@@ -108,6 +108,7 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
     ----- stdout
     # kubeflow/testing@main:[BASE],1:[PULL 1] from [SERVER]/kubeflow/testing
     git -C [ROOT]/src/kubeflow/testing init --quiet  # in a new folder
+    git -C [ROOT]/src/kubeflow/testing config --replace-all testworker.madeByCheckout true  # in a new folder
     git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.url [SERVER]/kubeflow/testing  # in a new folder
     git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
     git -C [ROOT]/src/kubeflow/testing fetch --tags --force --depth 3 origin +main:refs/remotes/origin/main
@@ -121,6 +122,7 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
 
     # kubeflow/other@v2 from [SERVER]/kubeflow/other
     git -C [ROOT]/src/kubeflow/other init --quiet  # in a new folder
+    git -C [ROOT]/src/kubeflow/other config --replace-all testworker.madeByCheckout true  # in a new folder
     git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.url [SERVER]/kubeflow/other  # in a new folder
     git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
     git -C [ROOT]/src/kubeflow/other fetch --tags --force --depth 3 origin +v2:refs/remotes/origin/v2

@@ -23,11 +23,6 @@ fn a_second_run_changes_nothing_and_asks_no_server() {
     fixture.env.write("src/kubeflow/testing/README", "edited\n");
     let mut command = fixture.job(&[1]);
     command.env("GIT_BASE_URL", "git://127.0.0.1:1");
-    fixture.git(&[
-        "config",
-        "remote.origin.url",
-        "git://127.0.0.1:1/kubeflow/testing",
-    ]);
     let output = succeed(command);
     let stdout = e2e::text(&output.stdout);
     assert!(stdout.trim_end().ends_with("-dirty"), "{stdout}");
@@ -42,6 +37,19 @@ fn a_run_for_another_commit_moves_a_clean_folder() {
     fixture.env.write("src/kubeflow/testing/untracked", "mine");
     succeed(fixture.job(&[2]));
     assert_eq!(fixture.files(), ["README", "second", "untracked"]);
+}
+
+#[test]
+fn a_folder_of_its_own_follows_its_repository_to_another_place() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let served = fixture.env.path().join("served");
+    let mut command = fixture.job(&[2]);
+    command.env("GIT_BASE_URL", &served);
+    succeed(command);
+    assert_eq!(fixture.files(), ["README", "second"]);
+    let origin = fixture.git(&["config", "remote.origin.url"]);
+    assert_eq!(Path::new(&origin), served.join("kubeflow/testing"));
 }
 
 #[test]

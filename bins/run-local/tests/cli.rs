@@ -273,6 +273,38 @@ fn outputs_results_and_items_reach_later_steps() {
 }
 
 #[test]
+fn outputs_are_read_wherever_the_step_puts_them() {
+    for (path, mount) in [
+        ("/own-output", "/mnt/run-local-test"),
+        ("/run-local-test/deep/output", "/run-local-test/deep"),
+        ("/tmp/output", "/tmp/run-local-test"),
+        ("/mnt/run-local-test/output", "/mnt/run-local-test"),
+    ] {
+        let run = Run::of(
+            &format!(
+                "\
+volumes: [{{name: v, emptyDir: {{}}}}]
+templates:
+- name: main
+  outputs: {{parameters: [{{name: out, valueFrom: {{path: {path}}}}}]}}
+  container:
+    image: b
+    command: [sh, -c, 'echo here > {path}']
+    volumeMounts: [{{name: v, mountPath: {mount}}}]"
+            ),
+            &[],
+        );
+        assert_eq!(run.code(), 0, "{path}: {}", run.stderr());
+        let status = run.status();
+        let outputs = status.nodes["w"].outputs.clone().unwrap();
+        assert_eq!(outputs.parameters[0].value.as_deref(), Some("here"), "{path}");
+        for left in [path, mount] {
+            assert!(!Path::new(left).exists(), "{left} is the step's own");
+        }
+    }
+}
+
+#[test]
 fn retries_stop_at_the_limit_and_obey_the_expression() {
     let run = Run::of(
         "\

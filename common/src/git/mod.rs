@@ -102,7 +102,7 @@ impl Git {
             command = command.arg("-C").arg(&self.folder);
         }
         command = command.args(args).env_remove(settings::FOREIGN_VARIABLES);
-        for (name, value) in settings::variables(&self.config) {
+        for (name, value) in settings::variables(settings::settings_of_process(), &self.config) {
             command = command.env(name, value);
         }
         for (name, value) in &self.env {

@@ -79,8 +79,18 @@ const CONFIG: [(&str, &str); 24] = [
     ("i18n.commitEncoding", "utf-8"),
 ];
 
-/// All variables to set: the fixed ones, and the settings with the caller's own behind them.
-pub(super) fn variables(more: &[(String, String)]) -> Vec<(OsString, OsString)> {
+/// How many settings the environment holds already: a proxy or a credential helper, say. Ours
+/// come behind them, so that they stay and ours win.
+pub(super) fn settings_of_process() -> usize {
+    std::env::var("GIT_CONFIG_COUNT")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or_default()
+}
+
+/// All variables to set: the fixed ones, and from number `count` on the settings, with the
+/// caller's own behind them.
+pub(super) fn variables(mut count: usize, more: &[(String, String)]) -> Vec<(OsString, OsString)> {
     let mut variables: Vec<(OsString, OsString)> = VARIABLES
         .iter()
         .map(|(name, value)| ((*name).into(), (*value).into()))
@@ -89,7 +99,6 @@ pub(super) fn variables(more: &[(String, String)]) -> Vec<(OsString, OsString)> 
     let more = more
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()));
-    let mut count: usize = 0;
     for (key, value) in own.chain(more) {
         variables.push((format!("GIT_CONFIG_KEY_{count}").into(), key.into()));
         variables.push((format!("GIT_CONFIG_VALUE_{count}").into(), value.into()));
@@ -97,4 +106,30 @@ pub(super) fn variables(more: &[(String, String)]) -> Vec<(OsString, OsString)> 
     }
     variables.push(("GIT_CONFIG_COUNT".into(), count.to_string().into()));
     variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_come_behind_those_of_the_environment_and_the_callers_come_last() {
+        let variables = variables(2, &[("a.b".to_owned(), "c".to_owned())]);
+        let value = |name: String| {
+            let found = variables.iter().find(|(other, _)| *other == *name);
+            found.map(|(_, value)| value.to_string_lossy().into_owned())
+        };
+        let last = CONFIG.len() + 2;
+        assert_eq!(value("GIT_CONFIG_KEY_1".to_owned()), None);
+        assert_eq!(
+            value("GIT_CONFIG_KEY_2".to_owned()).unwrap(),
+            "core.hooksPath"
+        );
+        assert_eq!(value(format!("GIT_CONFIG_KEY_{last}")).unwrap(), "a.b");
+        assert_eq!(value(format!("GIT_CONFIG_VALUE_{last}")).unwrap(), "c");
+        assert_eq!(
+            value("GIT_CONFIG_COUNT".to_owned()).unwrap(),
+            (last + 1).to_string()
+        );
+    }
 }

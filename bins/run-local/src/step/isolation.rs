@@ -23,6 +23,7 @@ pub(crate) async fn find_isolation(own_path: &Path, run_dir: &Path) -> Isolation
     let view = View {
         root: root.clone(),
         binds: Vec::new(),
+        outputs: Vec::new(),
     };
     let limits = Limits {
         deadline: Some(tokio::time::Instant::now() + Duration::from_secs(10)),

@@ -116,6 +116,7 @@ impl StepRunner {
         let mut view = View {
             root: folder.join("root"),
             binds: binds.clone(),
+            outputs: outputs.iter().map(|(_, path)| path.clone()).collect(),
         };
         let working_dir = match step.working_dir {
             None => folder.join("work"),

@@ -2,10 +2,9 @@
 //! that the manifest says, and a `/tmp` of its own.
 //!
 //! A step runs in a private mount namespace, entered by this program calling itself: no root
-//! is needed where the kernel allows user namespaces. The new root is a folder of the run
-//! folder into which everything of the real root is bound. A folder is *opened* where
-//! something has to appear in it that is not there, a mount point for example: then it
-//! becomes a folder of the step's own, with the real one's entries bound into it.
+//! is needed where the kernel allows user namespaces. A folder is *opened* where something
+//! has to appear in it that is not there, a mount point for example: a folder of the step's
+//! own, with the real one's entries bound into it, takes its place.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -20,7 +19,7 @@ use common::{Error, Result, ResultExt};
 use rustix::fs::statvfs;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount_bind, mount_bind_recursive,
-    mount_change, mount_remount, unmount,
+    mount_change, mount_move, mount_remount, unmount,
 };
 use rustix::process::{Signal, getegid, geteuid, pivot_root};
 use rustix::thread::UnshareFlags;
@@ -45,10 +44,12 @@ pub(crate) struct Bind {
 /// What a step sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct View {
-    /// A folder of the step's own; its new root.
+    /// A folder of the step's own, in which the opened folders have their places.
     pub(crate) root: PathBuf,
     /// Parents before children.
     pub(crate) binds: Vec<Bind>,
+    /// Files that the step will write and that are to be read afterwards.
+    pub(crate) outputs: Vec<PathBuf>,
 }
 
 impl View {
@@ -71,20 +72,14 @@ impl View {
             .iter()
             .rev()
             .find(|bind| path.starts_with(&bind.target));
-        if let Some((bind, rest)) = bind.and_then(|b| Some((b, path.strip_prefix(&b.target).ok()?)))
-        {
-            return if rest.as_os_str().is_empty() {
-                bind.source.clone()
-            } else {
-                bind.source.join(rest)
-            };
+        if let Some(bind) = bind {
+            let rest = path.strip_prefix(&bind.target).unwrap_or(path);
+            return join(&bind.source, rest);
         }
         // In an opened folder what is new is the step's own; the rest is this machine's.
-        let own = self.root.join(path.strip_prefix("/").unwrap_or(path));
-        let opened = path
-            .parent()
-            .is_some_and(|parent| self.opened().contains(parent));
-        if opened || own.exists() {
+        let own = self.inside(path);
+        let opened = self.opened();
+        if path.parent().is_some_and(|parent| opened.contains(parent)) || own.exists() {
             own
         } else {
             path.to_owned()
@@ -93,45 +88,63 @@ impl View {
 
     /// The folders that become the step's own, parents first.
     fn opened(&self) -> BTreeSet<PathBuf> {
-        let mut opened = BTreeSet::from([PathBuf::from("/"), PathBuf::from(TMP)]);
-        for bind in &self.binds {
-            let mut folder = bind.target.parent();
-            // Up to the nearest folder that exists: that one, too, gets a new entry.
-            while let Some(missing) = folder.filter(|folder| !folder.is_dir()) {
-                opened.insert(missing.to_owned());
-                folder = missing.parent();
+        let mut opened = BTreeSet::from([PathBuf::from(TMP)]);
+        let targets = self.binds.iter().map(|bind| &bind.target);
+        for path in targets
+            .filter(|target| !target.exists())
+            .chain(&self.outputs)
+        {
+            if self
+                .binds
+                .iter()
+                .any(|bind| path.starts_with(&bind.target) && path != &bind.target)
+            {
+                continue;
             }
-            if !bind.target.exists() {
-                opened.extend(
-                    folder
-                        .into_iter()
-                        .flat_map(Path::ancestors)
-                        .map(Path::to_owned),
-                );
+            // Up to the nearest folder that exists: that one, too, gets a new entry.
+            for folder in path.ancestors().skip(1) {
+                opened.insert(folder.to_owned());
+                if folder.is_dir() {
+                    break;
+                }
             }
         }
         opened
     }
 
     fn build(&self) -> Result<()> {
-        let root = &self.root;
-        fs::create_dir_all(root).or_failed(|| format!("make {}", root.display()))?;
         mount_change(
             "/",
             MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
         )
         .or_failed(|| "make the mounts private")?;
-        mount_bind(root, root).or_failed(|| format!("bind {}", root.display()))?;
-        // Else the folder that holds the new root would be bound with it into itself.
-        mount_change(root, MountPropagationFlags::UNBINDABLE)
-            .or_failed(|| "set the new root apart")?;
         let opened = self.opened();
+        let mut tops: Vec<&Path> = opened
+            .iter()
+            .map(PathBuf::as_path)
+            .filter(|folder| {
+                !folder
+                    .ancestors()
+                    .skip(1)
+                    .any(|above| opened.contains(above))
+            })
+            .collect();
+        for top in &tops {
+            set_apart(&self.inside(top))
+                .or_failed(|| format!("make a folder for {}", top.display()))?;
+        }
         for folder in &opened {
             self.open(folder, &opened)
                 .or_failed(|| format!("open {} for the step", folder.display()))?;
         }
         for bind in &self.binds {
-            self.bind(bind).or_failed(|| {
+            let within = opened.iter().any(|folder| bind.target.starts_with(folder));
+            let place = if within {
+                self.inside(&bind.target)
+            } else {
+                bind.target.clone()
+            };
+            bind_at(bind, &place).or_failed(|| {
                 format!(
                     "mount {} at {}",
                     bind.source.display(),
@@ -139,12 +152,23 @@ impl View {
                 )
             })?;
         }
-        pivot(root).or_failed(|| "change to the new root")
+        // The one that hides this view's own folder comes last: the others lie in there.
+        tops.sort_by_key(|top| self.root.starts_with(top));
+        for top in tops {
+            let place = self.inside(top);
+            let put = if top == Path::new("/") {
+                pivot(&place)
+            } else {
+                mount_move(&place, top).map_err(io::Error::from)
+            };
+            put.or_failed(|| format!("put the step's own folder in place of {}", top.display()))?;
+        }
+        Ok(())
     }
 
-    /// The path of the new root at which the step will see `path`.
+    /// The place, in this view's folder, of what the step will see at `path`.
     fn inside(&self, path: &Path) -> PathBuf {
-        self.root.join(path.strip_prefix("/").unwrap_or(path))
+        join(&self.root, path.strip_prefix("/").unwrap_or(path))
     }
 
     fn open(&self, folder: &Path, opened: &BTreeSet<PathBuf>) -> io::Result<()> {
@@ -190,21 +214,37 @@ impl View {
             other => Ok(other?),
         }
     }
+}
 
-    fn bind(&self, bind: &Bind) -> io::Result<()> {
-        let inside = self.inside(&bind.target);
-        if bind.source.is_dir() {
-            fs::create_dir_all(&inside)?;
-        } else if !inside.exists() {
-            fs::write(&inside, "")?;
-        }
-        mount_bind_recursive(&bind.source, &inside)?;
-        if bind.read_only {
-            let flags = locked_flags(&inside)? | MountFlags::BIND | MountFlags::RDONLY;
-            mount_remount(&inside, flags, "")?;
-        }
-        Ok(())
+/// Joins without a slash at the end.
+fn join(folder: &Path, rest: &Path) -> PathBuf {
+    if rest.as_os_str().is_empty() {
+        folder.to_owned()
+    } else {
+        folder.join(rest)
     }
+}
+
+/// Makes a folder a mount that no other bind takes along: else a folder that holds this
+/// view's own would be bound with it into itself.
+fn set_apart(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    mount_bind(folder, folder)?;
+    Ok(mount_change(folder, MountPropagationFlags::UNBINDABLE)?)
+}
+
+fn bind_at(bind: &Bind, place: &Path) -> io::Result<()> {
+    if bind.source.is_dir() {
+        fs::create_dir_all(place)?;
+    } else if !place.exists() {
+        fs::write(place, "")?;
+    }
+    mount_bind_recursive(&bind.source, place)?;
+    if bind.read_only {
+        let flags = locked_flags(place)? | MountFlags::BIND | MountFlags::RDONLY;
+        mount_remount(place, flags, "")?;
+    }
+    Ok(())
 }
 
 /// Flags of a mount that a user namespace may not take away again.

@@ -1,3 +1,49 @@
-//! The figures of the README, each against its limit or its peer.
+//! The figures of the README, each against its limit or its peer. `make bench` builds the
+//! release binaries and runs this; it prints a Markdown table and exits 1 where a limit is
+//! missed.
 
-fn main() {}
+mod figure;
+mod job;
+mod output;
+mod overhead;
+mod process;
+mod start_up;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use figure::Figure;
+
+/// What a measurement gives; an error says what could not be measured.
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    match measure() {
+        Ok(figures) if figures.iter().all(Figure::is_good) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            // Where stderr is gone there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "benches: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Measures one thing after the other, so that none disturbs another.
+fn measure() -> Outcome<Vec<Figure>> {
+    if cfg!(debug_assertions) {
+        return Err("the figures are those of release binaries: run `make bench`".into());
+    }
+    let parts: [fn() -> Outcome<Vec<Figure>>; 3] =
+        [start_up::measure, overhead::measure, output::measure];
+    let mut figures = Vec::new();
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{}", figure::HEADER)?;
+    for part in parts {
+        for figure in part()? {
+            writeln!(stdout, "{figure}")?;
+            figures.push(figure);
+        }
+    }
+    Ok(figures)
+}

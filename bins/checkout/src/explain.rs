@@ -81,13 +81,13 @@ pub(crate) fn conflict(repository: &Repository, number: u64, sha: &str, files: &
     let before: Vec<String> = pulls
         .map(|pull| pull.number)
         .take_while(|other| *other != number)
-        .map(|other| other.to_string())
+        .map(|other| format!("pull request {other}"))
         .collect();
     let branch = repository.branch();
     let base = if before.is_empty() {
         branch.to_owned()
     } else {
-        format!("{branch} with pull request {}", before.join(", "))
+        format!("{branch} (with {} merged)", before.join(" and "))
     };
     Error::failed(format!(
         "{}: pull request {number} ({sha}) conflicts with {base} in {}",

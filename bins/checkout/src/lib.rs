@@ -7,6 +7,8 @@ mod folder;
 mod opts;
 mod plan;
 mod record;
+mod runner;
+mod sequence;
 mod step;
 mod url;
 mod wanted;
@@ -103,16 +105,16 @@ fn worst(mut errors: Vec<Error>) -> Option<Error> {
 /// What is printed on stdout.
 fn result(placed: &[(&Repository, Placed)], output: Output) -> Result<String> {
     match output {
-        Output::Text => Ok(placed
-            .iter()
-            .map(|(repository, placed)| {
+        Output::Text => {
+            let line = |(repository, placed): &(&Repository, Placed)| {
                 format!(
                     "{} is at {}\n",
                     repository.folder.display(),
                     placed.describe
                 )
-            })
-            .collect()),
+            };
+            Ok(placed.iter().map(line).collect::<Vec<_>>().concat())
+        }
         Output::Json => {
             let list: Vec<_> = placed
                 .iter()

@@ -40,7 +40,7 @@ pub struct Opts {
     #[arg(long, value_name = "N|all")]
     pub depth: Option<String>,
 
-    /// Where ORG/NAME is found when the job gives no clone_uri
+    /// Where ORG/NAME is found when the job gives no clone URI
     #[arg(
         long,
         alias = "git_base_url",

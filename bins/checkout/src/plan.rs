@@ -79,12 +79,7 @@ impl Plan {
 }
 
 impl Repository {
-    fn new(
-        refs: Refs,
-        src_dir: &Path,
-        depth: Option<Option<NonZeroU32>>,
-        opts: &Opts,
-    ) -> Result<Repository> {
+    fn new(refs: Refs, src_dir: &Path, depth: Option<u32>, opts: &Opts) -> Result<Repository> {
         let name = format!("{}/{}", refs.org, refs.repo);
         check_ref(&format!("branch of {name}"), &refs.base_ref)?;
         let url = if refs.clone_uri.is_empty() {
@@ -105,7 +100,7 @@ impl Repository {
             src_dir.join(&refs.path_alias)
         };
         Ok(Repository {
-            depth: depth.unwrap_or(NonZeroU32::new(refs.clone_depth)),
+            depth: NonZeroU32::new(depth.unwrap_or(refs.clone_depth)),
             refs,
             folder,
             url,
@@ -147,12 +142,13 @@ impl Repository {
     }
 }
 
-fn parse_depth(depth: &str) -> Result<Option<NonZeroU32>> {
+/// 0 is all, as in `clone_depth`.
+fn parse_depth(depth: &str) -> Result<u32> {
     match depth {
-        "all" => Ok(None),
+        "all" => Ok(0),
         number => number
             .parse()
-            .map(Some)
+            .map(NonZeroU32::get)
             .or_usage(|| format!("--depth {number:?}: use a number of commits, or all")),
     }
 }

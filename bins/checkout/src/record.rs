@@ -27,6 +27,7 @@ pub(crate) struct Record {
 }
 
 /// A command that was run.
+#[expect(clippy::struct_field_names, reason = "the names are Prow's")]
 #[derive(Debug, Serialize)]
 pub(crate) struct Command {
     /// The command line.

@@ -118,7 +118,11 @@ fn is_scp_form(url: &str) -> bool {
                 .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };
     let (user, host) = place.split_once('@').unwrap_or(("git", place));
-    word(user) && word(host) && !path.is_empty() && !path.starts_with([':', '-'])
+    word(user)
+        && word(host)
+        && !path.is_empty()
+        && !path.starts_with([':', '-'])
+        && !path.starts_with("//")
 }
 
 #[cfg(test)]

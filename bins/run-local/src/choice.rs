@@ -139,16 +139,16 @@ fn of_manifest(workflow: &Workflow, name: &str) -> Result<Choice> {
             arguments: Vec::new(),
         });
     }
-    let mut names: Vec<&str> = workflow
+    let mut steps: Vec<&str> = workflow
         .templates
         .values()
         .flat_map(|template| template.body.tasks())
         .map(|task| task.name.as_str())
         .collect();
-    names.sort_unstable();
-    names.dedup();
+    steps.sort_unstable();
+    steps.dedup();
     Err(
         Error::usage(format!("--step {name}: there is no such step"))
-            .hint(format!("steps of this workflow: {}", names.join(", "))),
+            .hint(format!("steps of this workflow: {}", steps.join(", "))),
     )
 }

@@ -39,7 +39,7 @@ pub struct Opts {
     pub run_dir: Option<PathBuf>,
 
     /// Where the Workflow is written with its .status, JSON if it ends in .json
-    /// [default: RUN_DIR/workflow.yaml; none with --step]
+    /// [default: workflow.yaml in the run folder; none with --step]
     #[arg(long, value_name = "FILE")]
     pub status: Option<PathBuf>,
 

@@ -40,7 +40,7 @@ impl Plan {
         } else {
             &opts.parameters[..]
         };
-        let workflow = Workflow::read(document, given)?;
+        let workflow = Workflow::read(&document, given)?;
         let choice = match &opts.step {
             Some(name) => Some(Choice::find(&workflow, &status, name, &opts.parameters)?),
             None => None,
@@ -194,18 +194,15 @@ impl fmt::Display for Plan {
         for (name, value) in &self.workflow.parameters {
             writeln!(out, "parameter {name}={value:?}")?;
         }
-        match &self.choice {
-            Some(choice) => {
-                writeln!(out, "step {}", choice.display_name)?;
-                self.show(out, &choice.template, 1)?;
-            }
-            None => {
-                writeln!(out, "entrypoint {}", self.workflow.entrypoint)?;
-                self.show(out, &self.workflow.entrypoint, 1)?;
-                if let Some(on_exit) = &self.workflow.on_exit {
-                    writeln!(out, "onExit {on_exit}")?;
-                    self.show(out, on_exit, 1)?;
-                }
+        if let Some(choice) = &self.choice {
+            writeln!(out, "step {}", choice.display_name)?;
+            self.show(out, &choice.template, 1)?;
+        } else {
+            writeln!(out, "entrypoint {}", self.workflow.entrypoint)?;
+            self.show(out, &self.workflow.entrypoint, 1)?;
+            if let Some(on_exit) = &self.workflow.on_exit {
+                writeln!(out, "onExit {on_exit}")?;
+                self.show(out, on_exit, 1)?;
             }
         }
         if !self.workflow.not_applied.is_empty() {

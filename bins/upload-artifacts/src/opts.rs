@@ -94,6 +94,11 @@ pub struct SyncOpts {
     /// Folder to copy to, below the job's artifacts
     #[arg(long, value_name = "FOLDER", alias = "sub_dir")]
     pub sub_dir: Option<String>,
+
+    /// clone-records.json as checkout --records wrote it: goes beside the artifacts, where
+    /// Prow's pages look for it
+    #[arg(long, value_name = "FILE")]
+    pub records: Option<PathBuf>,
 }
 
 /// The verdict.

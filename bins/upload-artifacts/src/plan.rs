@@ -12,6 +12,9 @@ use common::{Error, Result};
 use crate::opts::{BucketOpts, Command, FinishedOpts, Opts, SyncOpts};
 use crate::suffix::Suffix;
 
+/// What Prow's pages call the record of a checkout.
+const CLONE_RECORDS: &str = "clone-records.json";
+
 /// What will be done.
 #[derive(Debug)]
 pub(crate) enum Plan {
@@ -32,6 +35,8 @@ pub(crate) struct Sync {
     pub(crate) folder: ObjectName,
     /// What each object's name gets.
     pub(crate) suffix: Suffix,
+    /// A file beside the artifacts, and its object.
+    pub(crate) records: Option<(PathBuf, ObjectName)>,
 }
 
 /// Write small objects, in this order.
@@ -75,7 +80,8 @@ impl Sync {
                 env::ARTIFACTS
             )));
         };
-        let mut folder = bucket::job_folder(job, opts.to.layout)?.join("artifacts")?;
+        let job_folder = bucket::job_folder(job, opts.to.layout)?;
+        let mut folder = job_folder.join("artifacts")?;
         if let Some(below) = opts.sub_dir {
             folder = folder.join(&below)?;
         }
@@ -84,6 +90,10 @@ impl Sync {
             bucket: bucket(&opts.to)?,
             folder,
             suffix: Suffix::parse(opts.suffix.as_deref().unwrap_or_default())?,
+            records: match opts.records {
+                Some(file) => Some((file, job_folder.join(CLONE_RECORDS)?)),
+                None => None,
+            },
         })
     }
 }
@@ -158,7 +168,13 @@ impl fmt::Display for Plan {
 impl fmt::Display for Sync {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let to = self.bucket.url(&self.folder);
-        writeln!(out, "copy what changed in {} to {to}", self.from.display())
+        writeln!(out, "copy what changed in {} to {to}", self.from.display())?;
+        match &self.records {
+            Some((file, name)) => {
+                writeln!(out, "copy {} to {}", file.display(), self.bucket.url(name))
+            }
+            None => Ok(()),
+        }
     }
 }
 

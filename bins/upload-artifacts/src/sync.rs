@@ -24,9 +24,17 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Copies the folder. One file's failure does not stop the others.
 pub(crate) async fn run(plan: &Sync, stop: &Stop) -> Result<()> {
+    let mut tally = Tally::default();
+    if let Some((file, name)) = &plan.records {
+        // First: it is small, and where the checkout failed there are no artifacts at all.
+        match plan.bucket.upload(name, file).await {
+            Ok(bytes) => tally.copied(bytes),
+            Err(error) => tally.failed(file, &error),
+        }
+    }
     let source = Arc::new(open_source(plan)?);
     let mut found = source.search();
-    let mut copies = Copies::new(source, plan.clone());
+    let mut copies = Copies::new(source, plan.clone(), tally);
     let signal = loop {
         tokio::select! {
             biased;
@@ -57,14 +65,14 @@ struct Copies {
 }
 
 impl Copies {
-    fn new(source: Arc<Source>, plan: Sync) -> Self {
+    fn new(source: Arc<Source>, plan: Sync, tally: Tally) -> Self {
         Copies {
             source,
             bucket: plan.bucket.clone(),
             names: Names::new(plan),
             tasks: JoinSet::new(),
             under_way: HashMap::new(),
-            tally: Tally::default(),
+            tally,
         }
     }
 

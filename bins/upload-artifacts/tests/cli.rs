@@ -126,6 +126,38 @@ fn a_sync_copies_the_folder_and_a_second_one_finds_nothing_to_do() {
 }
 
 #[test]
+fn the_record_of_the_checkout_goes_beside_the_artifacts() {
+    let environment = TestEnvironment::new();
+    environment.write("out/a.txt", "a");
+    environment.write("records.json", "[]");
+    let output = sync(&environment, &["--records", "records.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let record = artifacts(&environment).with_file_name("clone-records.json");
+    assert_eq!(fs::read_to_string(record).unwrap(), "[]");
+    assert_eq!(tree(&artifacts(&environment)), ["a.txt"]);
+
+    fs::remove_dir_all(artifacts(&environment).parent().unwrap()).unwrap();
+    fs::rename(
+        environment.path().join("out"),
+        environment.path().join("gone"),
+    )
+    .unwrap();
+    let no_artifacts = sync(&environment, &["--records", "records.json"]);
+    assert_eq!(no_artifacts.status.code(), Some(2));
+    let record = artifacts(&environment).with_file_name("clone-records.json");
+    assert!(record.exists(), "a failed checkout leaves its record");
+
+    environment.write("out/a.txt", "a");
+    let missing = sync(&environment, &["--records", "nothing.json"]);
+    assert_eq!(missing.status.code(), Some(75));
+    assert!(
+        last_line(&missing).contains("nothing.json"),
+        "{}",
+        last_line(&missing)
+    );
+}
+
+#[test]
 fn sync_is_the_default_subcommand_and_the_folder_can_come_from_the_environment() {
     let environment = TestEnvironment::new();
     environment.write("out/a", "a");

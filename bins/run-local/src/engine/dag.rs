@@ -40,7 +40,7 @@ impl Engine {
                         running.spawn(async move { (name, engine.run_task(site).await) });
                     }
                     Err(end) => {
-                        self.record(frame, &mut ends, &task.name, end.into());
+                        self.record(frame, &mut ends, &task.name, (*end).into());
                         ended_at_once = true;
                     }
                 }
@@ -65,7 +65,7 @@ impl Engine {
         task: &Task,
         tasks: &[Task],
         ends: &Ends,
-    ) -> Result<Site, Outcome> {
+    ) -> Result<Site, Box<Outcome>> {
         let mut parents: Vec<String> = Vec::new();
         for name in task.waits_for() {
             parents.extend(
@@ -84,9 +84,9 @@ impl Engine {
             Ok(true) => Ok(site),
             Ok(false) => {
                 let why = "omitted: depends condition not met";
-                Err(self.not_run(&site, None, Phase::Omitted, why))
+                Err(Box::new(self.not_run(&site, None, Phase::Omitted, why)))
             }
-            Err(why) => Err(self.not_run(&site, None, Phase::Error, &why)),
+            Err(why) => Err(Box::new(self.not_run(&site, None, Phase::Error, &why))),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Runs a workflow's templates in the order that Argo's controller would, and records what
 //! happened in the controller's own shape.
 
+mod call;
 mod dag;
 mod items;
 mod nodes;
@@ -9,26 +10,22 @@ mod scope;
 mod steps;
 mod tasks;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::Result;
 use common::app::{Stop, StopHandle};
-use common::workflow::{Outputs, Parameter, Phase};
+use common::workflow::{Outputs, Phase};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+pub(crate) use call::{Call, Frame};
 pub(crate) use nodes::{NewNode, Nodes, Times};
 
 use crate::choice::Choice;
-use crate::manifest::{Body, Input, OutputSource, Template, Workflow};
-use crate::step::{Failure, Leaf, StepRunner};
+use crate::manifest::Workflow;
+use crate::step::{Failure, StepRunner};
 use crate::substitute::{Scope, replace};
-
-/// Templates may call themselves; deeper than this is a mistake (the controller: 100).
-const MAX_DEPTH: usize = 100;
 
 /// How a node ended.
 #[derive(Debug, Clone, Default)]
@@ -62,28 +59,6 @@ pub(crate) struct Engine {
     ending: Mutex<Option<Ending>>,
 }
 
-/// A template about to run.
-#[derive(Clone)]
-pub(crate) struct Call {
-    pub(crate) template: Arc<Template>,
-    pub(crate) node_name: String,
-    pub(crate) display_name: String,
-    pub(crate) boundary: Option<String>,
-    pub(crate) arguments: Vec<(String, String)>,
-    pub(crate) result_wanted: bool,
-    pub(crate) depth: usize,
-}
-
-/// A `steps` or `dag` template while it runs.
-pub(crate) struct Frame {
-    pub(crate) template: Arc<Template>,
-    pub(crate) node_name: String,
-    pub(crate) id: String,
-    pub(crate) scope: Scope,
-    pub(crate) parallelism: Option<Arc<Semaphore>>,
-    pub(crate) depth: usize,
-}
-
 impl Engine {
     pub(crate) fn new(workflow: Arc<Workflow>, nodes: Nodes, runner: StepRunner) -> Self {
         let started_at = nodes.snapshot().started_at.unwrap_or_default();
@@ -108,7 +83,7 @@ impl Engine {
         let mut end = self.run_until(main, stop, deadline, None).await;
         if self.ending() == Some(Ending::Deadline) {
             end.phase = Phase::Failed;
-            end.message = "Workflow exceeded its activeDeadlineSeconds".to_owned();
+            "Workflow exceeded its activeDeadlineSeconds".clone_into(&mut end.message);
         }
         if let Some(on_exit) = self.workflow.on_exit.clone() {
             let seconds = started.elapsed().as_secs_f64();
@@ -227,7 +202,7 @@ impl Engine {
         handle.stop(signal);
         stop.insisted().await;
         handle.stop(signal);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Why the steps were told to end, if they were.
@@ -254,183 +229,6 @@ impl Engine {
         let mut all = scopes.to_vec();
         all.push(&global);
         replace(text, &all)
-    }
-
-    /// Runs a template: its inputs, its retries, its body.
-    pub(crate) fn execute(
-        self: &Arc<Self>,
-        call: Call,
-    ) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
-        let engine = self.clone();
-        Box::pin(async move {
-            if call.depth > MAX_DEPTH {
-                return engine.never_started(&call, "the templates call one another too deeply");
-            }
-            match engine.inputs(&call) {
-                Err(why) => engine.never_started(&call, &why),
-                Ok(inputs) if call.template.retry.is_some() => engine.retry(&call, &inputs).await,
-                Ok(inputs) => engine.body(&call, &inputs, None).await,
-            }
-        })
-    }
-
-    fn inputs(&self, call: &Call) -> Result<Vec<(String, String)>, String> {
-        let value = |input: &Input| {
-            let given = call.arguments.iter().find(|(name, _)| *name == input.name);
-            match given.map(|(_, value)| value).or(input.default.as_ref()) {
-                Some(value) => Ok((input.name.clone(), self.replace(value, &[])?)),
-                None => Err(format!("inputs.parameters.{} was not supplied", input.name)),
-            }
-        };
-        call.template.inputs.iter().map(value).collect()
-    }
-
-    /// Runs a template's body once; `retries` is the number of the attempt where there is a
-    /// retry strategy.
-    async fn body(
-        self: &Arc<Self>,
-        call: &Call,
-        inputs: &[(String, String)],
-        retries: Option<usize>,
-    ) -> Outcome {
-        let mut scope = scope::of_inputs(inputs);
-        if let Some(retries) = retries {
-            scope.insert("retries".to_owned(), retries.to_string());
-        }
-        scope.insert("node.name".to_owned(), call.node_name.clone());
-        scope.insert("pod.name".to_owned(), self.nodes.id(&call.node_name));
-        match &call.template.body {
-            Body::Leaf(container) => self.leaf(call, inputs, container, scope).await,
-            Body::Steps(_) | Body::Dag(_) => self.group(call, inputs, scope).await,
-        }
-    }
-
-    async fn leaf(
-        &self,
-        call: &Call,
-        inputs: &[(String, String)],
-        container: &crate::manifest::Container,
-        scope: Scope,
-    ) -> Outcome {
-        let stop = self.stop();
-        let permit = tokio::select! {
-            permit = self.pods.clone().acquire_owned() => permit,
-            _ = stop.wait() => return Outcome::stopped(),
-        };
-        if permit.is_err() || stop.asked().is_some() {
-            return Outcome::stopped();
-        }
-        let id = self.start(call, "Pod", inputs);
-        let leaf = Leaf {
-            id: &id,
-            node_name: &call.node_name,
-            display_name: &call.display_name,
-            template: &call.template,
-            container,
-            result_wanted: call.result_wanted,
-        };
-        let replace = |text: &str| self.replace(text, &[&scope]);
-        let end = self.runner.run(&leaf, &replace, &stop).await;
-        self.nodes
-            .finish(&id, end.phase, &end.message, Some(end.outputs.clone()));
-        Outcome {
-            outbound: vec![id.clone()],
-            id,
-            phase: end.phase,
-            message: end.message,
-            outputs: Some(end.outputs),
-        }
-    }
-
-    async fn group(
-        self: &Arc<Self>,
-        call: &Call,
-        inputs: &[(String, String)],
-        scope: Scope,
-    ) -> Outcome {
-        let is_dag = matches!(call.template.body, Body::Dag(_));
-        let id = self.start(call, if is_dag { "DAG" } else { "Steps" }, inputs);
-        let mut frame = Frame {
-            template: call.template.clone(),
-            node_name: call.node_name.clone(),
-            id: id.clone(),
-            scope,
-            parallelism: call
-                .template
-                .parallelism
-                .map(|count| Arc::new(Semaphore::new(count))),
-            depth: call.depth + 1,
-        };
-        let mut end = if is_dag {
-            self.run_dag(&mut frame).await
-        } else {
-            self.run_steps(&mut frame).await
-        };
-        if end.phase == Phase::Succeeded {
-            match self.group_outputs(&call.template, &frame.scope) {
-                Ok(outputs) => end.outputs = outputs,
-                Err(why) => (end.phase, end.message) = (Phase::Error, why),
-            }
-        }
-        self.nodes.set_outbound(&id, &end.outbound);
-        self.nodes
-            .finish(&id, end.phase, &end.message, end.outputs.clone());
-        Outcome { id, ..end }
-    }
-
-    fn group_outputs(&self, template: &Template, scope: &Scope) -> Result<Option<Outputs>, String> {
-        let mut parameters = Vec::new();
-        for output in &template.outputs {
-            let OutputSource::Parameter(tag) = &output.source else {
-                return Err(format!(
-                    "the output {:?} of steps has no parameter",
-                    output.name
-                ));
-            };
-            // The field holds a tag, but its braces are often forgotten, and Argo takes both.
-            let tag = if tag.contains("{{") {
-                tag.clone()
-            } else {
-                format!("{{{{{tag}}}}}")
-            };
-            let value = match self.replace(&tag, &[scope]) {
-                Ok(value) => value,
-                Err(why) => output.default.clone().ok_or(why)?,
-            };
-            parameters.push(Parameter {
-                name: output.name.clone(),
-                value: Some(value),
-            });
-        }
-        let outputs = Outputs {
-            parameters,
-            ..Outputs::default()
-        };
-        Ok((!outputs.parameters.is_empty()).then_some(outputs))
-    }
-
-    fn start(&self, call: &Call, node_type: &'static str, inputs: &[(String, String)]) -> String {
-        self.nodes.start(&NewNode {
-            name: &call.node_name,
-            display_name: &call.display_name,
-            node_type,
-            template: &call.template.name,
-            boundary: call.boundary.as_deref(),
-            inputs,
-        })
-    }
-
-    fn never_started(&self, call: &Call, why: &str) -> Outcome {
-        let id = self.start(call, "Skipped", &[]);
-        self.nodes.finish(&id, Phase::Error, why, None);
-        tracing::error!("{}: {why}", call.display_name);
-        Outcome {
-            outbound: vec![id.clone()],
-            id,
-            phase: Phase::Error,
-            message: why.to_owned(),
-            outputs: None,
-        }
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use common::Result;
 
-use super::fields::{self, Cursor};
+use super::cursor::Cursor;
+use super::fields;
 
 /// A container or script; texts still hold their tags.
 #[derive(Debug, Clone, Default)]

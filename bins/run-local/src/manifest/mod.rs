@@ -1,6 +1,7 @@
 //! The manifest as run-local runs it: read once, checked in full, before anything starts.
 
 mod container;
+mod cursor;
 mod fields;
 mod task;
 mod template;
@@ -14,12 +15,12 @@ use common::Result;
 use common::yaml::Document;
 
 pub(crate) use container::{Container, EnvSource, Mount};
-pub(crate) use fields::scalar;
+pub(crate) use cursor::scalar;
 pub(crate) use task::{Loop, Sequence, Task};
 pub(crate) use template::{Backoff, Body, Input, OutputSource, Retry, RetryPolicy, Template};
 pub(crate) use volume::{Volume, VolumeSource};
 
-use fields::Cursor;
+use cursor::Cursor;
 
 /// A Workflow, ready to run.
 #[derive(Debug)]
@@ -47,11 +48,11 @@ pub(crate) struct Workflow {
 impl Workflow {
     /// Reads and checks everything that can be checked before a step runs. `given` are
     /// parameters of the command line.
-    pub(crate) fn read(document: Document, given: &[(String, String)]) -> Result<Self> {
+    pub(crate) fn read(document: &Document, given: &[(String, String)]) -> Result<Self> {
         let mut not_applied = BTreeSet::new();
-        let spec = Cursor::at(&document, "/spec", "spec");
+        let spec = Cursor::at(document, "/spec", "spec");
         spec.check(&fields::SPEC, &mut not_applied)?;
-        let metadata = Cursor::at(&document, "/metadata", "metadata");
+        let metadata = Cursor::at(document, "/metadata", "metadata");
         let name = name(&metadata)?;
         let mut templates = BTreeMap::new();
         for cursor in spec.items("templates")? {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use common::Result;
 use serde_json::Value;
 
-use super::fields::{self, Cursor, Fields};
+use super::cursor::Cursor;
+use super::fields::{self, Fields};
 use crate::expression::Expression;
 
 /// A step or task.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use common::Result;
 
 use super::container::Container;
-use super::fields::{self, Cursor};
+use super::cursor::Cursor;
+use super::fields;
 use super::task::Task;
 use super::volume::{self, Volume};
 use crate::expression::Expression;
@@ -133,7 +134,9 @@ fn read_body(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Body
         .filter(|kind| !cursor.field(kind).value.is_null())
         .collect();
     let [kind] = given[..] else {
-        return Err(cursor.error("a template has one of container, script, steps and dag"));
+        return Err(
+            cursor.error("run-local runs templates with one of container, script, steps and dag")
+        );
     };
     let field = cursor.field(kind);
     let mut body = match kind {

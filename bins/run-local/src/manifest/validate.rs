@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use common::Result;
 use serde_json::Value;
 
-use super::fields::Cursor;
+use super::cursor::Cursor;
 use super::{Body, Task, Template, Workflow};
 use crate::substitute::tags;
 
@@ -261,6 +261,6 @@ fn is_workflow_tag(workflow: &Workflow, tag: &str) -> bool {
     if let Some(name) = tag.strip_prefix("workflow.parameters.") {
         return name == "json" || workflow.parameters.iter().any(|(other, _)| other == name);
     }
-    let known = |known: &&str| tag == *known || (known.ends_with('.') && tag.starts_with(*known));
-    tag == "workflow.failures" || WORKFLOW_TAGS.iter().any(|name| known(&name))
+    let known = |known: &str| tag == known || (known.ends_with('.') && tag.starts_with(known));
+    tag == "workflow.failures" || WORKFLOW_TAGS.iter().any(|name| known(name))
 }

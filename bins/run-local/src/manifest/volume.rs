@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use common::Result;
 use common::job::check_segment;
 
-use super::fields::{self, Cursor};
+use super::cursor::Cursor;
+use super::fields;
 
 /// A volume of the workflow or of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]

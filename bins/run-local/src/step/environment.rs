@@ -218,7 +218,7 @@ pub(crate) fn expand(text: &str, variables: &[(String, String)]) -> String {
         {
             match variables.iter().find(|(other, _)| other == name) {
                 Some((_, value)) => expanded.push_str(value),
-                None => expanded.push_str(&format!("$({name})")),
+                None => expanded.extend(["$(", name, ")"]),
             }
             rest = after;
         } else {

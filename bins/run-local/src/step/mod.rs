@@ -149,7 +149,7 @@ impl StepRunner {
                 Path::new(&prepared.command.program).display()
             )
         });
-        let end = ended.map(|ended| self.judge(leaf, prepared, &output, &ended));
+        let end = ended.map(|ended| Self::judge(leaf, prepared, &output, &ended));
         if let Some(view) = &prepared.view {
             view::tidy(&view.root);
         }
@@ -165,7 +165,6 @@ impl StepRunner {
     }
 
     fn judge(
-        &self,
         leaf: &Leaf<'_>,
         prepared: &Prepared,
         output: &StepOutput<'_>,

@@ -1,0 +1,75 @@
+# The commands of this repository: `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+NEXTEST_VERSION := 0.9.148
+DENY_VERSION := 0.20.2
+NEXTEST := .tools/cargo-nextest-$(NEXTEST_VERSION)/bin/cargo-nextest
+DENY := .tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+ADVISORIES := https://github.com/RustSec/advisory-db
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# A name, or nothing: `make test TESTS='package(checkout)'`, in nextest's filter language.
+TESTS ?=
+
+.PHONY: help
+help: ## Lists these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## Builds all binaries, for use: target/release
+	cargo build --workspace --release --locked
+
+.PHONY: test
+test: $(NEXTEST) ## Runs all tests, unit and through the built binaries
+	@# All binaries first: tests run those of other crates too.
+	cargo build --workspace --bins --tests --locked
+	$(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
+	cargo test --workspace --doc --locked --quiet
+
+.PHONY: lint
+lint: lint-format lint-code lint-dependencies ## Checks format, clippy's lints, and licences and sources of dependencies
+
+.PHONY: lint-format
+lint-format:
+	cargo fmt --all --check
+
+.PHONY: lint-code
+lint-code:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: lint-dependencies
+lint-dependencies: $(DENY)
+	$(DENY) --locked check licenses bans sources
+	@# The advisories are a repository that an isolated machine cannot fetch.
+	@if GIT_TERMINAL_PROMPT=0 timeout 30 git ls-remote --quiet --exit-code $(ADVISORIES) HEAD >/dev/null 2>&1; \
+	then $(DENY) --locked check advisories; \
+	else echo "advisories not checked: $(ADVISORIES) is out of reach"; fi
+
+.PHONY: demo
+demo: ## Runs a pull request of examples/greeter from trigger to verdict, then a broken one
+	examples/demo.sh
+
+.PHONY: bench
+bench: ## Measures the figures of the README; fails where a limit is missed
+	cargo build --workspace --release --locked
+	$(TARGET)/release/benches
+
+.PHONY: self-test
+self-test: ## Runs this project's own workflow on this working tree
+	cargo build --workspace --locked
+	$(TARGET)/debug/submit-e2e run --engine local
+
+.PHONY: clean
+clean: ## Removes everything that was built or installed here
+	cargo clean
+	rm -rf .tools
+
+$(NEXTEST):
+	.ci/install-tool cargo-nextest $(NEXTEST_VERSION) $(@:/bin/cargo-nextest=)
+
+$(DENY):
+	.ci/install-tool cargo-deny $(DENY_VERSION) $(@:/bin/cargo-deny=)

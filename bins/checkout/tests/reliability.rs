@@ -1,0 +1,309 @@
+//! Second runs, interrupted runs, other people's folders, servers that fail.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot do its work fails by a panic"
+)]
+
+mod fixture;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use e2e::{TestEnvironment, wait_until};
+use fixture::{Fixture, commit, succeed};
+
+#[test]
+fn a_second_run_changes_nothing_and_asks_no_server() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let head = fixture.head();
+    fixture.env.write("src/kubeflow/testing/README", "edited\n");
+    let mut command = fixture.job(&[1]);
+    command.env("GIT_BASE_URL", "git://127.0.0.1:1");
+    fixture.git(&[
+        "config",
+        "remote.origin.url",
+        "git://127.0.0.1:1/kubeflow/testing",
+    ]);
+    let output = succeed(command);
+    let stdout = e2e::text(&output.stdout);
+    assert!(stdout.trim_end().ends_with("-dirty"), "{stdout}");
+    assert_eq!(fixture.head(), head);
+    assert_eq!(fixture.env.read("src/kubeflow/testing/README"), "edited\n");
+}
+
+#[test]
+fn a_run_for_another_commit_moves_a_clean_folder() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    fixture.env.write("src/kubeflow/testing/untracked", "mine");
+    succeed(fixture.job(&[2]));
+    assert_eq!(fixture.files(), ["README", "second", "untracked"]);
+}
+
+#[test]
+fn uncommitted_changes_are_never_lost() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let head = fixture.head();
+    fixture.env.write("src/kubeflow/testing/README", "edited\n");
+    fixture.env.write("src/kubeflow/testing/first", "edited\n");
+    let output = fixture.job(&[2]).output().unwrap();
+    insta::assert_snapshot!(fixture.snapshot(&output), @r"
+    status: 1
+    ----- stdout
+    ----- stderr
+    [TIME] INFO  kubeflow/testing: fetching from [SERVER]/kubeflow/testing
+    [TIME] ERROR [ROOT]/src/kubeflow/testing has uncommitted changes that a checkout would lose: README, first
+        commit or remove them, or give another --src-dir
+    ");
+    assert_eq!(fixture.head(), head);
+    assert_eq!(fixture.env.read("src/kubeflow/testing/README"), "edited\n");
+    // Twice, so that the first refusal is seen not to have opened the door.
+    assert_eq!(fixture.job(&[2]).output().unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn a_failed_fetch_does_not_make_later_changes_checkouts_own() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let mut command = fixture.checkout();
+    command.env(
+        "JOB_SPEC",
+        fixture.job_spec(&[]).replace("\"main\"", "\"none\""),
+    );
+    assert_eq!(command.output().unwrap().status.code(), Some(1));
+    fixture.env.write("src/kubeflow/testing/README", "edited\n");
+    assert_eq!(fixture.job(&[2]).output().unwrap().status.code(), Some(1));
+    assert_eq!(fixture.env.read("src/kubeflow/testing/README"), "edited\n");
+}
+
+#[test]
+fn foreign_folders_are_left_alone() {
+    let fixture = Fixture::new();
+    let run = || fixture.job(&[]).output().unwrap();
+    let refused = |message: &str| {
+        let output = run();
+        let stderr = e2e::text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(message), "{stderr}");
+    };
+    fixture.env.write("src/kubeflow/testing/file", "mine");
+    refused("is not a git repository");
+    // A repository around the folder is not the folder's own.
+    fixture.env.git("src", &["init", "--quiet"]);
+    refused("is not a git repository");
+    fixture.git(&["init", "--quiet"]);
+    refused("has no origin");
+    fixture.git(&["remote", "add", "origin", "https://u:secret@example.com/x"]);
+    refused("is a clone of \"https://***@example.com/x\"");
+    assert_eq!(fixture.files(), ["file"]);
+    assert_eq!(fixture.env.read("src/kubeflow/testing/file"), "mine");
+}
+
+#[test]
+fn a_killed_checkout_is_finished_by_the_next() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let head = fixture.head();
+    // As SIGKILL leaves it in the middle of the merge: files half written, locks in place.
+    let git = "src/kubeflow/testing/.git";
+    fixture.git(&["checkout", "--quiet", "--detach", &fixture.base]);
+    let url = format!("{}/kubeflow/testing", fixture.server.url());
+    fixture.git(&["fetch", "--quiet", &url, "refs/pull/2/head"]);
+    fixture.git(&[
+        "merge",
+        "--quiet",
+        "--no-ff",
+        "--no-commit",
+        &fixture.pulls[1],
+    ]);
+    fixture
+        .env
+        .write(format!("{git}/test-worker-checkout"), "unfinished\n");
+    fixture.env.write(format!("{git}/index.lock"), "");
+    fixture
+        .env
+        .write(format!("{git}/refs/remotes/origin/main.lock"), "");
+    fixture.env.write("src/kubeflow/testing/README", "tw");
+    fixture.env.write("src/kubeflow/testing/first", "half");
+    succeed(fixture.job(&[1]));
+    assert_eq!(fixture.head(), head);
+    assert_eq!(fixture.git(&["status", "--porcelain"]), "");
+    assert_eq!(fixture.files(), ["README", "first"]);
+}
+
+#[test]
+fn a_checkout_killed_before_it_had_a_commit_is_finished_by_the_next() {
+    let fixture = Fixture::new();
+    for (file, content) in [
+        ("src/kubeflow/testing/README", "tw"),
+        (
+            "src/kubeflow/testing/.git/test-worker-checkout",
+            "unfinished\n",
+        ),
+    ] {
+        fixture.env.write(file, content);
+    }
+    succeed(fixture.job(&[1]));
+    std::fs::remove_dir_all(fixture.folder()).unwrap();
+    std::fs::create_dir_all(fixture.folder().join(".git")).unwrap();
+    succeed(fixture.job(&[1]));
+    assert_eq!(fixture.files(), ["README", "first"]);
+}
+
+#[test]
+fn an_unreachable_server_is_tried_again_and_then_unavailable() {
+    let fixture = Fixture::new();
+    let mut command = fixture.job(&[1]);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    command.env("GIT_BASE_URL", format!("git://{address}"));
+    let output = command.output().unwrap();
+    let stderr = e2e::text(&output.stderr);
+    assert_eq!(output.status.code(), Some(75), "{stderr}");
+    assert_eq!(stderr.matches("trying again in").count(), 3, "{stderr}");
+    assert!(stderr.contains("Connection refused"), "{stderr}");
+}
+
+/// Stands before a server and cuts the first connections.
+fn cutting_proxy(server: &str, cuts: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = server.trim_start_matches("git://").to_owned();
+    std::thread::spawn(move || {
+        for (index, client) in listener.incoming().flatten().enumerate() {
+            if index >= cuts {
+                let server = TcpStream::connect(&server).unwrap();
+                copy(client.try_clone().unwrap(), server.try_clone().unwrap());
+                copy(server, client);
+            }
+        }
+    });
+    format!("git://{address}")
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            if to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Write);
+    });
+}
+
+#[test]
+fn a_connection_that_is_cut_is_tried_again() {
+    let fixture = Fixture::new();
+    let mut command = fixture.job(&[1]);
+    command.env("GIT_BASE_URL", cutting_proxy(&fixture.server.url(), 1));
+    let output = succeed(command);
+    assert!(e2e::text(&output.stderr).contains("trying again in 500ms"));
+    assert_eq!(fixture.files(), ["README", "first"]);
+}
+
+/// The processes of this test, found by its folder on their command line.
+fn processes(env: &TestEnvironment) -> Vec<u32> {
+    let folder = env.path().display().to_string();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if let Ok(pid) = entry.file_name().to_string_lossy().parse()
+            && e2e::text(&line).contains(&folder)
+            && e2e::is_running(pid)
+        {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// A checkout that waits for a server which accepts connections and says nothing.
+fn stalled(env: &TestEnvironment) -> (Child, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("git://{}", listener.local_addr().unwrap());
+    let child = env
+        .command(&e2e::binary("checkout"))
+        .args(["--repos=kubeflow/testing", "--records=records.json"])
+        .args(["--git-base-url", &url, "--src-dir"])
+        .arg(env.path().join("src"))
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (connection, _) = listener.accept().unwrap();
+    (child, connection)
+}
+
+fn signal(child: &Child, name: &str) {
+    let env = TestEnvironment::new();
+    let sent = env
+        .command(Path::new("sh"))
+        .args(["-c", "kill -s \"$0\" \"$1\"", name, &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn a_signal_during_a_stalled_fetch_leaves_nothing_running() {
+    for (name, code) in [("TERM", 143), ("INT", 130)] {
+        let env = TestEnvironment::new();
+        let (child, _connection) = stalled(&env);
+        assert!(processes(&env).len() >= 2);
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        assert!(e2e::text(&output.stderr).contains("interrupted: git -C"));
+        assert_eq!(processes(&env), Vec::<u32>::new());
+        assert!(env.read("records.json").contains("\"failed\":true"));
+    }
+}
+
+#[test]
+fn a_checkout_killed_during_its_first_fetch_is_finished_by_the_next() {
+    let fixture = Fixture::new();
+    let (mut child, connection) = stalled(&fixture.env);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(connection);
+    wait_until("the git of the killed checkout has ended", || {
+        processes(&fixture.env).iter().all(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            !e2e::text(&line).contains("fetch")
+        })
+    });
+    succeed(fixture.job(&[1]));
+    assert_eq!(fixture.files(), ["README", "first"]);
+}
+
+#[test]
+fn an_untracked_file_in_the_way_is_not_overwritten() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[]));
+    fixture.env.write("src/kubeflow/testing/added", "mine");
+    let base = commit(&fixture.env, "added", "theirs");
+    let served = "../served/kubeflow/testing.git";
+    fixture
+        .env
+        .git("work", &["push", "--quiet", served, "main"]);
+    let mut command = fixture.checkout();
+    command.env(
+        "JOB_SPEC",
+        fixture.job_spec(&[]).replace(&fixture.base, &base),
+    );
+    for _ in 0..2 {
+        let output = command.output().unwrap();
+        let stderr = e2e::text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("would be overwritten"), "{stderr}");
+        assert_eq!(fixture.env.read("src/kubeflow/testing/added"), "mine");
+    }
+}

@@ -1,0 +1,259 @@
+//! Child processes: each in a process group of its own, bounded in time, its output streamed
+//! in bounded memory, nothing of it left running.
+
+mod command;
+mod orphans;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Child;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::app::Stop;
+
+pub use command::{Command, quote};
+pub use orphans::{adopt_orphans, end_orphans};
+
+use command::Pipes;
+
+/// How much output is read at once; what a running child costs in memory.
+const CHUNK: usize = 64 * 1024;
+
+/// How long no output has to come after the child's end before the stream counts as done.
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// Which of the child's two streams a piece of output came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output, or both with [`Command::merge_output`].
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Takes a child's output as it comes, in pieces of at most 64 KiB that end anywhere.
+pub trait Sink {
+    /// Takes the next piece. The child waits meanwhile, so memory stays bounded. An error
+    /// ends the child.
+    fn write(&mut self, stream: Stream, piece: &[u8]) -> impl Future<Output = io::Result<()>>;
+}
+
+/// Bounds of a child's life.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// When the child has to end; `None` for no limit.
+    pub deadline: Option<Instant>,
+    /// Time between the signal that asks the group to end and the one that kills it.
+    pub grace: Duration,
+}
+
+/// How a child came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// By itself.
+    Itself,
+    /// The deadline passed.
+    Deadline,
+    /// This program was asked to end by this signal.
+    Stopped(i32),
+}
+
+/// A child that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// How it came to that.
+    pub cause: Cause,
+}
+
+impl Ended {
+    /// Whether it ended by itself and successfully.
+    pub fn success(&self) -> bool {
+        self.cause == Cause::Itself && self.status.success()
+    }
+
+    /// The exit code as a shell gives it: 128 + signal for a killed child.
+    pub fn code(&self) -> i32 {
+        use std::os::unix::process::ExitStatusExt;
+        self.status
+            .code()
+            .unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+    }
+}
+
+/// Runs a command to its end. When the deadline passes or `stop` asks, the child's group gets
+/// the signal (SIGTERM at a deadline), the grace time, and then SIGKILL; a second signal cuts
+/// the grace short. What is left of the group when the child has ended is killed, as the end
+/// of a container's first process ends the others.
+pub async fn run(
+    command: &Command,
+    limits: Limits,
+    stop: &Stop,
+    sink: &mut impl Sink,
+) -> io::Result<Ended> {
+    let (mut child, mut pipes) = command.spawn()?;
+    let group = Group::of(&child);
+    let (tell, told) = watch::channel(false);
+    let waiting = async {
+        let ended = wait(&mut child, &group, limits, stop).await?;
+        group.signal(Signal::KILL);
+        tell.send_replace(true);
+        Ok(ended)
+    };
+    let ((), ended) = tokio::try_join!(pump(&mut pipes, sink, told), waiting)?;
+    Ok(ended)
+}
+
+/// A command's whole output, for commands that say little.
+#[derive(Debug)]
+pub struct Captured {
+    /// How it ended.
+    pub ended: Ended,
+    /// Its stdout, up to the limit.
+    pub stdout: Vec<u8>,
+    /// Its stderr, up to the limit.
+    pub stderr: Vec<u8>,
+}
+
+/// Runs a command and keeps up to `limit` bytes of each stream; the rest is read and dropped.
+pub async fn capture(
+    command: &Command,
+    limits: Limits,
+    stop: &Stop,
+    limit: usize,
+) -> io::Result<Captured> {
+    let mut sink = Keep {
+        limit,
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+    };
+    let ended = run(command, limits, stop, &mut sink).await?;
+    Ok(Captured {
+        ended,
+        stdout: sink.stdout,
+        stderr: sink.stderr,
+    })
+}
+
+struct Keep {
+    limit: usize,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Sink for Keep {
+    async fn write(&mut self, stream: Stream, piece: &[u8]) -> io::Result<()> {
+        let kept = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        let room = self.limit.saturating_sub(kept.len()).min(piece.len());
+        kept.extend_from_slice(&piece[..room]);
+        Ok(())
+    }
+}
+
+/// The process group of a child; killed when dropped, so that an error on our side, too,
+/// leaves nothing running.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Group(id.and_then(Pid::from_raw))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // The group may have ended already.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+async fn wait(child: &mut Child, group: &Group, limits: Limits, stop: &Stop) -> io::Result<Ended> {
+    let deadline = async {
+        match limits.deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    let (cause, signal) = tokio::select! {
+        status = child.wait() => return Ok(Ended { status: status?, cause: Cause::Itself }),
+        number = stop.wait() => (Cause::Stopped(number), number),
+        () = deadline => (Cause::Deadline, Signal::TERM.as_raw()),
+    };
+    group.signal(Signal::from_named_raw(signal).unwrap_or(Signal::TERM));
+    tokio::select! {
+        status = child.wait() => return Ok(Ended { status: status?, cause }),
+        () = tokio::time::sleep(limits.grace) => {}
+        _ = stop.insisted() => {}
+    }
+    group.signal(Signal::KILL);
+    Ok(Ended {
+        status: child.wait().await?,
+        cause,
+    })
+}
+
+/// Hands on what the child writes until both streams end or, after the child's own end,
+/// until nothing more is there: a process that fled the group may hold a stream for ever.
+async fn pump(
+    pipes: &mut Pipes,
+    sink: &mut impl Sink,
+    ended: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut out = vec![0; CHUNK];
+    let mut err = vec![0; if pipes.stderr.is_some() { CHUNK } else { 0 }];
+    let (mut out_open, mut err_open) = (true, pipes.stderr.is_some());
+    while out_open || err_open {
+        tokio::select! {
+            read = pipes.stdout.read(&mut out), if out_open => {
+                let read = read?;
+                out_open = read > 0;
+                sink.write(Stream::Stdout, &out[..read]).await?;
+            }
+            read = read_optional(pipes.stderr.as_mut(), &mut err), if err_open => {
+                let read = read?;
+                err_open = read > 0;
+                sink.write(Stream::Stderr, &err[..read]).await?;
+            }
+            () = silence_after_the_end(ended.clone()) => {
+                tracing::warn!("a process that fled its step's process group holds its output");
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn silence_after_the_end(mut ended: watch::Receiver<bool>) {
+    if ended.wait_for(|ended| *ended).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(SILENCE).await;
+}
+
+async fn read_optional<R: AsyncRead + Unpin>(
+    reader: Option<&mut R>,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    match reader {
+        Some(reader) => reader.read(buffer).await,
+        None => Ok(0),
+    }
+}

@@ -1,5 +1,11 @@
 //! submit-e2e with run-local: from a Prow job's variables to the verdict in the bucket.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot do its work fails by a panic"
+)]
+
 use std::path::PathBuf;
 use std::process::{Child, Output, Stdio};
 
@@ -15,18 +21,16 @@ struct Job {
 
 /// A manifest whose steps run after each other, each a shell script by name.
 fn manifest(steps: &[(&str, &str)], more: &str) -> String {
-    let mut text = format!(
+    let head = format!(
         "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{generateName: x-}}\n\
          spec:\n  entrypoint: all\n{more}  arguments: {{parameters: [{{name: bucket}}]}}\n  \
          templates:\n  - name: all\n    steps:\n"
     );
-    for (name, _) in steps {
-        text += &format!("    - - {{name: {name}, template: {name}}}\n");
-    }
-    for (name, script) in steps {
-        text += &template(name, script);
-    }
-    text
+    let calls = steps
+        .iter()
+        .map(|(name, _)| format!("    - - {{name: {name}, template: {name}}}\n"));
+    let templates = steps.iter().map(|(name, script)| template(name, script));
+    head + &calls.chain(templates).collect::<String>()
 }
 
 fn template(name: &str, script: &str) -> String {
@@ -37,12 +41,14 @@ fn template(name: &str, script: &str) -> String {
 impl Job {
     fn new(workflows: &[(&str, &str)]) -> Job {
         let test = TestEnvironment::new();
-        let mut config = "workflows:\n".to_owned();
         for (name, manifest) in workflows {
-            config += &format!("- name: {name}\n  manifest: {name}.yaml\n  include_dirs: src/*\n");
             test.write(format!("src/o/r/{name}.yaml"), manifest);
         }
-        test.write("src/o/r/prow_config.yaml", config);
+        let entry = |(name, _): &(&str, &str)| {
+            format!("- {{name: {name}, manifest: {name}.yaml, include_dirs: src/*}}\n")
+        };
+        let entries: String = workflows.iter().map(entry).collect();
+        test.write("src/o/r/prow_config.yaml", format!("workflows:\n{entries}"));
         test.git("src/o/r", &["init", "--quiet", "--initial-branch=main"]);
         let commit = || {
             test.git("src/o/r", &["add", "--all"]);
@@ -163,7 +169,7 @@ fn a_change_goes_from_trigger_to_verdict_with_its_workflows_at_once() {
     let files = job.files();
     let workflows: Vec<_> = files
         .iter()
-        .filter(|name| name.ends_with(".yaml"))
+        .filter(|name| name.strip_suffix(".yaml").is_some())
         .collect();
     assert_eq!(workflows.len(), 2, "{files:?}");
     for file in workflows {
@@ -253,7 +259,8 @@ fn nothing_called_for_is_a_success_that_says_so() {
 fn staying() -> Job {
     let job = Job::new(&[("e2e", "")]);
     let pid = job.path("pid");
-    let stay = format!("echo $$ > {pid}.new; mv {pid}.new {pid}; while :; do sleep 0.1; done");
+    // Kubernetes takes `$$` in a command for an escaped `$`.
+    let stay = format!("echo $$$$ > {pid}.new; mv {pid}.new {pid}; while :; do sleep 0.1; done");
     let handler = template("handler", &format!("touch {}", job.path("handled")));
     let text = manifest(&[("stay", &stay)], "  onExit: handler\n") + &handler;
     job.test.write("src/o/r/e2e.yaml", text);
@@ -291,7 +298,9 @@ fn sigterm_ends_the_steps_and_leaves_an_aborted_record() {
     assert!(job.test.path().join("handled").exists());
     let files = job.files();
     assert!(
-        files.iter().any(|name| name.ends_with(".yaml")),
+        files
+            .iter()
+            .any(|name| name.strip_suffix(".yaml").is_some()),
         "{files:?}"
     );
 }
@@ -357,7 +366,7 @@ fn a_decorated_job_leaves_the_records_to_prows_sidecar() {
     let names: Vec<_> = names.iter().map(|name| name.to_str().unwrap()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(
-        names[0].starts_with("job-e2e-12-") && names[0].ends_with(".yaml"),
+        names[0].starts_with("job-e2e-12-") && names[0].strip_suffix(".yaml").is_some(),
         "{names:?}"
     );
 }

@@ -45,7 +45,9 @@ pub(crate) async fn run(opts: RunOpts, app: App) -> Result<Exit> {
 impl Session {
     /// Everything up to `started.json`. What fails here leaves nothing in the bucket.
     async fn start(opts: RunOpts, app: App) -> Result<Session> {
-        let deadline = Instant::now() + opts.timeout;
+        let deadline = Instant::now().checked_add(opts.timeout);
+        let deadline =
+            deadline.ok_or_else(|| Error::usage("--timeout is longer than time lasts"))?;
         let job = Job::from_env(&app.env)?;
         let build_id = job
             .as_ref()

@@ -1,5 +1,11 @@
 //! `plan`, `show` and bad input, through the built binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot do its work fails by a panic"
+)]
+
 use e2e::{TestEnvironment, text};
 
 const MANIFEST: &str = "apiVersion: argoproj.io/v1alpha1
@@ -134,7 +140,7 @@ fn plan_prints_a_table_for_people() {
     docs     manifest  yes  docs/old.txt matches docs/*
     nightly  py_func   no   job_types is periodic, this is a presubmit job
     ----- stderr
-    [TIME] INFO  3 files are changed
+    [TIME] INFO  changed files: 3
     ");
 }
 

@@ -26,6 +26,10 @@ use command::Pipes;
 /// How much output is read at once; what a running child costs in memory.
 const CHUNK: usize = 64 * 1024;
 
+/// The most that a pipe holds (Linux: pipe-max-size): more than this after the child's end is
+/// not the child's own.
+const PIPE: usize = 1024 * 1024;
+
 /// How long no output has to come after the child's end before the stream counts as done.
 const SILENCE: Duration = Duration::from_millis(200);
 
@@ -220,23 +224,29 @@ async fn pump(
     let mut out = vec![0; CHUNK];
     let mut err = vec![0; if pipes.stderr.is_some() { CHUNK } else { 0 }];
     let (mut out_open, mut err_open) = (true, pipes.stderr.is_some());
-    while out_open || err_open {
-        tokio::select! {
-            read = pipes.stdout.read(&mut out), if out_open => {
-                let read = read?;
-                out_open = read > 0;
-                sink.write(Stream::Stdout, &out[..read]).await?;
-            }
+    let mut since_the_end = 0;
+    while (out_open || err_open) && since_the_end <= PIPE {
+        let (stream, read) = tokio::select! {
+            // What is there is read before any silence counts.
+            biased;
+            read = pipes.stdout.read(&mut out), if out_open => (Stream::Stdout, read?),
             read = read_optional(pipes.stderr.as_mut(), &mut err), if err_open => {
-                let read = read?;
-                err_open = read > 0;
-                sink.write(Stream::Stderr, &err[..read]).await?;
+                (Stream::Stderr, read?)
             }
-            () = silence_after_the_end(ended.clone()) => {
-                tracing::warn!("a process that fled its step's process group holds its output");
-                break;
-            }
+            () = silence_after_the_end(ended.clone()) => break,
+        };
+        let (open, buffer) = match stream {
+            Stream::Stdout => (&mut out_open, &out),
+            Stream::Stderr => (&mut err_open, &err),
+        };
+        *open = read > 0;
+        sink.write(stream, &buffer[..read]).await?;
+        if *ended.borrow() {
+            since_the_end += read;
         }
+    }
+    if out_open || err_open {
+        tracing::warn!("a process that left its group still holds the output of a command");
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ impl Selection {
             Changes::Unknown(why) => {
                 warn!("the changed files cannot be computed, so every workflow runs: {why}");
             }
-            Changes::Files(files) => info!("{} files are changed", files.len()),
+            Changes::Files(files) => info!("changed files: {}", files.len()),
         }
         let decisions = select(&config, job.job_type, &changes, opts.only.as_deref())?;
         Ok(Selection {

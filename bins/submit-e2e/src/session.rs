@@ -8,7 +8,7 @@ use common::app::App;
 use common::bucket::Outcome;
 use common::env::{self, Env};
 use common::job::Job;
-use common::{Error, Exit, Result, ResultExt, yaml};
+use common::{Error, Exit, Result, ResultExt, exec, yaml};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info};
@@ -45,20 +45,24 @@ pub(crate) async fn run(opts: RunOpts, app: App) -> Result<Exit> {
 impl Session {
     /// Everything up to `started.json`. What fails here leaves nothing in the bucket.
     async fn start(opts: RunOpts, app: App) -> Result<Session> {
-        let deadline = Instant::now() + opts.timeout;
+        let deadline = Instant::now().checked_add(opts.timeout);
+        let deadline =
+            deadline.ok_or_else(|| Error::usage("--timeout is longer than time lasts"))?;
         let job = Job::from_env(&app.env)?;
         let build_id = job
             .as_ref()
             .map_or_else(own_build_id, |job| job.build_id.clone());
         let run_dir = make_run_dir(opts.run_dir.as_deref(), &app.env, &build_id)?;
+        let output = Output::start(&run_dir.join(BUILD_LOG))?;
         let origin = match job {
             Some(job) => Origin::Prow(Box::new(job)),
             None => Origin::of_working_tree(&opts.source, &build_id, &run_dir, &app.stop).await?,
         };
         let bucket = bucket_url(&opts, &origin, &run_dir);
         let record = Record::new(origin.job(), bucket.as_deref(), opts.layout, &app.env)?;
-        let output = Output::start(&run_dir.join(BUILD_LOG))?;
         app.stop.check("before anything was started")?;
+        // So that nothing is left running even of a run-local that had to be killed.
+        exec::adopt_orphans()?;
         record.start().await?;
         Ok(Session {
             engine: Local::new(&run_dir, &opts),
@@ -85,6 +89,7 @@ impl Session {
             }
         };
         evidence.workflows = self.run_all(workflows).await;
+        exec::end_orphans();
         self.output.flush().await;
         for end in &evidence.workflows {
             if let Err(error) = self.record.workflow(end).await {

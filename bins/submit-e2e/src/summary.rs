@@ -34,10 +34,12 @@ pub(crate) fn summary(
                 end.phase()
             ),
         );
-        if !end.status.message.is_empty() && end.phase().is_bad() {
+        let steps = failed_steps(&end.status);
+        // With a failed step it only says that there is one.
+        if steps.is_empty() && !end.status.message.is_empty() {
             line(&mut text, 2, &end.status.message);
         }
-        for step in failed_steps(&end.status) {
+        for step in steps {
             failed_step(&mut text, end, step, engine);
         }
     }

@@ -1,5 +1,7 @@
 //! The local engine: one run-local for each workflow.
 
+mod check;
+
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use std::time::Duration;
 use common::app::Stop;
 use common::exec::{self, Cause, Ended, Limits};
 use common::workflow::{self, WorkflowStatus};
-use common::{Error, Result, ResultExt, env};
+use common::{Error, Result, ResultExt};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::info;
@@ -24,9 +26,6 @@ const PROGRAM: &str = "run-local";
 
 /// What run-local needs at its end beside the grace times of steps and exit handler.
 const MARGIN: Duration = Duration::from_secs(5);
-
-/// How much of what run-local says of a manifest is read.
-const MOST_SAID: usize = 64 * 1024;
 
 /// Runs workflows on this machine.
 #[derive(Debug, Clone)]
@@ -107,57 +106,6 @@ impl Local {
             .args(self.passed_on.iter().cloned())
     }
 
-    /// Asks run-local whether it can run each workflow, so that a mistake in one starts none.
-    pub(crate) async fn check(&self, workflows: &[Workflow], stop: &Stop) -> Result<()> {
-        for workflow in workflows {
-            let Some(mistake) = self
-                .dry_run(&self.manifest(workflow), workflow, stop)
-                .await?
-            else {
-                continue;
-            };
-            // The lines that people know are those of their own file; some mistakes are only
-            // in the rendered one.
-            let own = self.dry_run(&workflow.source, workflow, stop).await?;
-            return Err(own.unwrap_or(mistake));
-        }
-        Ok(())
-    }
-
-    /// What run-local has against a manifest.
-    async fn dry_run(
-        &self,
-        manifest: &Path,
-        workflow: &Workflow,
-        stop: &Stop,
-    ) -> Result<Option<Error>> {
-        let command = self
-            .command(manifest, workflow)
-            .arg("--dry-run")
-            .env(env::LOG_FORMAT, "text");
-        let limits = Limits {
-            deadline: None,
-            grace: MARGIN,
-        };
-        let captured = exec::capture(&command, limits, stop, MOST_SAID).await;
-        let captured = captured.map_err(|error| not_started(&command, error))?;
-        if let Cause::Stopped(signal) = captured.ended.cause {
-            return Err(Error::interrupted(
-                signal,
-                format!("interrupted: {command}"),
-            ));
-        }
-        if captured.ended.success() {
-            return Ok(None);
-        }
-        let what = format!("workflow {:?} cannot be run", workflow.entry);
-        let error = match captured.ended.code() {
-            2 => Error::usage(what),
-            code => Error::failed(format!("{what} ({PROGRAM} ended with exit code {code})")),
-        };
-        Ok(Some(error.because(last_error(&captured.stderr))))
-    }
-
     /// Runs a workflow to its end. Asked to end, run-local gives its steps the grace time and
     /// its exit handler the same again; it gets a little more than both together.
     pub(crate) async fn run(
@@ -173,7 +121,7 @@ impl Local {
         let command = self.run_command(&workflow, &prefix);
         let limits = Limits {
             deadline: Some(deadline),
-            grace: self.grace * 2 + MARGIN,
+            grace: self.grace.saturating_mul(2).saturating_add(MARGIN),
         };
         let mut lines = Lines::new(output);
         let ended = exec::run(&command, limits, &stop, &mut lines).await;
@@ -245,14 +193,6 @@ fn not_started(command: &exec::Command, error: std::io::Error) -> Error {
     }
 }
 
-/// The message of the last error in a log as text, without its time and level.
-fn last_error(log: &[u8]) -> String {
-    let log = String::from_utf8_lossy(log);
-    let start = log.rfind("Z ERROR ").map_or(0, |at| at + "Z ERROR ".len());
-    let lines: Vec<_> = log[start..].trim().lines().map(str::trim).collect();
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,12 +220,5 @@ mod tests {
             "/bin/run-local '/run dir/e2e-1.yaml' --run-dir '/run dir/e2e-1' --secret 'a=/b' \
              --status '/run dir/e2e-1/workflow.json' --grace-period 10s --output-prefix e2e/"
         );
-    }
-
-    #[test]
-    fn the_error_of_a_log_is_told_without_its_time() {
-        let log = b"2026-01-01T00:00:00Z INFO  x\n2026-01-01T00:00:00Z ERROR e2e.yaml:3: no template\n    name one\n";
-        assert_eq!(last_error(log), "e2e.yaml:3: no template\nname one");
-        assert_eq!(last_error(b"killed\n"), "killed");
     }
 }

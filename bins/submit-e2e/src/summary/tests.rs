@@ -59,7 +59,6 @@ fn failed_steps_come_with_the_command_that_runs_them_again() {
         told(&evidence),
         "FAILURE: 1 of 1 workflows did not succeed: e2e
 workflow e2e: Failed after 1m 12s
-  child failed
   step c: Failed: exit code 1
     to run it again: run-local --step c /run/job-e2e-1/workflow.json --run-dir /run/job-e2e-1
   step b: Failed: exit code 1

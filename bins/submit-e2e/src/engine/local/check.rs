@@ -1,0 +1,104 @@
+//! Whether run-local can run a manifest, asked before any is run.
+
+use common::app::Stop;
+use common::exec::{self, Cause, Limits};
+use common::{Error, Result, env};
+use serde_json::Value;
+
+use super::{Local, MARGIN, PROGRAM, not_started};
+use crate::selection::Workflow;
+
+/// How much of what run-local says of a manifest is read.
+const MOST_SAID: usize = 64 * 1024;
+
+impl Local {
+    /// Asks run-local whether it can run each workflow, so that a mistake in one starts none.
+    pub(crate) async fn check(&self, workflows: &[Workflow], stop: &Stop) -> Result<()> {
+        for workflow in workflows {
+            let rendered = self.command(&self.manifest(workflow), workflow);
+            let Some(found) = mistake(rendered, workflow, stop).await? else {
+                continue;
+            };
+            // The lines that people know are those of their own file; some mistakes are only
+            // in the rendered one.
+            let own = self
+                .command(&workflow.source, workflow)
+                .args(values(&workflow.manifest));
+            let own = mistake(own, workflow, stop).await?;
+            return Err(own.unwrap_or(found));
+        }
+        Ok(())
+    }
+}
+
+/// What run-local has against the manifest of a command.
+async fn mistake(
+    command: exec::Command,
+    workflow: &Workflow,
+    stop: &Stop,
+) -> Result<Option<Error>> {
+    let command = command.arg("--dry-run").env(env::LOG_FORMAT, "text");
+    let limits = Limits {
+        deadline: None,
+        grace: MARGIN,
+    };
+    let captured = exec::capture(&command, limits, stop, MOST_SAID).await;
+    let captured = captured.map_err(|error| not_started(&command, error))?;
+    if let Cause::Stopped(signal) = captured.ended.cause {
+        let what = format!("interrupted: {command}");
+        return Err(Error::interrupted(signal, what));
+    }
+    if captured.ended.success() {
+        return Ok(None);
+    }
+    let what = format!("workflow {:?} cannot be run", workflow.entry);
+    let error = match captured.ended.code() {
+        2 => Error::usage(what),
+        code => Error::failed(format!("{what} ({PROGRAM} ended with exit code {code})")),
+    };
+    Ok(Some(error.because(last_error(&captured.stderr))))
+}
+
+/// `-p NAME=VALUE` for each parameter of a rendered manifest.
+fn values(manifest: &Value) -> Vec<String> {
+    let parameters = manifest.pointer("/spec/arguments/parameters");
+    let parameters = parameters.and_then(Value::as_array).into_iter().flatten();
+    let option = |parameter: &Value| {
+        let name = parameter["name"].as_str()?;
+        Some(format!(
+            "--parameter={name}={}",
+            parameter["value"].as_str()?
+        ))
+    };
+    parameters.filter_map(option).collect()
+}
+
+/// The message of the last error in a log as text, without its time and level.
+fn last_error(log: &[u8]) -> String {
+    let log = String::from_utf8_lossy(log);
+    let start = log.rfind("Z ERROR ").map_or(0, |at| at + "Z ERROR ".len());
+    let lines: Vec<_> = log[start..].trim().lines().map(str::trim).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_error_of_a_log_is_told_without_its_time() {
+        let log = b"2026-01-01T00:00:00Z INFO  x\n2026-01-01T00:00:00Z ERROR e2e.yaml:3: no template\n    name one\n";
+        assert_eq!(last_error(log), "e2e.yaml:3: no template\nname one");
+        assert_eq!(last_error(b"killed\n"), "killed");
+    }
+
+    #[test]
+    fn the_values_of_a_rendered_manifest_become_options() {
+        let parameters = json!([{"name": "a", "value": "-x=1"}, {"name": "b"}, "c"]);
+        let manifest = json!({"spec": {"arguments": {"parameters": parameters}}});
+        assert_eq!(values(&manifest), ["--parameter=a=-x=1"]);
+        assert!(values(&json!({})).is_empty());
+    }
+}

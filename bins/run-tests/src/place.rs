@@ -6,7 +6,10 @@ pub(crate) fn of(text: &str) -> Option<(String, u64)> {
 }
 
 fn in_line(line: &str) -> Option<(String, u64)> {
-    rust(line).or_else(|| perl(line)).or_else(|| bats(line))
+    rust(line)
+        .or_else(|| perl(line))
+        .or_else(|| bats(line))
+        .or_else(|| node(line))
 }
 
 /// `thread 'a' (7) panicked at src/lib.rs:10:9:`.
@@ -34,6 +37,14 @@ fn bats(line: &str) -> Option<(String, u64)> {
     checked(file, line.parse().ok()?)
 }
 
+/// `  location: '/src/a.test.mjs:3:1'`.
+fn node(line: &str) -> Option<(String, u64)> {
+    let place = line.trim().strip_prefix("location: ")?;
+    let (place, _column) = place.trim_matches('\'').rsplit_once(':')?;
+    let (file, line) = place.rsplit_once(':')?;
+    checked(file, line.parse().ok()?)
+}
+
 fn checked(file: &str, line: u64) -> Option<(String, u64)> {
     let plausible = file.contains(['.', '/']) && file.len() < 500;
     plausible.then(|| (file.to_owned(), line))
@@ -44,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_of_rust_perl_and_bats_are_found() {
+    fn places_are_found_as_the_tools_write_them() {
         let place = |file: &str, line| Some((file.to_owned(), line));
         assert_eq!(
             of("noise\nthread 'tests::b' (31) panicked at src/lib.rs:21:72:\nassertion"),
@@ -55,6 +66,7 @@ mod tests {
             of("# (in test file test/a.bats, line 3)"),
             place("test/a.bats", 3)
         );
+        assert_eq!(of("  location: '/a/n.mjs:3:1'"), place("/a/n.mjs", 3));
         for none in [
             "thread 'x' panicked at /rustc/59807/library/std/src/panicking.rs:689:5:",
             "panicked at 'old style', src/lib.rs",

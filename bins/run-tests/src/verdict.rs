@@ -72,7 +72,7 @@ fn end(plan: &Plan, ended: &io::Result<Ended>) -> End {
         (Cause::Deadline, _) => {
             let limit = plan.timeout.unwrap_or_default();
             End::CutShort(format!(
-                "the command was ended after {}, its time limit,",
+                "the command was ended at its time limit of {}",
                 humantime::format_duration(limit)
             ))
         }

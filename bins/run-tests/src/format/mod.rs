@@ -50,3 +50,45 @@ pub(crate) fn reader(plan: &Plan) -> Result<Box<dyn Format>> {
         FormatName::Command => Box::new(command::Command::new(target)),
     })
 }
+
+/// What a reader makes of an output, a line for each test and its message.
+#[cfg(test)]
+fn read(mut format: impl Format, output: &str, end: &End) -> String {
+    use common::junit::{Detail, Outcome};
+    use std::fmt::Write;
+
+    let mut results = Results::new("unit");
+    for line in output.lines() {
+        format.line(line, &mut results);
+    }
+    format.end(end, &mut results);
+    let mut text = String::new();
+    let report = results.into_report(std::time::Duration::ZERO, &[], None);
+    let cases = report
+        .suites
+        .iter()
+        .flat_map(|suite| suite.cases.iter().map(move |case| (suite, case)));
+    for (suite, case) in cases {
+        let (what, detail) = match &case.outcome {
+            Outcome::Passed => ("passed", &Detail::default()),
+            Outcome::Failed(detail) => ("failed", detail),
+            Outcome::Errored(detail) => ("error", detail),
+            Outcome::Skipped(detail) => ("skipped", detail),
+        };
+        let line = format!("[{}] {} {what} {}", suite.name, case.name, detail.message);
+        text.push_str(line.trim_end());
+        if let (Some(file), Some(line)) = (&case.file, case.line) {
+            write!(text, " ({file}:{line})").unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+fn failure() -> End {
+    End::Failure {
+        how: "exit code 101".to_owned(),
+        crashed: false,
+    }
+}

@@ -129,7 +129,7 @@ impl Group {
             line,
             Line::Test { .. } | Line::Totals(_) | Line::Failures | Line::Successes
         );
-        if let (true, Some(end)) = (next || text.is_empty(), line::end_behind_output(last)) {
+        if let (true, Some(end)) = (next, line::end_behind_output(last)) {
             let name = std::mem::take(name);
             self.ended(&name, end, None, results);
             return self.among_tests(text, line, results);
@@ -147,7 +147,9 @@ impl Group {
             _ if crashed(text) => return Then::Ended,
             _ => {}
         }
-        text.clone_into(last);
+        if !text.is_empty() {
+            text.clone_into(last);
+        }
         self.output.line(text);
         Then::More
     }

@@ -4,6 +4,8 @@
 mod group;
 mod line;
 mod story;
+#[cfg(test)]
+mod tests;
 
 use self::group::Group;
 use self::line::Line;

@@ -2,6 +2,8 @@
 //! comments and YAML blocks to the one before them.
 
 mod point;
+#[cfg(test)]
+mod tests;
 
 use common::junit::{Case, Detail, Outcome};
 

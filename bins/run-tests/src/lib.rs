@@ -1,13 +1,59 @@
-//! TO BE WRITTEN.
+//! Runs a test command, shows it live, bounds it in time, turns what it says into JUnit.
 
+mod format;
+mod kept;
+mod lines;
 mod opts;
+mod place;
+mod plan;
+mod report;
+mod results;
+mod run;
+mod verdict;
+
+use std::time::Instant;
 
 use common::app::App;
-use common::{Error, Exit, Result};
+use common::{Exit, Result};
 
 pub use opts::Opts;
+use plan::Plan;
+use report::Place;
+use results::Results;
 
 /// Plans and runs.
-pub async fn run(_opts: Opts, _app: App) -> Result<Exit> {
-    Err(Error::usage("nothing is built yet"))
+pub async fn run(opts: Opts, app: App) -> Result<Exit> {
+    let dry_run = opts.dry_run;
+    let plan = Plan::new(opts)?;
+    if dry_run {
+        return app.print(plan);
+    }
+    let place = plan.junit.as_deref().map(Place::prepare).transpose()?;
+    let mut format = format::reader(&plan)?;
+    let mut results = Results::new(&plan.target);
+    let start = Instant::now();
+    let (ended, output) = run::run(&plan, &app.stop, format.as_mut(), &mut results).await;
+    let exit = verdict::conclude(&plan, &ended, &output, format.as_mut(), &mut results);
+    let time = start.elapsed();
+    report::summarize(&results, time, plan.junit.as_deref());
+    let Some(place) = place else {
+        return Ok(exit);
+    };
+    let properties = [("command".to_owned(), plan.command.to_string())];
+    let report = results.into_report(time, &properties, hostname().as_deref());
+    match place.write(&report) {
+        Ok(()) => Ok(exit),
+        // Green without its report is not green; what is red already says more.
+        Err(error) if exit == Exit::Success => Err(error),
+        Err(error) => {
+            tracing::error!("{}", error.report());
+            Ok(exit)
+        }
+    }
+}
+
+/// The machine's name.
+fn hostname() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned())
 }

@@ -1,5 +1,103 @@
 //! What was typed, and the variables behind it.
 
-/// The command line.
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+    # The unit tests of a Rust project; the report goes to $ARTIFACTS.
+    run-tests --target-name unit-tests --timeout 30m -- cargo test --workspace
+
+    # A script that speaks TAP.
+    run-tests --artifacts-dir out --format tap -- ./tests/run.sh
+
+    # A tool that writes JUnit itself.
+    run-tests --artifacts-dir out --junit-from 'build/reports/*.xml' -- ./gradlew test
+
+    # Any other command: one test, which passes when the command exits with 0.
+    run-tests --artifacts-dir out --target-name lint -- make lint
+
+EXIT CODES:
+    0 all tests passed; 1 a test failed, or nobody can tell that none did; 2 wrong usage;
+    124 out of time; 130, 143 interrupted";
+
+/// Runs a test command, shows its output live and turns what it says into a JUnit file. Green
+/// only when the exit code and the results agree that all is well.
 #[derive(Debug, clap::Parser)]
-pub struct Opts {}
+#[command(after_help = EXAMPLES)]
+pub struct Opts {
+    /// Folder for the JUnit file; made if it is missing.
+    #[arg(long, value_name = "DIR", env = common::env::ARTIFACTS, alias = "artifacts_dir")]
+    pub artifacts_dir: Option<PathBuf>,
+
+    /// JUnit file to write, below the artifacts folder [default: `junit_{target name}.xml`].
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+
+    /// What the command speaks.
+    #[arg(long, value_enum, default_value_t = FormatName::Auto)]
+    pub format: FormatName,
+
+    /// JUnit files that the command writes: a path, or a pattern with `*`, `?` and `**`.
+    /// Implies `--format junit`. May be repeated.
+    #[arg(long, value_name = "GLOB", alias = "junit_from")]
+    pub junit_from: Vec<String>,
+
+    /// Name that the tests report as: the class of each [default: the command's name].
+    #[arg(long, value_name = "NAME", env = common::env::TEST_TARGET_NAME, alias = "target_name")]
+    pub target_name: Option<String>,
+
+    /// Time limit of the whole command, such as 30m or 1h 15m [default: none].
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub timeout: Option<Duration>,
+
+    /// How long the command may take to end once it has been asked to, before it is killed.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        value_parser = humantime::parse_duration,
+        alias = "grace_period"
+    )]
+    pub grace_period: Duration,
+
+    /// Accepts a command that ran no test at all.
+    #[arg(long, alias = "allow_empty")]
+    pub allow_empty: bool,
+
+    /// Prints what would be done, and does nothing.
+    #[arg(long, alias = "dry_run")]
+    pub dry_run: bool,
+
+    /// The command and its arguments, behind `--`.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// What a test command speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FormatName {
+    /// Decided by the first lines that are recognised, else as `command`.
+    Auto,
+    /// `cargo test`, as people read it.
+    Cargo,
+    /// TAP 13 or 14.
+    Tap,
+    /// The command writes JUnit itself, see --junit-from.
+    Junit,
+    /// The whole command is one test.
+    Command,
+}
+
+impl std::fmt::Display for FormatName {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            FormatName::Auto => "auto",
+            FormatName::Cargo => "cargo",
+            FormatName::Tap => "tap",
+            FormatName::Junit => "junit",
+            FormatName::Command => "command",
+        })
+    }
+}

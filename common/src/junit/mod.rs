@@ -4,6 +4,7 @@
 
 mod attributes;
 mod bounded;
+mod case;
 mod faults;
 mod model;
 mod read;
@@ -12,5 +13,5 @@ mod walk;
 mod write;
 
 pub use model::{Case, Detail, Outcome, Report, Suite};
-pub use read::{FailedTest, Summary, summarize};
-pub use text::clean;
+pub use read::{FailedTest, Summary, read, summarize};
+pub use text::{clean, distinct};

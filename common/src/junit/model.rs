@@ -51,6 +51,20 @@ pub struct Case {
     pub system_err: String,
 }
 
+impl Case {
+    /// What stands for a fault that is no test's own.
+    pub(super) fn errored(name: &str, message: &str) -> Self {
+        Case {
+            name: name.to_owned(),
+            outcome: Outcome::Errored(Detail {
+                message: message.to_owned(),
+                text: String::new(),
+            }),
+            ..Case::default()
+        }
+    }
+}
+
 /// How a test ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Outcome {

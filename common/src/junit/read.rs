@@ -5,6 +5,7 @@ use std::io::BufRead;
 use quick_xml::Reader;
 
 use super::bounded::Bounded;
+use super::model::Case;
 use super::walk::Walk;
 use crate::{Error, Result};
 
@@ -52,9 +53,22 @@ pub struct FailedTest {
 /// tell of more failures than its cases show is believed. What is malformed, cut short or no
 /// JUnit is an error; nothing but XML's own five entities is expanded.
 pub fn summarize(reader: impl BufRead, name: &str) -> Result<Summary> {
+    walk(reader, name, Walk::new(None))
+}
+
+/// As [`summarize`]; gives each case as it comes, with the name of its suite. Texts are cut at
+/// 64 KiB each.
+pub fn read(
+    reader: impl BufRead,
+    name: &str,
+    mut visit: impl FnMut(&str, Case),
+) -> Result<Summary> {
+    walk(reader, name, Walk::new(Some(&mut visit)))
+}
+
+fn walk(reader: impl BufRead, name: &str, mut walk: Walk<'_>) -> Result<Summary> {
     let mut xml = Reader::from_reader(Bounded::new(reader));
     xml.config_mut().expand_empty_elements = true;
-    let mut walk = Walk::default();
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
@@ -77,12 +91,12 @@ pub fn summarize(reader: impl BufRead, name: &str) -> Result<Summary> {
 mod tests {
     use super::*;
 
-    fn read(xml: &str) -> Summary {
+    fn summary(xml: &str) -> Summary {
         summarize(xml.as_bytes(), "junit.xml").unwrap()
     }
 
     fn counts(xml: &str) -> (u64, u64, u64, u64) {
-        let summary = read(xml);
+        let summary = summary(xml);
         (
             summary.tests,
             summary.failures,
@@ -113,7 +127,7 @@ mod tests {
 
     #[test]
     fn failed_tests_are_named_with_their_message_or_first_line() {
-        let summary = read(
+        let summary = summary(
             "<testsuites><testsuite name='a &lt; b'><testcase name='n' classname='c'>\
              <failure message='one&#10;two&#27;[31m'>text</failure></testcase>\
              <testcase name='m'><error><![CDATA[\n\n first ]]>&amp; &#x6c;ast\nx</error></testcase>\
@@ -140,7 +154,7 @@ mod tests {
         let shown = format!(
             "<testsuites failures='3'><testsuite failures='2'>{FAILED}</testsuite>{FAILED}</testsuites>"
         );
-        let summary = read(&shown);
+        let summary = summary(&shown);
         assert_eq!((summary.tests, summary.failures), (2, 3));
         assert_eq!(
             summary.failed[1].message,
@@ -156,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_fault_outside_any_case_counts() {
-        let summary = read("<testsuite name='s'><error message='setup'/><testcase/></testsuite>");
+        let summary =
+            summary("<testsuite name='s'><error message='setup'/><testcase/></testsuite>");
         assert_eq!(
             (summary.errors, summary.failed[0].message.as_str()),
             (1, "setup")
@@ -167,7 +182,7 @@ mod tests {
     fn only_a_direct_child_of_a_case_is_its_outcome() {
         let xml = "<testsuite><testcase><properties><failure/></properties>\
                    <rerunFailure/><flakyFailure/><system-out>x</system-out></testcase></testsuite>";
-        assert!(read(xml).passed());
+        assert!(summary(xml).passed());
     }
 
     #[test]
@@ -177,7 +192,7 @@ mod tests {
                 "<testsuites><testsuite name='a' failures='1'>{FAILED}</testsuite>{then}</testsuites>"
             )
         };
-        let flaky = read(&again(
+        let flaky = summary(&again(
             "<testsuite name='a'><testcase name='f'/></testsuite>",
         ));
         assert!(flaky.passed());
@@ -189,7 +204,7 @@ mod tests {
         let other_class = "<testsuite name='a'><testcase name='f' classname='c'/></testsuite>";
         let skipped = "<testsuite name='a'><testcase name='f'><skipped/></testcase></testsuite>";
         for no_pass in [other_suite, other_class, skipped] {
-            assert!(!read(&again(no_pass)).passed(), "{no_pass}");
+            assert!(!summary(&again(no_pass)).passed(), "{no_pass}");
         }
     }
 
@@ -199,19 +214,19 @@ mod tests {
         let xml = format!(
             "<testsuite><testcase name='{long}1'><failure/></testcase><testcase name='{long}2'/></testsuite>"
         );
-        assert!(!read(&xml).passed());
+        assert!(!summary(&xml).passed());
     }
 
     #[test]
     fn cases_without_a_name_are_not_the_same_test() {
         let xml = "<testsuite><testcase><failure/></testcase><testcase/></testsuite>";
-        assert!(!read(xml).passed());
+        assert!(!summary(xml).passed());
     }
 
     #[test]
     fn a_test_that_passed_and_then_failed_has_failed() {
         let xml = format!("<testsuite><testcase name='f'/>{FAILED}</testsuite>");
-        assert!(!read(&xml).passed());
+        assert!(!summary(&xml).passed());
     }
 
     #[test]
@@ -221,7 +236,7 @@ mod tests {
             .map(|i| format!("<testcase name='{i}{long}'><failure/></testcase>"))
             .collect();
         let many = many.concat();
-        let summary = read(&format!("<testsuite>{many}</testsuite>"));
+        let summary = summary(&format!("<testsuite>{many}</testsuite>"));
         assert_eq!(
             (summary.failures, summary.failed.len(), summary.more_failed),
             (250, 100, 150)
@@ -265,5 +280,37 @@ mod tests {
             "<testsuite><testcase><system-out>{output}</system-out></testcase>{FAILED}</testsuite>"
         );
         assert_eq!(counts(&xml), (2, 1, 0, 0));
+    }
+
+    #[test]
+    fn cases_are_given_as_they_come() {
+        use crate::junit::{Detail, Outcome};
+        let xml = "<testsuites><testsuite name='s' failures='2'>\
+            <testcase name='a' classname='c' time='1,001.5' file='f.py' line='3'>\
+            <system-out>x&amp;<![CDATA[y]]></system-out><failure message='m'>t</failure>\
+            </testcase><testcase name='b'><skipped>why</skipped></testcase></testsuite></testsuites>";
+        let mut cases = Vec::new();
+        read(xml.as_bytes(), "j.xml", |suite, case| {
+            cases.push((suite.to_owned(), case));
+        })
+        .unwrap();
+        let detail = |message: &str, text: &str| Detail {
+            message: message.to_owned(),
+            text: text.to_owned(),
+        };
+        let failed = Case {
+            name: "a".to_owned(),
+            classname: "c".to_owned(),
+            time: Some(std::time::Duration::from_millis(1_001_500)),
+            file: Some("f.py".to_owned()),
+            line: Some(3),
+            outcome: Outcome::Failed(detail("m", "t")),
+            system_out: "x&y".to_owned(),
+            ..Case::default()
+        };
+        assert_eq!(cases[0], ("s".to_owned(), failed));
+        assert_eq!(cases[1].1.outcome, Outcome::Skipped(detail("why", "why")));
+        let message = "the suite counts 2 failures and 0 errors, its cases show 1 and 0";
+        assert_eq!(cases[2].1.outcome, Outcome::Errored(detail(message, "")));
     }
 }

@@ -1,5 +1,8 @@
 //! Text that XML can hold, out of whatever a test printed.
 
+/// Longest name of a test, in characters.
+const LONGEST_NAME: usize = 1000;
+
 /// Makes text of output: invalid UTF-8 becomes U+FFFD, terminal sequences (colours, cursor
 /// movements, titles) go, so do control characters and what XML 1.0 forbids. Line ends
 /// become `\n`.
@@ -77,6 +80,19 @@ pub(super) fn shorten(text: &str, characters: usize) -> String {
     }
 }
 
+/// A name of bounded length; two long names stay two.
+pub fn distinct(name: &str) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    match name.char_indices().nth(LONGEST_NAME) {
+        None => name.to_owned(),
+        Some((end, _)) => {
+            let mut hasher = DefaultHasher::new();
+            name.hash(&mut hasher);
+            format!("{}… {:016x}", &name[..end], hasher.finish())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +121,13 @@ mod tests {
     fn line_ends_become_newlines_and_bad_utf8_a_replacement() {
         assert_eq!(clean(b"a\r\nb\rc\xff"), "a\nb\nc\u{fffd}");
         assert_eq!(clean("\u{fffe}\u{ffff}\tx".as_bytes()), "\tx");
+    }
+
+    #[test]
+    fn long_names_that_differ_at_their_ends_stay_apart() {
+        let long = "é".repeat(2000);
+        let one = distinct(&format!("{long}1"));
+        assert_ne!(one, distinct(&format!("{long}2")));
+        assert!(one.chars().count() < LONGEST_NAME + 20);
     }
 }

@@ -2,23 +2,26 @@
 
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
-use super::attributes::{NAME, attribute, check_attributes, number, raw, shown};
+use super::attributes::{NAME, check_attributes, number, raw, shown};
+use super::case::{Case, Kind, Part};
 use super::faults::Faults;
+use super::model;
 use super::read::{FailedTest, Summary};
 use super::text::{clean, shorten};
 
 /// How deep elements may be nested.
 const DEPTH: usize = 64;
-/// Longest message in a summary, in characters.
-const MESSAGE: usize = 500;
-/// How much text of a failure is kept to find its first line, in bytes.
-const TEXT: usize = 4096;
 
 type Result<T> = std::result::Result<T, String>;
 
+/// Takes a test case, with the name of its suite.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(&str, model::Case);
+
 /// Where in the file we are, and what was counted on the way.
 #[derive(Default)]
-pub(super) struct Walk {
+pub(super) struct Walk<'a> {
+    /// Takes each case, with the name of its suite.
+    visit: Option<Visit<'a>>,
     open: Vec<Element>,
     rooted: bool,
     faults: Faults,
@@ -29,18 +32,8 @@ pub(super) struct Walk {
 enum Element {
     Suite(Suite),
     Case(Case),
-    Fault {
-        kind: Kind,
-        message: String,
-        text: String,
-    },
+    Part(Part),
     Other(String),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Failure,
-    Error,
 }
 
 /// What a suite says of itself, and what its cases show.
@@ -61,18 +54,14 @@ struct Counts {
     skipped: u64,
 }
 
-#[derive(Default)]
-struct Case {
-    key: u64,
-    name: String,
-    class: String,
-    failure: bool,
-    error: bool,
-    skipped: bool,
-    message: Option<String>,
-}
+impl<'a> Walk<'a> {
+    pub(super) fn new(visit: Option<Visit<'a>>) -> Self {
+        Walk {
+            visit,
+            ..Walk::default()
+        }
+    }
 
-impl Walk {
     /// Takes the next event; true at the end of a whole document.
     pub(super) fn take(&mut self, event: Event<'_>) -> Result<bool> {
         match event {
@@ -128,23 +117,11 @@ impl Walk {
             }
             (_, None) => return Err(format!("its root is <{}>", printable(name))),
             ("testcase", Some(Element::Suite(_))) => Element::Case(self.case(start)?),
-            ("failure" | "error", Some(Element::Case(_) | Element::Suite(_))) => Element::Fault {
-                kind: if name == "failure" {
-                    Kind::Failure
-                } else {
-                    Kind::Error
-                },
-                message: attribute(start, "message", MESSAGE)?,
-                text: String::new(),
+            (_, Some(Element::Case(_) | Element::Suite(_))) => match Kind::of(name) {
+                Some(kind) => Element::Part(Part::new(kind, start, self.visit.is_some())?),
+                None => other(start, name)?,
             },
-            _ => {
-                check_attributes(start)?;
-                if let (true, Some(Element::Case(case))) = (name == "skipped", self.open.last_mut())
-                {
-                    case.skipped = true;
-                }
-                Element::Other(shorten(name, NAME))
-            }
+            _ => other(start, name)?,
         };
         self.rooted = true;
         self.open.push(element);
@@ -168,14 +145,9 @@ impl Walk {
     }
 
     fn case(&self, start: &BytesStart<'_>) -> Result<Case> {
-        check_attributes(start)?;
-        let (class, name) = (raw(start, "classname")?, raw(start, "name")?);
-        Ok(Case {
-            key: self.faults.key(self.key(), (&class, &name)),
-            name: shown(&name, NAME),
-            class: shown(&class, NAME),
-            ..Case::default()
-        })
+        let names = (raw(start, "classname")?, raw(start, "name")?);
+        let key = self.faults.key(self.key(), (&names.0, &names.1));
+        Case::new(start, key, &names)
     }
 
     /// Identifies the innermost open suite.
@@ -190,44 +162,40 @@ impl Walk {
         match self.open.pop() {
             Some(Element::Suite(suite)) => self.end_suite(&suite),
             Some(Element::Case(case)) => self.end_case(case),
-            Some(Element::Fault {
-                kind,
-                message,
-                text,
-            }) => {
-                self.end_fault(kind, first_line(message, &text));
-            }
+            Some(Element::Part(part)) => match self.open.last_mut() {
+                Some(Element::Case(case)) => case.add(part),
+                _ => self.outside_any_case(&part),
+            },
             Some(Element::Other(_)) | None => {}
         }
     }
 
-    fn end_fault(&mut self, kind: Kind, message: String) {
-        match self.open.last_mut() {
-            Some(Element::Case(case)) => {
-                case.failure |= kind == Kind::Failure;
-                case.error |= kind == Kind::Error;
-                case.message.get_or_insert(message);
-            }
-            // Outside any case: a suite that could not be set up.
-            _ => self.fault(kind == Kind::Failure, kind == Kind::Error, |suite| {
-                FailedTest {
-                    suite,
-                    message,
-                    ..FailedTest::default()
-                }
-            }),
-        }
+    /// A suite that could not be set up.
+    fn outside_any_case(&mut self, part: &Part) {
+        let (failures, errors) = match part.kind {
+            Kind::Failure => (1, 0),
+            Kind::Error => (0, 1),
+            Kind::Skipped | Kind::Out | Kind::Err => return,
+        };
+        self.show(Counts {
+            failures,
+            errors,
+            ..Counts::default()
+        });
+        self.unshown(failures, errors, self.suite_name(), part.message());
     }
 
-    fn fault(&mut self, failure: bool, error: bool, test: impl FnOnce(String) -> FailedTest) {
-        let counts = Counts {
-            failures: u64::from(failure),
-            errors: u64::from(error),
-            ..Counts::default()
+    /// Faults of a suite that are no case's.
+    fn unshown(&mut self, failures: u64, errors: u64, suite: String, message: String) {
+        if let Some(visit) = &mut self.visit {
+            visit(&suite, model::Case::errored(&suite, &message));
+        }
+        let test = FailedTest {
+            suite,
+            message,
+            ..FailedTest::default()
         };
-        self.show(counts);
-        let test = test(self.suite_name());
-        self.faults.unshown(counts.failures, counts.errors, test);
+        self.faults.unshown(failures, errors, test);
     }
 
     fn end_case(&mut self, case: Case) {
@@ -241,16 +209,15 @@ impl Walk {
             errors: u64::from(case.error),
             skipped: u64::from(skipped),
         });
+        let suite = self.suite_name();
         if failed {
-            let test = FailedTest {
-                suite: self.suite_name(),
-                classname: case.class,
-                name: case.name,
-                message: case.message.unwrap_or_default(),
-            };
+            let test = case.failed_test(&suite);
             self.faults.failed(case.key, case.failure, case.error, test);
-        } else if !skipped && !case.name.is_empty() {
+        } else if !skipped && !case.model.name.is_empty() {
             self.faults.passed(case.key);
+        }
+        if let Some(visit) = &mut self.visit {
+            visit(&suite, case.model);
         }
     }
 
@@ -266,15 +233,11 @@ impl Walk {
         if says.failures.saturating_add(says.errors) > shows.failures + shows.errors {
             let failures = says.failures.saturating_sub(shows.failures);
             let errors = says.errors.saturating_sub(shows.errors);
-            let test = FailedTest {
-                suite: suite.name.clone(),
-                message: format!(
-                    "the suite counts {} failures and {} errors, its cases show {} and {}",
-                    says.failures, says.errors, shows.failures, shows.errors
-                ),
-                ..FailedTest::default()
-            };
-            self.faults.unshown(failures, errors, test);
+            let message = format!(
+                "the suite counts {} failures and {} errors, its cases show {} and {}",
+                says.failures, says.errors, shows.failures, shows.errors
+            );
+            self.unshown(failures, errors, suite.name.clone(), message);
             shows.failures += failures;
             shows.errors += errors;
         }
@@ -308,10 +271,8 @@ impl Walk {
     }
 
     fn text(&mut self, content: &str) -> Result<()> {
-        if let Some(Element::Fault { text, .. }) = self.open.last_mut() {
-            if text.len() < TEXT {
-                text.push_str(&shorten(content, TEXT));
-            }
+        if let Some(Element::Part(part)) = self.open.last_mut() {
+            part.text(content);
             return Ok(());
         }
         if content.trim_start_matches('\u{feff}').trim().is_empty() {
@@ -333,7 +294,7 @@ impl Walk {
             None => return Err("it ends before a root element".to_owned()),
             Some(Element::Suite(_)) => "testsuite",
             Some(Element::Case(_)) => "testcase",
-            Some(Element::Fault { .. }) => "failure",
+            Some(Element::Part(part)) => part.kind.name(),
             Some(Element::Other(name)) => name,
         };
         Err(format!("it ends within <{}>", printable(within)))
@@ -363,13 +324,9 @@ fn only_utf8(declaration: &BytesDecl<'_>) -> Result<()> {
     }
 }
 
-fn first_line(message: String, text: &str) -> String {
-    if !message.is_empty() {
-        return message;
-    }
-    let text = clean(text.as_bytes());
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
-    shorten(line.unwrap_or_default(), MESSAGE)
+fn other(start: &BytesStart<'_>, name: &str) -> Result<Element> {
+    check_attributes(start)?;
+    Ok(Element::Other(shorten(name, NAME)))
 }
 
 fn printable(name: &str) -> String {

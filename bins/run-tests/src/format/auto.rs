@@ -1,0 +1,50 @@
+//! Finds out what the command speaks from the first lines that say so.
+
+use super::cargo::Cargo;
+use super::command::Command;
+use super::tap::{self, Tap};
+use super::{End, Format};
+use crate::format::cargo;
+use crate::results::Results;
+
+/// One test until something better is recognised.
+pub(super) struct Auto {
+    target: String,
+    recognised: Option<Box<dyn Format>>,
+    otherwise: Command,
+}
+
+impl Auto {
+    pub(super) fn new(target: &str) -> Self {
+        Auto {
+            target: target.to_owned(),
+            recognised: None,
+            otherwise: Command::new(target),
+        }
+    }
+}
+
+impl Format for Auto {
+    fn line(&mut self, line: &str, results: &mut Results) {
+        if self.recognised.is_none() {
+            self.recognised = if tap::starts_with(line) {
+                Some(Box::new(Tap::new(&self.target)))
+            } else if cargo::starts_with(line) {
+                Some(Box::new(Cargo::new(&self.target)))
+            } else {
+                None
+            };
+        }
+        match &mut self.recognised {
+            Some(format) => format.line(line, results),
+            None => self.otherwise.line(line, results),
+        }
+    }
+
+    fn end(&mut self, end: &End, results: &mut Results) {
+        match &mut self.recognised {
+            Some(format) => format.end(end, results),
+            None => self.otherwise.end(end, results),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! `cargo test`, as people read it: cargo's headers and libtest's own output. The lines of
+//! tests say which ended how; the totals behind them say whether all lines were seen.
+
+mod group;
+mod line;
+mod story;
+#[cfg(test)]
+mod tests;
+
+use self::group::Group;
+use self::line::Line;
+use super::{End, Format};
+use crate::kept::Kept;
+use crate::results::Results;
+
+/// Whether a command whose output has this line speaks as cargo does.
+pub(super) fn starts_with(line: &str) -> bool {
+    matches!(
+        line::read(line),
+        Line::Binary { .. } | Line::DocTests(_) | Line::Begin(_)
+    )
+}
+
+/// Reads what `cargo test` prints.
+pub(super) struct Cargo {
+    target: String,
+    /// The crate whose unit tests ran last: its integration tests follow.
+    of_crate: Option<String>,
+    /// The test binary that runs.
+    suite: String,
+    state: State,
+    /// Tests that have no line of their own, as with `-q`.
+    nameless: u64,
+}
+
+enum State {
+    /// Between test binaries; compiler errors are kept.
+    Between(Option<Kept>),
+    /// A header was seen; what follows may be libtest or a harness of its own.
+    Started(Kept),
+    /// libtest runs.
+    Running(Box<Group>),
+    /// The test binary ended without a result; cargo may say how.
+    Ended(Box<Group>),
+    /// A harness of its own failed.
+    CustomFailed(Kept),
+}
+
+impl Cargo {
+    pub(super) fn new(target: &str) -> Self {
+        Cargo {
+            target: target.to_owned(),
+            of_crate: None,
+            suite: target.to_owned(),
+            state: State::Between(None),
+            nameless: 0,
+        }
+    }
+
+    /// A test binary starts: the same name in every run, whatever the hash in its file name.
+    fn binary(&mut self, what: &str, name: &str, results: &mut Results) {
+        self.leave(None, results);
+        self.suite = match (what.strip_prefix("unittests "), &self.of_crate) {
+            (Some(path), _) if path.ends_with("lib.rs") => name.to_owned(),
+            (Some(path), _) => format!("{name} ({path})"),
+            (None, Some(of_crate)) => format!("{of_crate}::{name}"),
+            (None, None) => name.to_owned(),
+        };
+        if what.starts_with("unittests ") {
+            self.of_crate = Some(name.to_owned());
+        }
+        self.start(results);
+    }
+
+    fn doc_tests(&mut self, name: &str, results: &mut Results) {
+        self.leave(None, results);
+        self.suite = format!("{name} (doc)");
+        self.start(results);
+    }
+
+    fn start(&mut self, results: &mut Results) {
+        results.begin(&self.suite);
+        self.state = State::Started(Kept::for_a_case());
+    }
+
+    fn begin(&mut self, planned: u64, results: &mut Results) {
+        // With -q there are no headers: all binaries are one suite.
+        if !matches!(self.state, State::Started(_)) {
+            self.leave(None, results);
+        }
+        self.state = State::Running(Box::new(Group::new(&self.suite, planned)));
+    }
+
+    /// Leaves the present state because something else begins or the output ends.
+    fn leave(&mut self, end: Option<&End>, results: &mut Results) {
+        match std::mem::replace(&mut self.state, State::Between(None)) {
+            State::Between(_) => {}
+            State::Started(_) => {
+                // A harness of its own that did not fail: one test.
+                if matches!(end, None | Some(End::Success)) {
+                    group::passed(&self.suite, &self.suite, None, results);
+                }
+            }
+            State::Running(mut group) => match end {
+                Some(End::CutShort(reason)) => group.cut_short(reason, results),
+                _ => group.no_result(results),
+            },
+            State::Ended(mut group) => group.no_result(results),
+            State::CustomFailed(output) => {
+                let message = "the test binary failed";
+                group::errored(&self.suite, &self.suite, message, output.text(), results);
+            }
+        }
+    }
+
+    /// A line that no running group takes for itself.
+    fn outside(&mut self, text: &str, line: Line<'_>, results: &mut Results) {
+        match (line, &mut self.state) {
+            (Line::Binary { what, name }, _) => self.binary(what, name, results),
+            (Line::DocTests(name), _) => self.doc_tests(name, results),
+            (Line::Begin(planned), _) => self.begin(planned, results),
+            (Line::Totals(totals), _) => {
+                // The result of a group that something in its output ended too early.
+                let mut group = Group::new(&self.suite, 0);
+                self.nameless += group.totals(totals, results);
+                self.state = State::Between(None);
+            }
+            (Line::TestFailed, State::Started(output)) => {
+                self.state = State::CustomFailed(std::mem::take(output));
+            }
+            (Line::BuildFailed(message), State::Between(errors)) => {
+                let text = errors.take().map(|mut errors| errors.take());
+                let name = message.split(" due to ").next().unwrap_or(message);
+                let name = name.trim_start_matches("could not ");
+                results.error(name, message, text.unwrap_or_default());
+            }
+            (Line::Error, State::Between(errors)) => {
+                errors.get_or_insert_with(Kept::for_a_case).line(text);
+            }
+            (Line::Process(how), State::Ended(group)) => group.process_ended(how),
+            (
+                _,
+                State::Between(Some(output)) | State::Started(output) | State::CustomFailed(output),
+            ) => output.line(text),
+            (_, State::Ended(group)) => group.said(text),
+            _ => {}
+        }
+    }
+}
+
+impl Format for Cargo {
+    fn line(&mut self, text: &str, results: &mut Results) {
+        let line = line::read(text);
+        let State::Running(group) = &mut self.state else {
+            return self.outside(text, line, results);
+        };
+        match group.line(text, &line, results) {
+            group::Then::More => {}
+            group::Then::Done { nameless } => {
+                self.nameless += nameless;
+                self.state = State::Between(None);
+            }
+            group::Then::Ended => {
+                let running = std::mem::replace(&mut self.state, State::Between(None));
+                if let State::Running(group) = running {
+                    self.state = State::Ended(group);
+                }
+            }
+            group::Then::NotMine => self.outside(text, line, results),
+        }
+    }
+
+    fn end(&mut self, end: &End, results: &mut Results) {
+        self.leave(Some(end), results);
+        if self.nameless > 0 {
+            tracing::warn!(
+                "{} tests passed without a name in the output: leave out cargo's -q to see them",
+                self.nameless
+            );
+            group::passed(&self.target, "tests without a name", None, results);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Real output of cargo 1.95, and what could fool a reader.
+
+use super::*;
+use crate::format::{failure, read};
+
+fn cargo(output: &str) -> String {
+    read(Cargo::new("unit"), output, &failure())
+}
+
+#[test]
+fn a_run_of_all_kinds_of_tests_is_read() {
+    insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-mixed.txt")), @r#"
+    [demo] tests::adds passed
+    [demo] tests::errs failed Error: "no luck"
+    [demo] tests::ignored skipped
+    [demo] tests::fails failed assertion `left == right` failed: sum (src/lib.rs:21)
+    [demo] tests::panics passed
+    [demo] tests::slow skipped slow on CI
+    [demo] tests::prints passed
+    [demo (src/main.rs)] demo (src/main.rs)::tests::adds passed
+    [demo::cli] works passed
+    [demo (doc)] src/lib.rs - add (line 10) passed
+    [demo (doc)] src/lib.rs - add (line 4) passed
+    [demo (doc)] src/lib.rs - add (line 7) passed
+    "#);
+}
+
+#[test]
+fn a_single_threaded_run_that_prints_within_its_lines_is_read() {
+    insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-nocapture.txt")), @r#"
+    [demo] tests::adds passed
+    [demo] tests::errs failed Error: "no luck"
+    [demo] tests::fails failed assertion `left == right` failed: sum (src/lib.rs:21)
+    [demo] tests::ignored skipped
+    [demo] tests::panics passed
+    [demo] tests::prints passed
+    [demo] tests::slow skipped slow on CI
+    "#);
+}
+
+#[test]
+fn a_quiet_run_names_its_failures_and_counts_the_rest() {
+    insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-quiet.txt")), @r#"
+    [unit] tests::errs failed Error: "no luck"
+    [unit] tests::fails failed assertion `left == right` failed: sum (src/lib.rs:21)
+    [unit] tests without a name passed
+    "#);
+}
+
+#[test]
+fn a_crash_is_an_error_of_the_test_that_ran() {
+    insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-crash.txt")), @"
+    [cli] works passed
+    [crash] fine passed
+    [crash] goes_down error the test binary ended while this test ran (signal: 6, SIGABRT: process abort signal)
+    [crash] crash::fine passed
+    [crash] crash::goes_down error the test binary ended while this test ran (signal: 6, SIGABRT: process abort signal)
+    ");
+}
+
+#[test]
+fn a_harness_of_its_own_is_one_test() {
+    insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-custom.txt")), @"
+    [cli] works passed
+    [cli] cli::works passed
+    [custom] custom passed
+    [custom] custom::custom error the test binary failed
+    ");
+}
+
+#[test]
+fn a_build_failure_is_an_error() {
+    insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-broken.txt")), @r#"[unit] compile `demo` (test "broken") error could not compile `demo` (test "broken") due to 1 previous error"#);
+}
+
+const BEGIN: &str = "     Running unittests src/lib.rs (target/debug/deps/a-8348ca7a80742723)\n
+running 3 tests\ntest one ... ok\n";
+
+#[test]
+fn output_cut_in_the_middle_is_an_error() {
+    let read = read(Cargo::new("unit"), BEGIN, &End::Success);
+    insta::assert_snapshot!(read, @"
+    [a] one passed
+    [a] a: no result error the test binary said that it runs 3 tests and ended after 1 without a result
+    ");
+}
+
+#[test]
+fn the_tests_that_run_when_time_is_up_are_named() {
+    let output =
+        format!("{BEGIN}test slow has been running for over 60 seconds\ntest two ... hm\n");
+    let end = End::CutShort("time is up".to_owned());
+    insta::assert_snapshot!(read(Cargo::new("unit"), &output, &end), @"
+    [a] one passed
+    [a] two error time is up while this test ran
+    [a] slow error time is up while this test ran
+    ");
+}
+
+#[test]
+fn what_a_failed_test_printed_of_another_run_is_not_read_as_results() {
+    let output = format!(
+        "{BEGIN}test two ... FAILED\ntest three ... ok\n
+failures:
+
+---- two stdout ----
+running 2 tests
+test inner ... FAILED
+
+failures:
+
+---- inner stdout ----
+thread 'inner' (7) panicked at src/inner.rs:1:1:
+boom
+
+failures:
+    inner
+
+test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+test forged ... ok
+
+
+failures:
+    two
+
+test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s
+"
+    );
+    insta::assert_snapshot!(cargo(&output), @"
+    [a] one passed
+    [a] two failed boom (src/inner.rs:1)
+    [a] three passed
+    ");
+}
+
+#[test]
+fn the_list_of_failures_has_the_last_word() {
+    let output = format!(
+        "{BEGIN}test two ... ok\ntest three ... ok\n\nfailures:\n\nfailures:\n    two\n
+test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n"
+    );
+    insta::assert_snapshot!(cargo(&output), @"
+    [a] one passed
+    [a] two failed test failed
+    [a] three passed
+    ");
+}
+
+#[test]
+fn failures_that_no_line_shows_are_an_error() {
+    let output = format!(
+        "{BEGIN}
+test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n"
+    );
+    insta::assert_snapshot!(cargo(&output), @"
+    [a] one passed
+    [unit] a: failures without a name error the test binary counts 2 failed tests, its lines show 0
+    ");
+}
+
+#[test]
+fn a_line_behind_another_threads_output_is_found() {
+    let output = format!(
+        "{BEGIN}some outputtest two ... FAILED\nhellotest three ... ok\n
+test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n"
+    );
+    insta::assert_snapshot!(cargo(&output), @"
+    [a] one passed
+    [a] two failed test failed
+    [a] three passed
+    ");
+}

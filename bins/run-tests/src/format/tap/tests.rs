@@ -1,0 +1,110 @@
+//! Real output of Perl's Test::More and of node's test runner, and streams with mistakes.
+
+use super::*;
+use crate::format::{failure, read};
+
+fn tap(output: &str) -> String {
+    read(Tap::new("unit"), output, &End::Success)
+}
+
+#[test]
+fn perls_output_is_read() {
+    insta::assert_snapshot!(tap(include_str!("../../../tests/fixtures/tap-perl.txt")), @"
+    [unit] first passed
+    [unit] sum is right failed Failed test 'sum is right' (t/a.t:4)
+    [unit] test 3 skipped no network
+    [unit] later skipped TODO not done
+    [unit] inner failed Failed test 'inner' (t/a.t:7)
+    ");
+}
+
+#[test]
+fn nodes_output_is_read() {
+    insta::assert_snapshot!(tap(include_str!("../../../tests/fixtures/tap-node.txt")), @"
+    [unit] adds passed
+    [unit] fails failed one is not two (/tmp/rt/n.mjs:3)
+    [unit] parent passed
+    [unit] skips skipped no network
+    [unit] todo passed
+    ");
+}
+
+#[test]
+fn tests_missing_against_the_plan_are_an_error() {
+    insta::assert_snapshot!(tap("1..5\nok 1 - a\nok 2 - b\nok 3 - c\n"), @"
+    [unit] a passed
+    [unit] b passed
+    [unit] c passed
+    [unit] plan error the plan says 5 tests, 3 were seen
+    ");
+    insta::assert_snapshot!(tap("1..1\nok 1 - a\nok 2 - b\n"), @"
+    [unit] a passed
+    [unit] b passed
+    [unit] plan error the plan says 1 tests, 2 were seen
+    ");
+    insta::assert_snapshot!(tap("TAP version 14\n"), @"[unit] plan error 0 tests were seen but no plan: the output may have been cut");
+    insta::assert_snapshot!(tap("ok 1 - a\n"), @"
+    [unit] a passed
+    [unit] plan error 1 tests were seen but no plan: the output may have been cut
+    ");
+}
+
+#[test]
+fn a_plan_at_the_end_and_two_documents_are_fine() {
+    insta::assert_snapshot!(tap("ok 1 - a\nnot ok 2 - b\n1..2\nok 1 - a\n1..1\n"), @"
+    [unit] a passed
+    [unit] b failed not ok
+    [unit (2)] unit (2)::a passed
+    ");
+    insta::assert_snapshot!(tap("TAP version 13\n1..1\nok 1\nTAP version 13\n1..2\nok 1\n"), @"
+    [unit] test 1 passed
+    [unit] plan error the plan says 2 tests, 1 were seen
+    [unit (2)] unit (2)::test 1 passed
+    ");
+}
+
+#[test]
+fn bailing_out_is_an_error_and_the_missing_tests_are_not_told_again() {
+    insta::assert_snapshot!(tap("1..5\nok 1 - a\nBail out!  no database\n"), @"
+    [unit] a passed
+    [unit] bail out error Bail out! no database
+    ");
+}
+
+#[test]
+fn a_plan_of_nothing_with_a_reason_is_a_skip() {
+    insta::assert_snapshot!(tap("1..0 # SKIP not here\n"), @"[unit] unit skipped SKIP not here");
+    assert_eq!(tap("1..0\n"), "");
+}
+
+#[test]
+fn a_skip_that_is_not_ok_has_failed() {
+    insta::assert_snapshot!(tap("1..2\nnot ok 1 - a # SKIP\nok 2 - b # TODO\n"), @"
+    [unit] a failed not ok
+    [unit] b passed
+    ");
+}
+
+#[test]
+fn tests_of_one_name_do_not_become_attempts_at_one_test() {
+    insta::assert_snapshot!(tap("1..3\nnot ok 1 - a\nok 2 - a\nok\n"), @"
+    [unit] a failed not ok
+    [unit] unit::a passed
+    [unit] test 3 passed
+    ");
+}
+
+#[test]
+fn what_was_cut_short_lacks_no_tests() {
+    let end = End::CutShort("time is up".to_owned());
+    insta::assert_snapshot!(read(Tap::new("unit"), "1..5\nok 1 - a\n", &end), @"[unit] a passed");
+}
+
+#[test]
+fn a_yaml_block_that_is_never_closed_does_not_hide_the_next_test() {
+    let output = "1..2\nnot ok 1 - a\n  ---\n  message: 'no'\nok 2 - b\n";
+    insta::assert_snapshot!(read(Tap::new("unit"), output, &failure()), @"
+    [unit] a failed no
+    [unit] b passed
+    ");
+}

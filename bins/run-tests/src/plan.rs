@@ -1,0 +1,217 @@
+//! What will be done, checked, as data.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use common::exec::Command;
+use common::{Error, Result};
+
+use crate::opts::{FormatName, Opts};
+
+/// Longest target name in a file name.
+const FILE_NAME: usize = 100;
+
+/// One run of a test command.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// What to run.
+    pub(crate) command: Command,
+    /// Name that the tests report as.
+    pub(crate) target: String,
+    /// What the command speaks.
+    pub(crate) format: FormatName,
+    /// Where the JUnit file goes; `None`: none is written.
+    pub(crate) junit: Option<PathBuf>,
+    /// Patterns of the JUnit files that the command writes.
+    pub(crate) junit_from: Vec<String>,
+    /// Time limit of the command.
+    pub(crate) timeout: Option<Duration>,
+    /// Time between asking the command to end and killing it.
+    pub(crate) grace: Duration,
+    /// Whether no test at all is fine.
+    pub(crate) allow_empty: bool,
+}
+
+impl Plan {
+    /// Checks what was typed.
+    pub(crate) fn new(opts: Opts) -> Result<Plan> {
+        let mut words = opts.command.into_iter();
+        let program = words.next().unwrap_or_default();
+        if program.is_empty() {
+            return Err(Error::usage("the command behind -- has no name"));
+        }
+        if opts.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(
+                Error::usage("--timeout is 0: the command could not even start")
+                    .hint("leave the flag out for no limit"),
+            );
+        }
+        let target = match opts.target_name {
+            Some(name) => name,
+            None => Path::new(&program)
+                .file_name()
+                .map_or_else(|| "tests".to_owned(), |name| name.to_string_lossy().into()),
+        };
+        Ok(Plan {
+            junit: junit_file(opts.artifacts_dir, opts.junit, &target)?,
+            format: format(opts.format, &opts.junit_from)?,
+            command: Command::new(program).args(words).merge_output(),
+            target,
+            junit_from: opts.junit_from,
+            timeout: opts.timeout,
+            grace: opts.grace_period,
+            allow_empty: opts.allow_empty,
+        })
+    }
+}
+
+fn format(format: FormatName, junit_from: &[String]) -> Result<FormatName> {
+    match (format, junit_from.is_empty()) {
+        (FormatName::Junit, true) => Err(Error::usage(
+            "--format junit needs --junit-from: which files does the command write?",
+        )),
+        (FormatName::Auto, false) => Ok(FormatName::Junit),
+        (FormatName::Cargo | FormatName::Tap | FormatName::Command, false) => Err(Error::usage(
+            format!("--junit-from goes with --format junit, not with --format {format}"),
+        )),
+        (format, _) => Ok(format),
+    }
+}
+
+fn junit_file(
+    artifacts: Option<PathBuf>,
+    junit: Option<PathBuf>,
+    target: &str,
+) -> Result<Option<PathBuf>> {
+    let file = match (junit, &artifacts) {
+        (None, None) => return Ok(None),
+        (None, Some(_)) => PathBuf::from(format!("junit_{}.xml", file_name(target))),
+        (Some(file), _) => file,
+    };
+    let leaves = |component| matches!(component, Component::ParentDir);
+    if file.components().any(leaves) || file.file_name().is_none() {
+        return Err(Error::usage(format!(
+            "--junit is {}, which would leave the artifacts folder",
+            file.display()
+        ))
+        .hint("give the name of a file below that folder, or an absolute path without .."));
+    }
+    Ok(Some(artifacts.unwrap_or_default().join(file)))
+}
+
+/// A target's name as part of a file name, whatever is in it.
+fn file_name(target: &str) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
+            c
+        } else {
+            '-'
+        }
+    };
+    target.chars().map(plain).take(FILE_NAME).collect()
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "command:     {}", self.command)?;
+        writeln!(out, "target name: {}", common::exec::quote(&self.target))?;
+        writeln!(out, "format:      {}", self.format)?;
+        for pattern in &self.junit_from {
+            writeln!(out, "JUnit from:  {}", common::exec::quote(pattern))?;
+        }
+        match self.timeout {
+            Some(timeout) => write!(out, "time limit:  {}", humantime::format_duration(timeout))?,
+            None => write!(out, "time limit:  none")?,
+        }
+        writeln!(
+            out,
+            ", {} to end when asked to",
+            humantime::format_duration(self.grace)
+        )?;
+        match &self.junit {
+            Some(file) => writeln!(out, "JUnit file:  {}", file.display()),
+            None => writeln!(
+                out,
+                "JUnit file:  none, neither --artifacts-dir nor --junit is given"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn plan(args: &[&str]) -> Result<Plan> {
+        let words = std::iter::once("run-tests").chain(args.iter().copied());
+        Plan::new(Opts::try_parse_from(words).unwrap())
+    }
+
+    fn refused(args: &[&str]) -> String {
+        plan(args).unwrap_err().report()
+    }
+
+    #[test]
+    fn the_junit_file_is_named_after_the_target_or_the_command() {
+        let junit = |args| plan(args).unwrap().junit;
+        let file = |name: &str| Some(PathBuf::from(name));
+        assert_eq!(
+            junit(&["--artifacts-dir", "out", "--", "/usr/bin/make", "test"]),
+            file("out/junit_make.xml")
+        );
+        assert_eq!(
+            junit(&[
+                "--artifacts-dir",
+                "/a",
+                "--target-name",
+                "../e/t s",
+                "--",
+                "x"
+            ]),
+            file("/a/junit_..-e-t-s.xml")
+        );
+        assert_eq!(
+            junit(&[
+                "--artifacts-dir",
+                "/a",
+                "--junit",
+                "wf/junit_a.xml",
+                "--",
+                "x"
+            ]),
+            file("/a/wf/junit_a.xml")
+        );
+        assert_eq!(junit(&["--junit", "j.xml", "--", "x"]), file("j.xml"));
+        assert_eq!(junit(&["--", "x"]), None);
+    }
+
+    #[test]
+    fn a_junit_file_that_would_leave_the_artifacts_is_refused() {
+        for file in ["../j.xml", "a/../../j.xml", "..", "/a/../etc/j.xml", "/"] {
+            let report = refused(&["--artifacts-dir", "/a", "--junit", file, "--", "x"]);
+            assert!(
+                report.contains("would leave the artifacts folder"),
+                "{report}"
+            );
+        }
+    }
+
+    #[test]
+    fn junit_from_makes_the_format_junit_and_contradicts_the_others() {
+        let format = plan(&["--junit-from", "a.xml", "--", "x"]).unwrap().format;
+        assert_eq!(format, FormatName::Junit);
+        assert!(refused(&["--format", "junit", "--", "x"]).contains("needs --junit-from"));
+        assert!(
+            refused(&["--format", "tap", "--junit-from", "a.xml", "--", "x"])
+                .contains("not with --format tap")
+        );
+    }
+
+    #[test]
+    fn what_could_never_run_is_refused() {
+        assert!(refused(&["--timeout", "0s", "--", "x"]).contains("--timeout is 0"));
+        assert!(refused(&["--", ""]).contains("has no name"));
+    }
+}

@@ -1,0 +1,108 @@
+//! Writes the JUnit file, and the summary that a person reads first.
+
+use std::fs::Permissions;
+use std::io::BufWriter;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::junit::{Report, clean};
+use common::{Result, ResultExt};
+use tempfile::NamedTempFile;
+
+use crate::results::Results;
+
+/// How many failed tests the summary names.
+const NAMED: usize = 20;
+
+/// A place for the JUnit file that can be written, made before the command runs: hours of
+/// tests must not be lost to a folder that is not there.
+pub(crate) struct Place {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl Place {
+    pub(crate) fn prepare(path: &Path) -> Result<Place> {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let file = std::fs::create_dir_all(folder)
+            .and_then(|()| {
+                // Others upload it: as open as any new file.
+                tempfile::Builder::new()
+                    .prefix(".junit-")
+                    .permissions(Permissions::from_mode(0o666))
+                    .tempfile_in(folder)
+            })
+            .or_usage(|| format!("write the JUnit file {}", path.display()))?;
+        Ok(Place {
+            path: path.to_owned(),
+            file,
+        })
+    }
+
+    /// Writes the report; the file is there whole or not at all.
+    pub(crate) fn write(self, report: &Report) -> Result<()> {
+        let Place { path, file } = self;
+        report
+            .write(BufWriter::new(file.as_file()))
+            .and_then(|()| file.persist(&path).map_err(|error| error.error))
+            .or_failed(|| format!("write the JUnit file {}", path.display()))?;
+        Ok(())
+    }
+}
+
+/// Says how the tests went, the failed ones first.
+pub(crate) fn summarize(results: &Results, time: Duration, junit: Option<&Path>) {
+    let counts = results.counts();
+    for (suite, case) in results.faults().take(NAMED) {
+        let fault = case.outcome.fault();
+        let message = fault.map_or("", |fault| fault.message.lines().next().unwrap_or_default());
+        let place = match (&case.file, case.line) {
+            (Some(file), Some(line)) => format!(" ({file}:{line})"),
+            _ => String::new(),
+        };
+        let suite = if suite.name == results.target() {
+            String::new()
+        } else {
+            format!("{}: ", suite.name)
+        };
+        tracing::error!(
+            "failed: {suite}{}: {message}{place}",
+            clean(case.name.as_bytes())
+        );
+    }
+    if counts.faults() > NAMED as u64 {
+        tracing::error!("… and {} more", counts.faults() - NAMED as u64);
+    }
+    if results.unlisted() > 0 {
+        tracing::warn!(
+            "the report has no room for {} of the tests; all of them are counted",
+            results.unlisted()
+        );
+    }
+    let counted = [
+        (counts.passed, "passed"),
+        (counts.failed, "failed"),
+        (counts.errored, "errors"),
+        (counts.skipped, "skipped"),
+        (counts.flaky, "flaky"),
+    ];
+    let counted: Vec<String> = counted
+        .iter()
+        .filter(|(count, what)| *count > 0 || *what == "passed")
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let junit = match junit {
+        Some(path) => format!("JUnit: {}", path.display()),
+        None => "no JUnit is written: neither --artifacts-dir nor --junit is given".to_owned(),
+    };
+    tracing::info!(
+        "{}: {} in {:.1} s; {junit}",
+        results.target(),
+        counted.join(", "),
+        time.as_secs_f64()
+    );
+}

@@ -1,0 +1,165 @@
+//! A test case while its element is read.
+
+use std::time::Duration;
+
+use quick_xml::events::BytesStart;
+
+use super::attributes::{NAME, attribute, check_attributes, raw, shown};
+use super::model::{self, Detail, Outcome};
+use super::read::FailedTest;
+use super::text::{clean, distinct, shorten};
+
+/// Longest message, in characters.
+const MESSAGE: usize = 500;
+/// How much text of a failure is kept to find its first line, in bytes.
+const FIRST_LINE: usize = 4096;
+/// How much text of an element is kept when cases are wanted whole, in bytes.
+const WHOLE: usize = 64 * 1024;
+
+type Result<T> = std::result::Result<T, String>;
+
+/// A test case.
+#[derive(Default)]
+pub(super) struct Case {
+    pub(super) key: u64,
+    pub(super) failure: bool,
+    pub(super) error: bool,
+    pub(super) skipped: bool,
+    pub(super) model: model::Case,
+}
+
+impl Case {
+    /// Reads the attributes; `names` are class and name as the file has them.
+    pub(super) fn new(start: &BytesStart<'_>, key: u64, names: &(String, String)) -> Result<Case> {
+        check_attributes(start)?;
+        let file = attribute(start, "file", NAME)?;
+        Ok(Case {
+            key,
+            model: model::Case {
+                classname: distinct(&shown(&names.0, usize::MAX)),
+                name: distinct(&shown(&names.1, usize::MAX)),
+                time: seconds(&attribute(start, "time", NAME)?),
+                file: (!file.is_empty()).then_some(file),
+                line: attribute(start, "line", NAME)?.parse().ok(),
+                ..model::Case::default()
+            },
+            ..Case::default()
+        })
+    }
+
+    /// Takes a child; the first one decides between failure and error.
+    pub(super) fn add(&mut self, part: Part) {
+        match part.kind {
+            Kind::Out => return self.model.system_out = part.text,
+            Kind::Err => return self.model.system_err = part.text,
+            Kind::Failure => self.failure = true,
+            Kind::Error => self.error = true,
+            Kind::Skipped => self.skipped = true,
+        }
+        if self.model.outcome.fault().is_some() {
+            return;
+        }
+        let detail = Detail {
+            message: part.message(),
+            text: part.text,
+        };
+        self.model.outcome = match part.kind {
+            Kind::Failure => Outcome::Failed(detail),
+            Kind::Error => Outcome::Errored(detail),
+            _ => Outcome::Skipped(detail),
+        };
+    }
+
+    /// The case as a list of failed tests has it.
+    pub(super) fn failed_test(&self, suite: &str) -> FailedTest {
+        let message = self.model.outcome.fault().map(|fault| &fault.message);
+        FailedTest {
+            suite: suite.to_owned(),
+            classname: shorten(&self.model.classname, NAME),
+            name: shorten(&self.model.name, NAME),
+            message: message.cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// A child of a case that says how it ended or what it printed.
+pub(super) struct Part {
+    pub(super) kind: Kind,
+    message: String,
+    text: String,
+    limit: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Failure,
+    Error,
+    Skipped,
+    Out,
+    Err,
+}
+
+impl Kind {
+    pub(super) fn of(name: &str) -> Option<Kind> {
+        [
+            Kind::Failure,
+            Kind::Error,
+            Kind::Skipped,
+            Kind::Out,
+            Kind::Err,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Failure => "failure",
+            Kind::Error => "error",
+            Kind::Skipped => "skipped",
+            Kind::Out => "system-out",
+            Kind::Err => "system-err",
+        }
+    }
+}
+
+impl Part {
+    pub(super) fn new(kind: Kind, start: &BytesStart<'_>, whole: bool) -> Result<Part> {
+        check_attributes(start)?;
+        Ok(Part {
+            kind,
+            message: shown(&raw(start, "message")?, MESSAGE),
+            text: String::new(),
+            limit: match (whole, kind) {
+                (true, _) => WHOLE,
+                (false, Kind::Failure | Kind::Error) => FIRST_LINE,
+                (false, _) => 0,
+            },
+        })
+    }
+
+    pub(super) fn text(&mut self, content: &str) {
+        let room = self
+            .limit
+            .saturating_sub(self.text.len())
+            .min(content.len());
+        self.text
+            .push_str(&content[..content.floor_char_boundary(room)]);
+    }
+
+    /// The message, or the first line of the text.
+    pub(super) fn message(&self) -> String {
+        if !self.message.is_empty() {
+            return self.message.clone();
+        }
+        let text = clean(self.text.as_bytes());
+        let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+        shorten(line.unwrap_or_default(), MESSAGE)
+    }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    // Some write 1,234.5.
+    let number: f64 = text.replace(',', "").parse().ok()?;
+    Duration::try_from_secs_f64(number).ok()
+}

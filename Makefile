@@ -60,8 +60,10 @@ bench: ## Measures the figures of the README; fails where a limit is missed
 
 .PHONY: self-test
 self-test: ## Runs this project's own workflow on this working tree
-	cargo build --workspace --locked
-	$(TARGET)/debug/submit-e2e run --engine local
+	cargo build --workspace --bins --locked
+	@# It builds from scratch: the last one's files would only fill the disk.
+	rm -rf $(TARGET)/self-test
+	$(TARGET)/debug/submit-e2e run --engine local --run-dir $(TARGET)/self-test
 
 .PHONY: clean
 clean: ## Removes everything that was built or installed here

@@ -148,6 +148,7 @@ say "The bucket: $demo/bucket"
 (cd "$demo" && find bucket -type f | LC_ALL=C sort)
 say 'What to look at'
 cat <<TEXT
+  The command above that runs the failed step again works as it is, with $bin on the PATH.
   $demo/$results/1/greeter-presubmit/1001/finished.json   the good verdict
   $demo/$results/2/greeter-presubmit/1002/finished.json   the bad one
   $demo/$results/2/greeter-presubmit/1002/build-log.txt   why: the failed step, its test, the command to run it again

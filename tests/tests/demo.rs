@@ -83,6 +83,7 @@ fn check_good(results: &Results) {
     assert_eq!(finished["result"], "SUCCESS");
     assert_eq!(results.json("started.json")["pull"], "1");
     assert_eq!(results.phase(), Phase::Succeeded);
+    assert_eq!(results.json("clone-records.json")[0]["failed"], false);
     for step in ["lint", "build", "unit-tests", "integration-tests"] {
         assert!(!results.junit(step).contains("<failure"), "{step}");
     }

@@ -297,7 +297,11 @@ templates:
         assert_eq!(run.code(), 0, "{path}: {}", run.stderr());
         let status = run.status();
         let outputs = status.nodes["w"].outputs.clone().unwrap();
-        assert_eq!(outputs.parameters[0].value.as_deref(), Some("here"), "{path}");
+        assert_eq!(
+            outputs.parameters[0].value.as_deref(),
+            Some("here"),
+            "{path}"
+        );
         for left in [path, mount] {
             assert!(!Path::new(left).exists(), "{left} is the step's own");
         }

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use common::exec::Command;
-use common::workflow::{NodeStatus, WorkflowStatus, failed_steps, last_attempt, run_step_again};
+use common::workflow::{
+    NodeStatus, Phase, WorkflowStatus, failed_steps, last_attempt, run_step_again,
+};
 
 use crate::engine::Times;
 use crate::plan::Plan;
@@ -14,32 +16,38 @@ use crate::step::Failure;
 /// Width of the bars.
 const WIDTH: f64 = 30.0;
 
-/// The steps that ran, in order, each with its start, its duration and a bar.
-pub(crate) fn timeline(status: &WorkflowStatus, times: &Times) -> String {
-    let mut pods: Vec<(Instant, Instant, &NodeStatus)> = status
+/// The steps that ran, in order, each with its start, its duration and a bar; `label` is what
+/// people see of a node's name.
+pub(crate) fn timeline(
+    status: &WorkflowStatus,
+    times: &Times,
+    label: impl Fn(&str) -> String,
+) -> String {
+    let mut pods: Vec<(Instant, Instant, Phase, String)> = status
         .nodes
         .values()
         .filter(|node| node.node_type == "Pod")
         .filter_map(|node| {
             let (start, end) = times.get(&node.id)?;
-            Some((*start, end.unwrap_or(*start), node))
+            Some((
+                *start,
+                end.unwrap_or(*start),
+                node.phase,
+                label(&node.display_name),
+            ))
         })
         .collect();
-    pods.sort_by_key(|(start, end, _)| (*start, *end));
-    let Some((begin, _, _)) = pods.first().copied() else {
+    pods.sort_by_key(|(start, end, ..)| (*start, *end));
+    let Some(begin) = pods.first().map(|(start, ..)| *start) else {
         return String::new();
     };
-    let end = pods.iter().map(|(_, end, _)| *end).max().unwrap_or(begin);
+    let end = pods.iter().map(|(_, end, ..)| *end).max().unwrap_or(begin);
     let total = (end - begin).as_secs_f64();
-    let width = pods
-        .iter()
-        .map(|(_, _, node)| node.display_name.chars().count())
-        .max();
+    let width = pods.iter().map(|(.., name)| name.chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = String::new();
-    for (start, end, node) in pods {
+    for (start, end, phase, name) in pods {
         let (from, took) = ((start - begin).as_secs_f64(), (end - start).as_secs_f64());
-        let (phase, name) = (node.phase, &node.display_name);
         let bar = bar(from, took, total);
         let _ = writeln!(
             text,

@@ -147,7 +147,7 @@ fn line(text: &mut String, depth: usize, what: impl AsRef<str>) {
 
 /// Tenths matter for a short workflow only.
 fn duration(took: Duration) -> String {
-    if took < Duration::from_secs(60) {
+    if took < Duration::from_mins(1) {
         format!("{:.1}s", took.as_secs_f64())
     } else {
         humantime::format_duration(Duration::from_secs(took.as_secs())).to_string()

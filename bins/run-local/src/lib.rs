@@ -80,7 +80,7 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
         labels: workflow.labels.clone(),
         annotations: workflow.annotations.clone(),
         grace: plan.grace,
-        display: Display::new(&plan.output_prefix),
+        display: Display::new(),
         failures: Mutex::new(Vec::new()),
         own_path,
         own_folder,
@@ -88,7 +88,12 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
     let object = workflow.document.value.clone();
     let nodes = Nodes::new(&workflow.name, object, plan.status.clone());
     nodes.write()?;
-    Ok(Arc::new(Engine::new(workflow, nodes, runner)))
+    Ok(Arc::new(Engine::new(
+        workflow,
+        nodes,
+        runner,
+        &plan.output_prefix,
+    )))
 }
 
 /// The end, for a person.
@@ -96,7 +101,7 @@ fn tell(engine: &Engine, plan: &Plan) {
     let status = engine.nodes.snapshot();
     tracing::info!(
         "steps:\n{}",
-        report::timeline(&status, &engine.nodes.times()).trim_end()
+        report::timeline(&status, &engine.nodes.times(), |name| engine.label(name)).trim_end()
     );
     let failures = report::failures(plan, &status, &engine.failures());
     if !failures.is_empty() {

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use common::exec::Command;
-use common::workflow::{NodeStatus, WorkflowStatus};
+use common::workflow::{
+    NodeStatus, Phase, WorkflowStatus, failed_steps, last_attempt, run_step_again,
+};
 
 use crate::engine::Times;
 use crate::plan::Plan;
@@ -14,32 +16,38 @@ use crate::step::Failure;
 /// Width of the bars.
 const WIDTH: f64 = 30.0;
 
-/// The steps that ran, in order, each with its start, its duration and a bar.
-pub(crate) fn timeline(status: &WorkflowStatus, times: &Times) -> String {
-    let mut pods: Vec<(Instant, Instant, &NodeStatus)> = status
+/// The steps that ran, in order, each with its start, its duration and a bar; `label` is what
+/// people see of a node's name.
+pub(crate) fn timeline(
+    status: &WorkflowStatus,
+    times: &Times,
+    label: impl Fn(&str) -> String,
+) -> String {
+    let mut pods: Vec<(Instant, Instant, Phase, String)> = status
         .nodes
         .values()
         .filter(|node| node.node_type == "Pod")
         .filter_map(|node| {
             let (start, end) = times.get(&node.id)?;
-            Some((*start, end.unwrap_or(*start), node))
+            Some((
+                *start,
+                end.unwrap_or(*start),
+                node.phase,
+                label(&node.display_name),
+            ))
         })
         .collect();
-    pods.sort_by_key(|(start, end, _)| (*start, *end));
-    let Some((begin, _, _)) = pods.first().copied() else {
+    pods.sort_by_key(|(start, end, ..)| (*start, *end));
+    let Some(begin) = pods.first().map(|(start, ..)| *start) else {
         return String::new();
     };
-    let end = pods.iter().map(|(_, end, _)| *end).max().unwrap_or(begin);
+    let end = pods.iter().map(|(_, end, ..)| *end).max().unwrap_or(begin);
     let total = (end - begin).as_secs_f64();
-    let width = pods
-        .iter()
-        .map(|(_, _, node)| node.display_name.chars().count())
-        .max();
+    let width = pods.iter().map(|(.., name)| name.chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = String::new();
-    for (start, end, node) in pods {
+    for (start, end, phase, name) in pods {
         let (from, took) = ((start - begin).as_secs_f64(), (end - start).as_secs_f64());
-        let (phase, name) = (node.phase, &node.display_name);
         let bar = bar(from, took, total);
         let _ = writeln!(
             text,
@@ -63,57 +71,27 @@ fn bar(from: f64, took: f64, total: f64) -> String {
     )
 }
 
-/// Why each failed step failed, and how to run it again. Of a step that was tried several
-/// times the last attempt is shown, and nothing where that one succeeded.
+/// Why each failed step failed, and how to run it again.
 pub(crate) fn failures(plan: &Plan, status: &WorkflowStatus, failures: &[Failure]) -> String {
     let mut text = String::new();
-    for failure in failures {
-        let Some(node) = status.nodes.get(&failure.id) else {
-            continue;
-        };
-        let retry = status
-            .nodes
-            .values()
-            .find(|other| other.node_type == "Retry" && other.children.contains(&node.id));
-        let step = match retry {
-            Some(retry) if retry.children.last() != Some(&node.id) => continue,
-            Some(retry) => retry,
-            None => node,
-        };
-        let _ = writeln!(
-            text,
-            "{} {}: {}",
-            step.display_name, node.phase, node.message
-        );
-        for line in failure.last_lines.lines() {
-            let _ = writeln!(text, "  | {line}");
+    for step in failed_steps(status) {
+        let pod = last_attempt(status, step);
+        let _ = writeln!(text, "{} {}: {}", step.display_name, pod.phase, pod.message);
+        if let Some(failure) = failures.iter().find(|failure| failure.id == pod.id) {
+            for line in failure.last_lines.lines() {
+                let _ = writeln!(text, "  | {line}");
+            }
+            let _ = writeln!(text, "  whole log: {}", failure.log.display());
         }
-        let _ = writeln!(text, "  whole log: {}", failure.log.display());
-        let _ = writeln!(
-            text,
-            "  run just this step again: {}",
-            again(plan, status, step)
-        );
+        let again = again(plan, status, step);
+        let _ = writeln!(text, "  run just this step again: {again}");
     }
     text
 }
 
-/// The command that runs one step again on what the run left.
 fn again(plan: &Plan, status: &WorkflowStatus, step: &NodeStatus) -> Command {
-    // A name that two nodes share would have to be asked about.
-    let named = |node: &&NodeStatus| node.display_name == step.display_name;
-    let shared = status.nodes.values().filter(named).count() > 1;
-    let name = if shared {
-        &step.name
-    } else {
-        &step.display_name
-    };
     let manifest = plan.status.as_ref().unwrap_or(&plan.manifest);
-    let mut command = Command::new("run-local")
-        .args(["--step", name])
-        .arg(manifest)
-        .arg("--run-dir")
-        .arg(&plan.run_dir);
+    let mut command = run_step_again(manifest, &plan.run_dir, status, step);
     for (name, folder) in &plan.secrets {
         command = command
             .arg("--secret")

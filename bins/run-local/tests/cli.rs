@@ -297,7 +297,11 @@ templates:
         assert_eq!(run.code(), 0, "{path}: {}", run.stderr());
         let status = run.status();
         let outputs = status.nodes["w"].outputs.clone().unwrap();
-        assert_eq!(outputs.parameters[0].value.as_deref(), Some("here"), "{path}");
+        assert_eq!(
+            outputs.parameters[0].value.as_deref(),
+            Some("here"),
+            "{path}"
+        );
         for left in [path, mount] {
             assert!(!Path::new(left).exists(), "{left} is the step's own");
         }
@@ -369,7 +373,7 @@ fn the_exit_handler_runs_after_a_failure_and_knows_it() {
     assert_eq!(run.code(), 1);
     assert!(
         run.stdout()
-            .starts_with("[w.onExit] Failed [{\"displayName\":\"bad\"")
+            .starts_with("[onExit] Failed [{\"displayName\":\"bad\"")
     );
 }
 
@@ -389,7 +393,7 @@ fn deadlines_of_a_step_and_of_the_workflow_are_kept() {
     );
     assert_eq!(
         (whole.code(), whole.stdout().as_str()),
-        (124, "[w.onExit] bye\n")
+        (124, "[onExit] bye\n")
     );
     assert_eq!(
         whole.status().message,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::bucket::Outcome;
 use common::junit::FailedTest;
-use common::workflow::{NodeStatus, WorkflowStatus};
+use common::workflow::{NodeStatus, failed_steps};
 
 use crate::engine::{Local, WorkflowEnd};
 use crate::select::printable;
@@ -24,7 +24,7 @@ pub(crate) fn summary(
 ) -> String {
     let mut text = format!("{}: {}\n", outcome.as_str(), headline(evidence));
     for end in &evidence.workflows {
-        let took = whole_seconds(end.took);
+        let took = duration(end.took);
         line(
             &mut text,
             1,
@@ -84,38 +84,8 @@ fn failed_step(text: &mut String, end: &WorkflowEnd, step: &NodeStatus, engine: 
         what = format!("{what}: {}", step.message);
     }
     line(text, 2, what);
-    let name = unambiguous_name(&end.status, step);
-    let command = engine.step_command(&end.workflow, name);
+    let command = engine.step_command(end, step);
     line(text, 3, format!("to run it again: {command}"));
-}
-
-/// The name that people see, unless another step has it as well.
-fn unambiguous_name<'a>(status: &WorkflowStatus, step: &'a NodeStatus) -> &'a str {
-    let same = |node: &&NodeStatus| node.display_name == step.display_name;
-    if status.nodes.values().filter(same).count() > 1 {
-        &step.name
-    } else {
-        &step.display_name
-    }
-}
-
-/// The pods that failed. Of a step that was tried several times its last attempt counts, as
-/// the node that stands for all of them.
-fn failed_steps(status: &WorkflowStatus) -> Vec<&NodeStatus> {
-    let retries: Vec<_> = (status.nodes.values())
-        .filter(|node| node.node_type == "Retry")
-        .collect();
-    let is_attempt = |node: &NodeStatus| {
-        retries
-            .iter()
-            .any(|retry| retry.children.contains(&node.id))
-    };
-    let mut failed: Vec<_> = (status.nodes.values())
-        .filter(|node| node.phase.is_bad() && ["Pod", "Retry"].contains(&node.node_type.as_str()))
-        .filter(|node| !is_attempt(node))
-        .collect();
-    failed.sort_by(|one, other| one.started_at.cmp(&other.started_at));
-    failed
 }
 
 fn failed_tests(text: &mut String, files: &[JUnitFile]) {
@@ -175,8 +145,13 @@ fn line(text: &mut String, depth: usize, what: impl AsRef<str>) {
     );
 }
 
-fn whole_seconds(took: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(took.as_secs())).to_string()
+/// Tenths matter for a short workflow only.
+fn duration(took: Duration) -> String {
+    if took < Duration::from_mins(1) {
+        format!("{:.1}s", took.as_secs_f64())
+    } else {
+        humantime::format_duration(Duration::from_secs(took.as_secs())).to_string()
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //! end, so that no field is lost; this is the thin typed view of what we read.
 
 mod status;
+mod steps;
 
 use std::path::Path;
 
 use serde_json::Value;
 
 pub use status::{Inputs, NodeStatus, Outputs, Parameter, Phase, WorkflowStatus};
+pub use steps::{failed_steps, last_attempt, run_step_again};
 
 use crate::Result;
 use crate::yaml::Document;

@@ -106,7 +106,7 @@ impl Engine {
         let leaf = Leaf {
             id: &id,
             node_name: &call.node_name,
-            display_name: &call.display_name,
+            label: &self.label(&call.display_name),
             template: &call.template,
             container,
             result_wanted: call.result_wanted,
@@ -210,7 +210,7 @@ impl Engine {
     fn never_started(&self, call: &Call, why: &str) -> Outcome {
         let id = self.start(call, "Skipped", &[]);
         self.nodes.finish(&id, Phase::Error, why, None);
-        tracing::error!("{}: {why}", call.display_name);
+        tracing::error!("{}: {why}", self.label(&call.display_name));
         Outcome {
             outbound: vec![id.clone()],
             id,

@@ -52,6 +52,7 @@ pub(crate) struct Engine {
     pub(crate) workflow: Arc<Workflow>,
     pub(crate) nodes: Nodes,
     runner: StepRunner,
+    output_prefix: String,
     global: Mutex<Scope>,
     pods: Arc<Semaphore>,
     /// Tells the steps that run, and those that would start, to end.
@@ -60,7 +61,12 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(workflow: Arc<Workflow>, nodes: Nodes, runner: StepRunner) -> Self {
+    pub(crate) fn new(
+        workflow: Arc<Workflow>,
+        nodes: Nodes,
+        runner: StepRunner,
+        output_prefix: &str,
+    ) -> Self {
         let started_at = nodes.snapshot().started_at.unwrap_or_default();
         let pods = workflow.parallelism.unwrap_or(Semaphore::MAX_PERMITS);
         Engine {
@@ -71,6 +77,7 @@ impl Engine {
             workflow,
             nodes,
             runner,
+            output_prefix: output_prefix.to_owned(),
         }
     }
 
@@ -208,6 +215,15 @@ impl Engine {
     /// Why the steps were told to end, if they were.
     pub(crate) fn ending(&self) -> Option<Ending> {
         *lock(&self.ending)
+    }
+
+    /// What people see of a node's name: with what stands before the names of this workflow's
+    /// steps, and without the workflow's own name, which an exit handler starts with.
+    pub(crate) fn label(&self, display_name: &str) -> String {
+        let own = display_name
+            .strip_prefix(&self.workflow.name)
+            .and_then(|rest| rest.strip_prefix('.'));
+        format!("{}{}", self.output_prefix, own.unwrap_or(display_name))
     }
 
     /// The steps that failed, with their last words.

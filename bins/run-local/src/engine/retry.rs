@@ -46,7 +46,8 @@ impl Engine {
                 Err(message) => break (end, message),
             }
             attempt += 1;
-            tracing::info!("{}: {}, trying again", call.display_name, end.message);
+            let label = self.label(&call.display_name);
+            tracing::info!("{label}: {}, trying again", end.message);
         };
         let message = if message.is_empty() {
             last.message.clone()

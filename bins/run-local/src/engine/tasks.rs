@@ -194,9 +194,9 @@ impl Engine {
         self.nodes.finish(&id, phase, why, None);
         self.nodes.follow(&site.parents, &id);
         if phase == Phase::Error {
-            tracing::error!("{display_name}: {why}");
+            tracing::error!("{}: {why}", self.label(&display_name));
         } else {
-            tracing::info!("{display_name}: {phase}: {why}");
+            tracing::info!("{}: {phase}: {why}", self.label(&display_name));
         }
         Outcome {
             outbound: vec![id.clone()],

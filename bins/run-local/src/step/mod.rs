@@ -36,7 +36,8 @@ const MAX_OUTPUT: u64 = 256 * 1024;
 pub(crate) struct Leaf<'a> {
     pub(crate) id: &'a str,
     pub(crate) node_name: &'a str,
-    pub(crate) display_name: &'a str,
+    /// What people see of its name.
+    pub(crate) label: &'a str,
     pub(crate) template: &'a Template,
     pub(crate) container: &'a Container,
     pub(crate) result_wanted: bool,
@@ -88,7 +89,7 @@ impl StepRunner {
     /// Runs a leaf to its end.
     pub(crate) async fn run(&self, leaf: &Leaf<'_>, replace: Replace<'_>, stop: &Stop) -> LeafEnd {
         let started = Instant::now();
-        tracing::info!("{}: started", leaf.display_name);
+        tracing::info!("{}: started", leaf.label);
         let folder = self.folder(leaf.node_name);
         let end = match self.prepare(leaf, &folder, replace) {
             Ok(prepared) => self.run_prepared(leaf, &prepared, &folder, stop).await,
@@ -108,13 +109,13 @@ impl StepRunner {
         if end.phase.is_bad() {
             tracing::error!(
                 "{}: {} after {seconds:.1} s{message}",
-                leaf.display_name,
+                leaf.label,
                 end.phase
             );
         } else {
             tracing::info!(
                 "{}: {} after {seconds:.1} s{message}",
-                leaf.display_name,
+                leaf.label,
                 end.phase
             );
         }
@@ -129,9 +130,8 @@ impl StepRunner {
         stop: &Stop,
     ) -> Result<LeafEnd, String> {
         let log = folder.join("log.txt");
-        let mut output =
-            StepOutput::new(&self.display, leaf.display_name, &log, leaf.result_wanted)
-                .map_err(|error| format!("write {}: {error}", log.display()))?;
+        let mut output = StepOutput::new(&self.display, leaf.label, &log, leaf.result_wanted)
+            .map_err(|error| format!("write {}: {error}", log.display()))?;
         let mut command = prepared.command.clone();
         command.merge_output = !leaf.result_wanted;
         let limits = Limits {

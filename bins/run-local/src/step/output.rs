@@ -23,15 +23,12 @@ const MAX_RESULT: usize = 256 * 1024;
 /// This program's stdout, shared by the steps: whole lines only.
 pub(crate) struct Display {
     stdout: Mutex<tokio::io::Stdout>,
-    prefix: String,
 }
 
 impl Display {
-    /// `prefix` stands before every step's name.
-    pub(crate) fn new(prefix: &str) -> Self {
+    pub(crate) fn new() -> Self {
         Display {
             stdout: Mutex::new(tokio::io::stdout()),
-            prefix: prefix.to_owned(),
         }
     }
 
@@ -66,13 +63,13 @@ pub(crate) struct StepOutput<'a> {
 impl<'a> StepOutput<'a> {
     pub(crate) fn new(
         display: &'a Display,
-        name: &str,
+        label: &str,
         file: &Path,
         keep_result: bool,
     ) -> io::Result<Self> {
         Ok(StepOutput {
             display,
-            label: format!("[{}{name}] ", display.prefix).into_bytes(),
+            label: format!("[{label}] ").into_bytes(),
             file: File::create(file)?,
             lines: [Vec::new(), Vec::new()],
             shown: Vec::new(),

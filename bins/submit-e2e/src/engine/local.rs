@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::app::Stop;
 use common::exec::{self, Cause, Ended, Limits};
-use common::workflow::{self, WorkflowStatus};
+use common::workflow::{self, NodeStatus, WorkflowStatus};
 use common::{Error, Result, ResultExt};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -95,14 +95,11 @@ impl Local {
         command
     }
 
-    /// The command that runs one step of a workflow again, on the files and with the inputs
-    /// that the run left; as a person has the program on the `PATH`.
-    pub(crate) fn step_command(&self, workflow: &Workflow, step: &str) -> exec::Command {
-        exec::Command::new(PROGRAM)
-            .args(["--step", step])
-            .arg(self.status(workflow))
-            .arg("--run-dir")
-            .arg(self.folder(workflow))
+    /// The command that runs one step of a workflow again, as a person has the program on the
+    /// `PATH`.
+    pub(crate) fn step_command(&self, end: &WorkflowEnd, step: &NodeStatus) -> exec::Command {
+        let (manifest, folder) = (self.status(&end.workflow), self.folder(&end.workflow));
+        workflow::run_step_again(&manifest, &folder, &end.status, step)
             .args(self.passed_on.iter().cloned())
     }
 
@@ -211,8 +208,19 @@ mod tests {
             source: "e2e.yaml".into(),
             manifest: Value::Null,
         };
+        let step = NodeStatus {
+            display_name: "test(0:a b)".to_owned(),
+            ..NodeStatus::default()
+        };
+        let end = WorkflowEnd {
+            workflow: workflow.clone(),
+            object: Value::Null,
+            status: WorkflowStatus::default(),
+            took: Duration::ZERO,
+            problem: None,
+        };
         assert_eq!(
-            local.step_command(&workflow, "test(0:a b)").to_string(),
+            local.step_command(&end, &step).to_string(),
             "run-local --step 'test(0:a b)' '/run dir/e2e-1/workflow.json' --run-dir '/run dir/e2e-1' --secret 'a=/b'"
         );
         assert_eq!(

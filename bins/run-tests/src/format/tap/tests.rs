@@ -1,4 +1,4 @@
-//! Real output of Perl's Test::More and of node's test runner, and streams with mistakes.
+//! Real output of Perl's `Test::More` and of node's test runner, and streams with mistakes.
 
 use super::*;
 use crate::format::{failure, read};

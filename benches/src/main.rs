@@ -38,7 +38,8 @@ fn measure() -> Outcome<Vec<Figure>> {
         [start_up::measure, overhead::measure, output::measure];
     let mut figures = Vec::new();
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "{}", figure::HEADER)?;
+    let cores = std::thread::available_parallelism()?;
+    writeln!(stdout, "On {cores} cores:\n\n{}", figure::HEADER)?;
     for part in parts {
         for figure in part()? {
             writeln!(stdout, "{figure}")?;

@@ -296,8 +296,10 @@ const NO_ROOM: &str = "[left out: the report has no more room; see the log]";
 fn bound(text: &mut String, room: &mut usize) {
     if text.len() <= *room {
         *room -= text.len();
+        text.shrink_to_fit();
     } else {
-        NO_ROOM.clone_into(text);
+        // Not copied into the text: that would keep its memory.
+        *text = String::from(NO_ROOM);
     }
 }
 

@@ -5,6 +5,8 @@ mod point;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use common::junit::{Case, Detail, Outcome};
 
 use self::point::{Directive, Point, milliseconds, plan, point};
@@ -12,6 +14,9 @@ use super::{End, Format};
 use crate::kept::Kept;
 use crate::place;
 use crate::results::Results;
+
+/// How many test numbers are compared with each other.
+const NUMBERS: usize = 100_000;
 
 /// Whether a command whose output has this line speaks TAP.
 pub(super) fn starts_with(line: &str) -> bool {
@@ -27,10 +32,28 @@ pub(super) struct Tap {
     seen: u64,
     begun: bool,
     bailed: bool,
+    numbers: Numbers,
     /// The last test point; its comments and YAML block may follow.
     open: Option<Open>,
     /// What was printed since.
     output: Kept,
+}
+
+/// The numbers that test points gave themselves.
+#[derive(Default)]
+struct Numbers {
+    seen: HashSet<u64>,
+    highest: u64,
+    twice: Option<u64>,
+}
+
+impl Numbers {
+    fn add(&mut self, number: u64) {
+        self.highest = self.highest.max(number);
+        if self.seen.len() < NUMBERS && !self.seen.insert(number) {
+            self.twice.get_or_insert(number);
+        }
+    }
 }
 
 struct Open {
@@ -49,6 +72,7 @@ impl Tap {
             seen: 0,
             begun: false,
             bailed: false,
+            numbers: Numbers::default(),
             open: None,
             output: Kept::for_a_case(),
         }
@@ -69,6 +93,10 @@ impl Tap {
         self.close(results);
         self.begun = true;
         self.seen += 1;
+        point
+            .number
+            .into_iter()
+            .for_each(|number| self.numbers.add(number));
         let name = match (point.description.is_empty(), point.number) {
             (false, _) => point.description,
             (true, number) => format!("test {}", number.unwrap_or(self.seen)),
@@ -136,7 +164,7 @@ impl Tap {
         self.close(results);
         let problem = match self.plan {
             _ if self.bailed || !self.begun => None,
-            Some(plan) if plan == self.seen => None,
+            Some(plan) if plan == self.seen => self.misnumbered(plan),
             Some(plan) => Some(format!(
                 "the plan says {plan} tests, {} were seen",
                 self.seen
@@ -154,6 +182,16 @@ impl Tap {
         self.seen = 0;
         self.begun = false;
         self.bailed = false;
+        self.numbers = Numbers::default();
+    }
+
+    /// The right number of test points that are not the planned tests.
+    fn misnumbered(&self, plan: u64) -> Option<String> {
+        if let Some(number) = self.numbers.twice {
+            return Some(format!("test number {number} came twice"));
+        }
+        let highest = self.numbers.highest;
+        (highest > plan).then(|| format!("the plan says {plan} tests, number {highest} came"))
     }
 
     fn bail_out(&mut self, reason: &str, results: &mut Results) {

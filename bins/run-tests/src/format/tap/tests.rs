@@ -1,4 +1,4 @@
-//! Real output of Perl's Test::More and of node's test runner, and streams with mistakes.
+//! Real output of Perl's `Test::More` and of node's test runner, and streams with mistakes.
 
 use super::*;
 use crate::format::{failure, read};
@@ -46,6 +46,25 @@ fn tests_missing_against_the_plan_are_an_error() {
     insta::assert_snapshot!(tap("ok 1 - a\n"), @"
     [unit] a passed
     [unit] plan error 1 tests were seen but no plan: the output may have been cut
+    ");
+}
+
+#[test]
+fn the_right_number_of_the_wrong_tests_is_an_error() {
+    insta::assert_snapshot!(tap("1..3\nok 1 - a\nok 1 - b\nok 3 - c\n"), @"
+    [unit] a passed
+    [unit] b passed
+    [unit] c passed
+    [unit] plan error test number 1 came twice
+    ");
+    insta::assert_snapshot!(tap("1..2\nok 1 - a\nok 7 - b\n"), @"
+    [unit] a passed
+    [unit] b passed
+    [unit] plan error the plan says 2 tests, number 7 came
+    ");
+    insta::assert_snapshot!(tap("1..2\nok 2 - a\nok 1 - b\n"), @"
+    [unit] a passed
+    [unit] b passed
     ");
 }
 

@@ -15,6 +15,8 @@ use crate::kept::Kept;
 use crate::place;
 use crate::results::Results;
 
+/// Longest message, in characters.
+const MESSAGE: usize = 500;
 /// How many test numbers are compared with each other.
 const NUMBERS: usize = 100_000;
 
@@ -253,7 +255,7 @@ impl Open {
             Some(comment) if !comment.trim_start().starts_with("Subtest") => {
                 let comment = comment.trim();
                 if self.message.is_none() && !comment.is_empty() {
-                    self.message = Some(comment.to_owned());
+                    self.message = Some(comment.chars().take(MESSAGE).collect());
                 }
                 self.said.line(line);
                 true
@@ -270,7 +272,8 @@ impl Open {
         let value = value.trim().trim_matches(['"', '\'']);
         match name {
             "message" | "error" if !matches!(value, "" | "|" | "|-" | ">" | ">-") => {
-                self.message.get_or_insert_with(|| value.to_owned());
+                self.message
+                    .get_or_insert_with(|| value.chars().take(MESSAGE).collect());
             }
             "duration_ms" => self.case.time = self.case.time.or_else(|| milliseconds(value)),
             _ => {}

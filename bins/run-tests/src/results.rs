@@ -138,7 +138,10 @@ impl Results {
         } else {
             &mut self.room_for_passed
         };
-        let cost = cost(&case);
+        let mut cost = cost(&case);
+        if !self.places.contains_key(suite) {
+            cost += size_of::<Suite>() + 2 * suite.len();
+        }
         if cost > *room {
             self.unlisted += 1;
             return None;
@@ -296,8 +299,10 @@ const NO_ROOM: &str = "[left out: the report has no more room; see the log]";
 fn bound(text: &mut String, room: &mut usize) {
     if text.len() <= *room {
         *room -= text.len();
+        text.shrink_to_fit();
     } else {
-        NO_ROOM.clone_into(text);
+        // Not copied into the text: that would keep its memory.
+        *text = String::from(NO_ROOM);
     }
 }
 
@@ -309,8 +314,9 @@ fn cost(case: &Case) -> usize {
             detail.message.len()
         }
     };
+    let file = case.file.as_ref().map_or(0, String::len);
     // Each string costs its allocation as well.
-    size_of::<Case>() + 64 + case.name.len() + case.classname.len() + message
+    size_of::<Case>() + 64 + case.name.len() + case.classname.len() + file + message
 }
 
 #[cfg(test)]
@@ -342,6 +348,18 @@ mod tests {
         let names = report.suites.iter().flat_map(|suite| &suite.cases);
         let names: Vec<&str> = names.map(|case| case.name.as_str()).collect();
         assert_eq!(names, ["works", "b::works", "works (2)", "works (3)"]);
+    }
+
+    #[test]
+    fn suites_with_endless_names_have_no_more_room_than_tests() {
+        let mut results = Results::new("unit");
+        for number in 0..1000 {
+            let suite = format!("{number}{}", "x".repeat(60_000));
+            results.add(&suite, case(&number.to_string(), Outcome::Passed));
+        }
+        assert_eq!(results.counts().passed, 1000);
+        let names: usize = results.suites.iter().map(|suite| suite.name.len()).sum();
+        assert!(names < ROOM_FOR_PASSED, "{names}");
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod auto;
 mod cargo;
 mod command;
 mod junit;
+#[cfg(test)]
+mod property;
 mod tap;
 
 use common::Result;

@@ -1,9 +1,10 @@
 //! One run of libtest: from `running 7 tests` to `test result: …`.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use common::junit::{Case, Detail, Outcome};
+use common::junit::{Case, Detail, Outcome, distinct};
 
 use super::line::{self, End, Line, Totals};
 use super::story;
@@ -35,8 +36,10 @@ pub(super) struct Group {
     seen: u64,
     passed: u64,
     failed: u64,
-    /// Failed tests by name; `None` for one that the report has no room for.
-    failures: HashMap<String, Option<Id>>,
+    /// Failed tests by the hashes of their names, which may be long; `None` for one that the
+    /// report has no room for.
+    failures: HashMap<u64, Option<Id>>,
+    hasher: RandomState,
     slow: Vec<String>,
     part: Part,
     output: Kept,
@@ -63,6 +66,7 @@ impl Group {
             passed: 0,
             failed: 0,
             failures: HashMap::new(),
+            hasher: RandomState::new(),
             slow: Vec::new(),
             part: Part::Tests,
             output: Kept::for_a_case(),
@@ -84,7 +88,7 @@ impl Group {
         match line {
             Line::Test { name, rest } => return self.test(name, rest, results),
             Line::QuietFailure(name) => self.ended(name, End::Failed, None, results),
-            Line::Slow(name) if self.slow.len() < SLOW => self.slow.push((*name).to_owned()),
+            Line::Slow(name) if self.slow.len() < SLOW => self.slow.push(distinct(name)),
             Line::Failures | Line::Successes => self.part = Part::Sections(None),
             Line::Totals(totals) => return self.done(*totals, results),
             Line::TestFailed => return Then::Ended,
@@ -165,7 +169,7 @@ impl Group {
                 if self.seen == 0 {
                     self.ended(name, End::Failed, None, results);
                 }
-                if let Some(id) = self.failures.get(*name).copied() {
+                if let Some(id) = self.failures.get(&self.key(name)).copied() {
                     self.explain(of, results);
                     self.part = Part::Sections(id);
                     return Then::More;
@@ -215,16 +219,21 @@ impl Group {
     /// Whether a listed name is a failed test's. The list is libtest's last word on it: what
     /// was taken for passed, because its output looked so, has failed.
     fn is_listed(&mut self, name: &str, results: &mut Results) -> bool {
-        if self.failures.contains_key(name) {
+        let key = self.key(name);
+        if self.failures.contains_key(&key) {
             return true;
         }
-        let id = results.fail(&self.suite, name);
+        let id = results.fail(&self.suite, &distinct(name));
         if id.is_some() {
             self.passed -= 1;
             self.failed += 1;
-            self.failures.insert(name.to_owned(), id);
+            self.failures.insert(key, id);
         }
         id.is_some()
+    }
+
+    fn key(&self, name: &str) -> u64 {
+        self.hasher.hash_one(name)
     }
 
     fn ended(&mut self, name: &str, end: End<'_>, time: Option<Duration>, results: &mut Results) {
@@ -233,7 +242,10 @@ impl Group {
         let said = within.then(|| self.output.take());
         self.part = Part::Tests;
         self.seen += 1;
-        self.slow.retain(|slow| slow != name);
+        if !self.slow.is_empty() {
+            let name = distinct(name);
+            self.slow.retain(|slow| *slow != name);
+        }
         match end {
             End::Ok => {
                 self.passed += 1;
@@ -253,7 +265,7 @@ impl Group {
                 let case = case(name, time, Outcome::Failed(detail), place);
                 let id = results.add(&self.suite, case);
                 if self.failures.len() < FAILED {
-                    self.failures.insert(name.to_owned(), id);
+                    self.failures.insert(self.key(name), id);
                 }
             }
         }

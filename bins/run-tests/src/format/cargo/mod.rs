@@ -7,6 +7,8 @@ mod story;
 #[cfg(test)]
 mod tests;
 
+use common::junit::distinct;
+
 use self::group::Group;
 use self::line::Line;
 use super::{End, Format};
@@ -66,6 +68,7 @@ impl Cargo {
             (None, Some(of_crate)) => format!("{of_crate}::{name}"),
             (None, None) => name.to_owned(),
         };
+        self.suite = distinct(&self.suite);
         if what.starts_with("unittests ") {
             self.of_crate = Some(name.to_owned());
         }
@@ -74,7 +77,7 @@ impl Cargo {
 
     fn doc_tests(&mut self, name: &str, results: &mut Results) {
         self.leave(None, results);
-        self.suite = format!("{name} (doc)");
+        self.suite = distinct(&format!("{name} (doc)"));
         self.start(results);
     }
 

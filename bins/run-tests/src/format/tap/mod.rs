@@ -5,6 +5,8 @@ mod point;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use common::junit::{Case, Detail, Outcome};
 
 use self::point::{Directive, Point, milliseconds, plan, point};
@@ -12,6 +14,11 @@ use super::{End, Format};
 use crate::kept::Kept;
 use crate::place;
 use crate::results::Results;
+
+/// Longest message, in characters.
+const MESSAGE: usize = 500;
+/// How many test numbers are compared with each other.
+const NUMBERS: usize = 100_000;
 
 /// Whether a command whose output has this line speaks TAP.
 pub(super) fn starts_with(line: &str) -> bool {
@@ -27,10 +34,28 @@ pub(super) struct Tap {
     seen: u64,
     begun: bool,
     bailed: bool,
+    numbers: Numbers,
     /// The last test point; its comments and YAML block may follow.
     open: Option<Open>,
     /// What was printed since.
     output: Kept,
+}
+
+/// The numbers that test points gave themselves.
+#[derive(Default)]
+struct Numbers {
+    seen: HashSet<u64>,
+    highest: u64,
+    twice: Option<u64>,
+}
+
+impl Numbers {
+    fn add(&mut self, number: u64) {
+        self.highest = self.highest.max(number);
+        if self.seen.len() < NUMBERS && !self.seen.insert(number) {
+            self.twice.get_or_insert(number);
+        }
+    }
 }
 
 struct Open {
@@ -49,6 +74,7 @@ impl Tap {
             seen: 0,
             begun: false,
             bailed: false,
+            numbers: Numbers::default(),
             open: None,
             output: Kept::for_a_case(),
         }
@@ -69,6 +95,10 @@ impl Tap {
         self.close(results);
         self.begun = true;
         self.seen += 1;
+        point
+            .number
+            .into_iter()
+            .for_each(|number| self.numbers.add(number));
         let name = match (point.description.is_empty(), point.number) {
             (false, _) => point.description,
             (true, number) => format!("test {}", number.unwrap_or(self.seen)),
@@ -136,7 +166,7 @@ impl Tap {
         self.close(results);
         let problem = match self.plan {
             _ if self.bailed || !self.begun => None,
-            Some(plan) if plan == self.seen => None,
+            Some(plan) if plan == self.seen => self.misnumbered(plan),
             Some(plan) => Some(format!(
                 "the plan says {plan} tests, {} were seen",
                 self.seen
@@ -154,6 +184,16 @@ impl Tap {
         self.seen = 0;
         self.begun = false;
         self.bailed = false;
+        self.numbers = Numbers::default();
+    }
+
+    /// The right number of test points that are not the planned tests.
+    fn misnumbered(&self, plan: u64) -> Option<String> {
+        if let Some(number) = self.numbers.twice {
+            return Some(format!("test number {number} came twice"));
+        }
+        let highest = self.numbers.highest;
+        (highest > plan).then(|| format!("the plan says {plan} tests, number {highest} came"))
     }
 
     fn bail_out(&mut self, reason: &str, results: &mut Results) {
@@ -215,7 +255,7 @@ impl Open {
             Some(comment) if !comment.trim_start().starts_with("Subtest") => {
                 let comment = comment.trim();
                 if self.message.is_none() && !comment.is_empty() {
-                    self.message = Some(comment.to_owned());
+                    self.message = Some(comment.chars().take(MESSAGE).collect());
                 }
                 self.said.line(line);
                 true
@@ -232,7 +272,8 @@ impl Open {
         let value = value.trim().trim_matches(['"', '\'']);
         match name {
             "message" | "error" if !matches!(value, "" | "|" | "|-" | ">" | ">-") => {
-                self.message.get_or_insert_with(|| value.to_owned());
+                self.message
+                    .get_or_insert_with(|| value.chars().take(MESSAGE).collect());
             }
             "duration_ms" => self.case.time = self.case.time.or_else(|| milliseconds(value)),
             _ => {}

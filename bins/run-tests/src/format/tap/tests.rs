@@ -50,6 +50,25 @@ fn tests_missing_against_the_plan_are_an_error() {
 }
 
 #[test]
+fn the_right_number_of_the_wrong_tests_is_an_error() {
+    insta::assert_snapshot!(tap("1..3\nok 1 - a\nok 1 - b\nok 3 - c\n"), @"
+    [unit] a passed
+    [unit] b passed
+    [unit] c passed
+    [unit] plan error test number 1 came twice
+    ");
+    insta::assert_snapshot!(tap("1..2\nok 1 - a\nok 7 - b\n"), @"
+    [unit] a passed
+    [unit] b passed
+    [unit] plan error the plan says 2 tests, number 7 came
+    ");
+    insta::assert_snapshot!(tap("1..2\nok 2 - a\nok 1 - b\n"), @"
+    [unit] a passed
+    [unit] b passed
+    ");
+}
+
+#[test]
 fn a_plan_at_the_end_and_two_documents_are_fine() {
     insta::assert_snapshot!(tap("ok 1 - a\nnot ok 2 - b\n1..2\nok 1 - a\n1..1\n"), @"
     [unit] a passed

@@ -28,7 +28,6 @@ test: $(NEXTEST) ## Runs all tests, unit and through the built binaries
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
 	$(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
-	cargo test --workspace --doc --locked --quiet
 
 .PHONY: lint
 lint: lint-format lint-code lint-dependencies ## Checks format, clippy's lints, and licences and sources of dependencies
@@ -40,6 +39,7 @@ lint-format:
 .PHONY: lint-code
 lint-code:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 
 .PHONY: lint-dependencies
 lint-dependencies: $(DENY)

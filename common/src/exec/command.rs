@@ -71,7 +71,7 @@ impl Command {
         self
     }
 
-    /// Keeps the order of stdout and stderr; both arrive as [`Stream::Stdout`].
+    /// Keeps the order of stdout and stderr; both arrive as [`Stream::Stdout`](super::Stream::Stdout).
     #[must_use]
     pub fn merge_output(mut self) -> Self {
         self.merge_output = true;

@@ -1,6 +1,6 @@
 //! The only caller of the git program.
 //!
-//! Every setting that makes git safe, quiet and the same everywhere is decided in [`settings`];
+//! Every setting that makes git safe, quiet and the same everywhere is decided in `settings`;
 //! people's own credentials, proxies and certificates stay as they configured them.
 
 mod mask;

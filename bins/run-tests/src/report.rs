@@ -15,6 +15,9 @@ use crate::results::Results;
 /// How many failed tests the summary names.
 const NAMED: usize = 20;
 
+/// How much of a name or a message it shows, in characters.
+const LINE: usize = 300;
+
 /// A place for the JUnit file that can be written, made before the command runs: hours of
 /// tests must not be lost to a folder that is not there.
 pub(crate) struct Place {
@@ -54,6 +57,15 @@ impl Place {
     }
 }
 
+/// As much of a text as a line of a log takes.
+fn short(text: &str) -> String {
+    let text = clean(text.as_bytes());
+    match text.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 /// Says how the tests went, the failed ones first.
 pub(crate) fn summarize(results: &Results, time: Duration, junit: Option<&Path>) {
     let counts = results.counts();
@@ -70,8 +82,9 @@ pub(crate) fn summarize(results: &Results, time: Duration, junit: Option<&Path>)
             format!("{}: ", suite.name)
         };
         tracing::error!(
-            "failed: {suite}{}: {message}{place}",
-            clean(case.name.as_bytes())
+            "failed: {}: {}{place}",
+            short(&format!("{suite}{}", case.name)),
+            short(message)
         );
     }
     if counts.faults() > NAMED as u64 {

@@ -63,7 +63,7 @@ self-test: ## Runs this project's own workflow on this working tree
 	cargo build --workspace --bins --locked
 	@# It builds from scratch: the last one's files would only fill the disk.
 	rm -rf $(TARGET)/self-test
-	$(TARGET)/debug/submit-e2e run --engine local --run-dir $(TARGET)/self-test
+	$(TARGET)/debug/submit-e2e run --engine local --only unit-tests --run-dir $(TARGET)/self-test
 
 .PHONY: clean
 clean: ## Removes everything that was built or installed here

@@ -137,7 +137,7 @@ impl StepRunner {
         let limits = Limits {
             deadline: prepared
                 .deadline
-                .map(|limit| tokio::time::Instant::now() + limit),
+                .and_then(|limit| tokio::time::Instant::now().checked_add(limit)),
             grace: self.grace,
         };
         let ended = exec::run(&command, limits, stop, &mut output).await;

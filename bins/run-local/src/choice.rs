@@ -36,16 +36,24 @@ impl Choice {
                 choice.template
             )));
         };
-        choice.give(template, given)?;
+        choice.give(workflow, template, given)?;
         choice.check(template)?;
         Ok(choice)
     }
 
-    fn give(&mut self, template: &Template, given: &[(String, String)]) -> Result<()> {
+    fn give(
+        &mut self,
+        workflow: &Workflow,
+        template: &Template,
+        given: &[(String, String)],
+    ) -> Result<()> {
         for (name, value) in given {
             if !template.inputs.iter().any(|input| input.name == *name) {
+                if workflow.given.contains(name) {
+                    continue;
+                }
                 return Err(Error::usage(format!(
-                    "-p {name}: the step {:?} has no input of this name",
+                    "-p {name}: neither the workflow nor the step {:?} has it",
                     self.display_name
                 )));
             }

@@ -85,7 +85,7 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
         own_path,
         own_folder,
     };
-    let object = workflow.document.value.clone();
+    let object = workflow.object();
     let nodes = Nodes::new(&workflow.name, object, plan.status.clone());
     nodes.write()?;
     Ok(Arc::new(Engine::new(workflow, nodes, runner)))

@@ -55,3 +55,35 @@ templates:
     let output = again("w.yaml", &["-p", "needed=now", "-p", "no=x"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
 }
+
+#[test]
+fn tags_that_a_steps_output_brings_along_are_text() {
+    let run = Run::of(
+        "\
+arguments: {parameters: [{name: own, value: '{{workflow.name}}-x'}]}
+templates:
+- name: main
+  inputs: {parameters: [{name: own}]}
+  steps:
+  - - {name: emit, template: emit}
+  - - name: show
+      template: show
+      arguments: {parameters: [{name: v, value: '{{steps.emit.outputs.result}} {{inputs.parameters.own}}'}]}
+- name: emit
+  script: {command: [sh], source: \"printf '%s' '{''{workflow.name}''} {''{item}''}'\"}
+- name: show
+  inputs: {parameters: [{name: v}]}
+  container: {command: [echo, '{{inputs.parameters.v}}', '{{workflow.parameters.own}}']}",
+        &[],
+    );
+    let expected = "[show] {{workflow.name}} {{item}} w-x w-x\n";
+    assert!(
+        run.stdout().ends_with(expected),
+        "{}{}",
+        run.stdout(),
+        run.stderr()
+    );
+    let mut again = run.environment.bin("run-local");
+    again.args(["--step", "show", "run/workflow.yaml", "--run-dir", "run"]);
+    assert_eq!(text(&again.output().unwrap().stdout), expected);
+}

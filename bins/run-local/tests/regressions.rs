@@ -6,6 +6,8 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
+
 use e2e::text;
 use support::Run;
 
@@ -86,4 +88,14 @@ templates:
     let mut again = run.environment.bin("run-local");
     again.args(["--step", "show", "run/workflow.yaml", "--run-dir", "run"]);
     assert_eq!(text(&again.output().unwrap().stdout), expected);
+}
+
+#[test]
+fn a_folder_that_is_the_steps_own_keeps_its_mode() {
+    let run = Run::of(
+        "templates:\n- {name: main, container: {command: [stat, -c, '%a', /tmp]}}",
+        &[],
+    );
+    let mode = std::fs::metadata("/tmp").unwrap().permissions().mode();
+    assert_eq!(run.stdout(), format!("[w] {:o}\n", mode & 0o7777));
 }

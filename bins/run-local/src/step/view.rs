@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
@@ -172,11 +172,13 @@ impl View {
     }
 
     fn open(&self, folder: &Path, opened: &BTreeSet<PathBuf>) -> io::Result<()> {
-        fs::create_dir_all(self.inside(folder))?;
+        let inside = self.inside(folder);
+        fs::create_dir_all(&inside)?;
         let entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
+        look_alike(folder, &inside)?;
         for entry in entries {
             let entry = entry?;
             let path = entry.path();
@@ -214,6 +216,17 @@ impl View {
             other => Ok(other?),
         }
     }
+}
+
+/// Gives a folder the owner and mode of another one: a step of root's may well have children
+/// of other users, which write to /tmp too. Only root can give it another owner, and this
+/// user must be able to write there whatever the mode.
+fn look_alike(real: &Path, inside: &Path) -> io::Result<()> {
+    const OWNER: u32 = 0o700;
+    let like = fs::metadata(real)?;
+    let _ = std::os::unix::fs::chown(inside, Some(like.uid()), Some(like.gid()));
+    let mode = like.permissions().mode() & 0o7777 | OWNER;
+    fs::set_permissions(inside, fs::Permissions::from_mode(mode))
 }
 
 /// Joins without a slash at the end.

@@ -8,7 +8,7 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt;
 
-use e2e::text;
+use e2e::{TestEnvironment, text};
 use support::Run;
 
 #[test]
@@ -98,4 +98,84 @@ fn a_folder_that_is_the_steps_own_keeps_its_mode() {
     );
     let mode = std::fs::metadata("/tmp").unwrap().permissions().mode();
     assert_eq!(run.stdout(), format!("[w] {:o}\n", mode & 0o7777));
+}
+
+#[test]
+fn a_mount_may_hide_the_run_folder() {
+    let environment = TestEnvironment::new();
+    let hides = environment.path().canonicalize().unwrap();
+    for path in ["/tmp", &hides.display().to_string()] {
+        let run = Run::of(
+            &format!(
+                "\
+volumes: [{{name: v, persistentVolumeClaim: {{claimName: c}}}}, {{name: w, emptyDir: {{}}}}]
+templates:
+- name: main
+  outputs: {{parameters: [{{name: out, valueFrom: {{path: {path}/deep/out}}}}]}}
+  script:
+    command: [sh, -e]
+    source: 'touch in-work; ls {path}; mkdir -p {path}/deep; echo x > {path}/deep/out; ls {path}/inner'
+    volumeMounts: [{{name: v, mountPath: {path}}}, {{name: w, mountPath: {path}/inner}}]"
+            ),
+            &["--run-dir", &hides.join("run").display().to_string()],
+        );
+        assert_eq!(run.stdout(), "[w] inner\n", "{path}: {}", run.stderr());
+        assert_eq!(run.code(), 0, "{path}: {}", run.stderr());
+        assert_eq!(environment.read("run/volumes/c/deep/out"), "x\n");
+        std::fs::remove_dir_all(hides.join("run")).unwrap();
+    }
+}
+
+#[test]
+fn a_link_on_the_way_to_the_run_folder_is_followed() {
+    let environment = TestEnvironment::new();
+    std::fs::create_dir(environment.path().join("real")).unwrap();
+    let link = environment.path().join("link");
+    std::os::unix::fs::symlink("real", &link).unwrap();
+    let mount = environment.path().join("real/new");
+    let run = Run::of(
+        &format!(
+            "\
+volumes: [{{name: v, emptyDir: {{}}}}]
+templates:
+- name: main
+  container:
+    command: [ls, {}]
+    volumeMounts: [{{name: v, mountPath: {}}}, {{name: v, mountPath: /run-local-test}}]",
+            mount.display(),
+            mount.display()
+        ),
+        &["--run-dir", &link.join("run").display().to_string()],
+    );
+    assert_eq!(run.code(), 0, "{}{}", run.stdout(), run.stderr());
+}
+
+#[test]
+fn an_output_is_read_past_a_link_on_its_path() {
+    let environment = TestEnvironment::new();
+    std::fs::create_dir(environment.path().join("real")).unwrap();
+    let link = environment.path().join("link");
+    std::os::unix::fs::symlink("real", &link).unwrap();
+    let path = link.join("new").display().to_string();
+    let run = Run::of(
+        &format!(
+            "\
+volumes: [{{name: v, emptyDir: {{}}}}]
+templates:
+- name: main
+  outputs: {{parameters: [{{name: out, valueFrom: {{path: {path}/out}}}}]}}
+  container:
+    command: [sh, -c, 'echo here > {path}/out']
+    workingDir: {path}
+    volumeMounts: [{{name: v, mountPath: {path}}}]"
+        ),
+        &[
+            "--run-dir",
+            &link.join("run").display().to_string(),
+            "--status",
+            "status.json",
+        ],
+    );
+    assert_eq!(run.code(), 0, "{}{}", run.stdout(), run.stderr());
+    assert!(run.environment.read("status.json").contains("\"here\""));
 }

@@ -2,6 +2,7 @@
 
 mod environment;
 mod isolation;
+mod links;
 mod output;
 mod prepare;
 mod rewrite;

@@ -90,10 +90,10 @@ impl View {
     fn opened(&self) -> BTreeSet<PathBuf> {
         let mut opened = BTreeSet::from([PathBuf::from(TMP)]);
         let targets = self.binds.iter().map(|bind| &bind.target);
-        for path in targets
-            .filter(|target| !target.exists())
-            .chain(&self.outputs)
-        {
+        // A mount that hides this view's own folder, too, is built in there and put in place
+        // at the end: what is bound after it may lie under it.
+        let is_built = |target: &&PathBuf| !target.exists() || self.root.starts_with(target);
+        for path in targets.filter(is_built).chain(&self.outputs) {
             if self
                 .binds
                 .iter()
@@ -230,7 +230,7 @@ fn look_alike(real: &Path, inside: &Path) -> io::Result<()> {
 }
 
 /// Joins without a slash at the end.
-fn join(folder: &Path, rest: &Path) -> PathBuf {
+pub(super) fn join(folder: &Path, rest: &Path) -> PathBuf {
     if rest.as_os_str().is_empty() {
         folder.to_owned()
     } else {
@@ -384,21 +384,4 @@ pub(crate) fn clean(path: &str) -> Option<PathBuf> {
         .components()
         .all(|c| matches!(c, Component::RootDir | Component::Normal(_)));
     (path.is_absolute() && plain).then(|| path.components().collect())
-}
-
-/// `path` with the links of its existing part followed, so that a mount at /var/run/x works
-/// where /var/run is a link to /run.
-pub(crate) fn resolve(path: &Path) -> PathBuf {
-    for ancestor in path.ancestors() {
-        if let Ok(real) = fs::canonicalize(ancestor) {
-            return path.strip_prefix(ancestor).map_or(real.clone(), |rest| {
-                if rest.as_os_str().is_empty() {
-                    real.clone()
-                } else {
-                    real.join(rest)
-                }
-            });
-        }
-    }
-    path.to_owned()
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::Replace;
 use super::environment::{Secrets, missing};
-use super::view::{Bind, clean, resolve};
+use super::view::{Bind, clean};
 use crate::manifest::{Container, Mount, Volume, VolumeSource};
 
-/// The folders behind a container's mounts, made where they are missing; parents first.
+/// The folders behind a container's mounts, made where they are missing.
 pub(crate) fn binds(
     container: &Container,
     volumes: &[&[Volume]],
@@ -27,7 +27,6 @@ pub(crate) fn binds(
             binds.push(bind(mount, &folder, replace)?);
         }
     }
-    binds.sort_by_key(|bind| bind.target.components().count());
     Ok(binds)
 }
 
@@ -75,7 +74,7 @@ fn bind(mount: &Mount, folder: &Path, replace: Replace<'_>) -> Result<Bind, Stri
     };
     Ok(Bind {
         source,
-        target: resolve(&target),
+        target,
         read_only: mount.read_only,
     })
 }

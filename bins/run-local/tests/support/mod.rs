@@ -40,7 +40,10 @@ impl Run {
     ) -> Run {
         environment.write("w.yaml", manifest(spec));
         let mut command = environment.bin("run-local");
-        command.args(["w.yaml", "--run-dir", "run"]).args(arguments);
+        command.arg("w.yaml").args(arguments);
+        if !arguments.contains(&"--run-dir") {
+            command.args(["--run-dir", "run"]);
+        }
         let output = command.output().unwrap();
         Run {
             environment,

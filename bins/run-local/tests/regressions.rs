@@ -179,3 +179,33 @@ templates:
     assert_eq!(run.code(), 0, "{}{}", run.stdout(), run.stderr());
     assert!(run.environment.read("status.json").contains("\"here\""));
 }
+
+#[test]
+fn a_secret_is_never_written_to() {
+    let environment = TestEnvironment::new();
+    environment.write("token/key", "s3cret");
+    let run = Run::in_environment(
+        environment,
+        "\
+volumes: [{name: t, secret: {secretName: token}}]
+templates:
+- name: main
+  steps: [[{name: a, template: a}, {name: b, template: b}]]
+- {name: a, container: {command: [touch, /run-local-test/new], volumeMounts: [{name: t, mountPath: /run-local-test}]}}
+- {name: b, container: {command: ['true'], volumeMounts: [{name: t, mountPath: /run-local-test, subPath: absent}]}}",
+        &["--secret", "token=token"],
+    );
+    assert_eq!(run.code(), 1);
+    assert!(
+        run.stdout().contains("Read-only file system"),
+        "{}",
+        run.stdout()
+    );
+    assert!(
+        run.stderr().contains("\"absent\" is no key of \"t\""),
+        "{}",
+        run.stderr()
+    );
+    let folder = run.environment.path().join("token");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
+}

@@ -209,3 +209,15 @@ templates:
     let folder = run.environment.path().join("token");
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
 }
+
+#[test]
+fn read_only_folders_of_the_last_run_are_removed() {
+    let spec = "\
+templates:
+- {name: main, container: {command: [sh, -c, 'mkdir -p a/b; touch a/b/f; chmod 555 a/b a']}}";
+    let first = Run::of(spec, &[]);
+    assert_eq!(first.code(), 0, "{}", first.stderr());
+    // Root may remove them anyway.
+    let second = Run::in_environment(first.environment, spec, &[]);
+    assert_eq!(second.code(), 0, "{}", second.stderr());
+}

@@ -204,11 +204,30 @@ impl StepRunner {
 /// kept are elsewhere.
 fn start_afresh(folder: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("make {}: {error}", folder.display());
-    match std::fs::remove_dir_all(folder) {
+    let removed = match std::fs::remove_dir_all(folder) {
+        // Read-only folders, a module cache of Go's for example, keep their files.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            make_writable(folder);
+            std::fs::remove_dir_all(folder)
+        }
+        other => other,
+    };
+    match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
     std::fs::create_dir_all(folder.join("work")).map_err(failed)
+}
+
+/// Lets this user change a folder and those in it, as far as they are this user's own.
+fn make_writable(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_writable(&entry.path());
+        }
+    }
 }
 
 /// The texts of a step, their tags and variables replaced.

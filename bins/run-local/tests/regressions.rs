@@ -221,3 +221,25 @@ templates:
     let second = Run::in_environment(first.environment, spec, &[]);
     assert_eq!(second.code(), 0, "{}", second.stderr());
 }
+
+#[test]
+fn folders_that_a_volume_does_not_have_yet_are_made() {
+    let environment = TestEnvironment::new();
+    environment.write("token/key", "s3cret");
+    let run = Run::in_environment(
+        environment,
+        "\
+volumes: [{name: t, secret: {secretName: token}}, {name: v, emptyDir: {}}]
+templates:
+- name: main
+  container:
+    command: [sh, -c, 'pwd; cat /run-local-test/a/b/key']
+    workingDir: /run-local-test/new/folder
+    volumeMounts:
+    - {name: t, mountPath: /run-local-test/a/b/key, subPath: key}
+    - {name: v, mountPath: /run-local-test}",
+        &["--secret", "token=token"],
+    );
+    let expected = "[w] /run-local-test/new/folder\n[w] s3cret\n";
+    assert_eq!(run.stdout(), expected, "{}", run.stderr());
+}

@@ -267,9 +267,11 @@ fn rewritten(
         words.push(folder.join(SCRIPT).display().to_string());
     }
     let (program, arguments) = words.split_first().ok_or("the command is empty")?;
-    let working_dir = step
+    let working_dir: PathBuf = step
         .working_dir
         .map_or(folder.join("work"), |path| rewrite(&path).into());
+    std::fs::create_dir_all(&working_dir)
+        .map_err(|error| format!("make {}: {error}", working_dir.display()))?;
     let mut command = Command::new(program)
         .args(arguments)
         .current_dir(working_dir);

@@ -250,6 +250,7 @@ fn bind_at(bind: &Bind, place: &Path) -> io::Result<()> {
     if bind.source.is_dir() {
         fs::create_dir_all(place)?;
     } else if !place.exists() {
+        fs::create_dir_all(place.parent().unwrap_or(place))?;
         fs::write(place, "")?;
     }
     mount_bind_recursive(&bind.source, place)?;
@@ -337,6 +338,8 @@ fn enter_and_become(view: &str, folder: &Path, command: &[OsString]) -> Result<(
     let view: View = serde_json::from_str(view).or_failed(|| "read the view")?;
     unshare()?;
     view.build()?;
+    // As a container's runtime does: a workingDir in a volume may be new.
+    fs::create_dir_all(folder).or_failed(|| format!("make {}", folder.display()))?;
     std::env::set_current_dir(folder).or_failed(|| format!("change to {}", folder.display()))?;
     // After unshare: entering a user namespace clears it. The step must not outlive run-local.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))

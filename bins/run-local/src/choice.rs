@@ -13,7 +13,10 @@ pub(crate) struct Choice {
     /// The node's full name: it decides on the step's folder.
     pub(crate) node_name: String,
     pub(crate) display_name: String,
-    pub(crate) arguments: Vec<(String, String)>,
+    /// Inputs as the command line or the run's status has them: values.
+    pub(crate) given: Vec<(String, String)>,
+    /// Inputs as the manifest has them: texts whose tags are still to be replaced.
+    pub(crate) written: Vec<(String, String)>,
 }
 
 impl Choice {
@@ -36,21 +39,30 @@ impl Choice {
                 choice.template
             )));
         };
-        choice.give(template, given)?;
+        choice.give(workflow, template, given)?;
         choice.check(template)?;
         Ok(choice)
     }
 
-    fn give(&mut self, template: &Template, given: &[(String, String)]) -> Result<()> {
+    fn give(
+        &mut self,
+        workflow: &Workflow,
+        template: &Template,
+        given: &[(String, String)],
+    ) -> Result<()> {
         for (name, value) in given {
             if !template.inputs.iter().any(|input| input.name == *name) {
+                if workflow.given.contains(name) {
+                    continue;
+                }
                 return Err(Error::usage(format!(
-                    "-p {name}: the step {:?} has no input of this name",
+                    "-p {name}: neither the workflow nor the step {:?} has it",
                     self.display_name
                 )));
             }
-            self.arguments.retain(|(other, _)| other != name);
-            self.arguments.push((name.clone(), value.clone()));
+            self.written.retain(|(other, _)| other != name);
+            self.given.retain(|(other, _)| other != name);
+            self.given.push((name.clone(), value.clone()));
         }
         Ok(())
     }
@@ -58,14 +70,17 @@ impl Choice {
     /// Every input must have a value that does not hang on a step that does not run.
     fn check(&self, template: &Template) -> Result<()> {
         for input in &template.inputs {
-            let given = self.arguments.iter().find(|(name, _)| *name == input.name);
-            let value = given.map(|(_, value)| value).or(input.default.as_ref());
-            let needs_others = value.is_some_and(|value| {
-                tags(value)
+            let named = |(name, _): &&(String, String)| *name == input.name;
+            if self.given.iter().any(|pair| named(&pair)) {
+                continue;
+            }
+            let written = self.written.iter().find(named).map(|(_, text)| text);
+            let needs_others = |text: &String| {
+                tags(text)
                     .into_iter()
                     .any(|tag| !tag.starts_with("workflow."))
-            });
-            if value.is_none() || needs_others {
+            };
+            if written.or(input.default.as_ref()).is_none_or(needs_others) {
                 return Err(Error::usage(format!(
                     "--step {}: the input {:?} comes from another step",
                     self.display_name, input.name
@@ -105,7 +120,8 @@ fn from_node(node: &NodeStatus) -> Choice {
         template: node.template_name.clone(),
         node_name: node.name.clone(),
         display_name: node.display_name.clone(),
-        arguments: node.inputs.parameters.iter().filter_map(argument).collect(),
+        given: node.inputs.parameters.iter().filter_map(argument).collect(),
+        written: Vec::new(),
     }
 }
 
@@ -128,7 +144,8 @@ fn of_manifest(workflow: &Workflow, name: &str) -> Result<Choice> {
             template: task.template.clone(),
             node_name,
             display_name,
-            arguments: task.arguments.clone(),
+            given: Vec::new(),
+            written: task.arguments.clone(),
         });
     }
     if workflow.templates.contains_key(name) {
@@ -136,7 +153,8 @@ fn of_manifest(workflow: &Workflow, name: &str) -> Result<Choice> {
             template: name.to_owned(),
             node_name,
             display_name,
-            arguments: Vec::new(),
+            given: Vec::new(),
+            written: Vec::new(),
         });
     }
     let mut steps: Vec<&str> = workflow

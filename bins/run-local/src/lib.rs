@@ -61,6 +61,10 @@ async fn run_to_the_end(engine: &Arc<Engine>, plan: &Plan, app: &App) -> Result<
 async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
     std::fs::create_dir_all(&plan.run_dir)
         .or_failed(|| format!("make the run folder {}", plan.run_dir.display()))?;
+    // Links on its path would hide that a mount covers it.
+    let run_dir = plan.run_dir.canonicalize();
+    let run_dir =
+        run_dir.or_failed(|| format!("look up the run folder {}", plan.run_dir.display()))?;
     exec::adopt_orphans()?;
     let workflow = plan.workflow.clone();
     if !workflow.not_applied.is_empty() {
@@ -71,8 +75,8 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
     let own_folder = own_path.parent().map(PathBuf::from).unwrap_or_default();
     let runner = StepRunner {
         inherited: step::inherited(&app.env, &plan.pass_env, &own_folder),
-        isolation: step::find_isolation(&own_path, &plan.run_dir).await,
-        run_dir: plan.run_dir.clone(),
+        isolation: step::find_isolation(&own_path, &run_dir).await,
+        run_dir,
         secrets: plan.secrets.clone(),
         volumes: workflow.volumes.clone(),
         namespace: workflow.namespace.clone(),
@@ -85,7 +89,7 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
         own_path,
         own_folder,
     };
-    let object = workflow.document.value.clone();
+    let object = workflow.object();
     let nodes = Nodes::new(&workflow.name, object, plan.status.clone());
     nodes.write()?;
     Ok(Arc::new(Engine::new(

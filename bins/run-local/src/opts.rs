@@ -30,7 +30,7 @@ pub struct Opts {
     #[arg(long, value_name = "NAME")]
     pub step: Option<String>,
 
-    /// Value of a workflow parameter (with --step: of an input of that step)
+    /// Value of a workflow parameter (with --step: or of an input of that step)
     #[arg(short, long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
     pub parameters: Vec<(String, String)>,
 

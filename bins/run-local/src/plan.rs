@@ -35,12 +35,12 @@ impl Plan {
         let document = common::workflow::read(&opts.manifest)?;
         let status = common::workflow::status(&document.value)?;
         // With --step, -p may also name an input of that step.
-        let given = if opts.step.is_some() {
-            &[][..]
-        } else {
-            &opts.parameters[..]
-        };
-        let workflow = Workflow::read(&document, given)?;
+        let mut given = opts.parameters.clone();
+        if opts.step.is_some() {
+            let declared = Workflow::declared_parameters(&document);
+            given.retain(|(name, _)| declared.contains(&name.as_str()));
+        }
+        let workflow = Workflow::read(&document, &given)?;
         let choice = match &opts.step {
             Some(name) => Some(Choice::find(&workflow, &status, name, &opts.parameters)?),
             None => None,

@@ -4,93 +4,14 @@
     reason = "helpers of tests are tests, which clippy does not see"
 )]
 
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use e2e::{TestEnvironment, binary, is_running, text, wait_until};
 
-/// A workflow with these templates; the entrypoint is `main`.
-fn manifest(spec: &str) -> String {
-    format!(
-        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata:\n  name: w\nspec:\n  \
-         entrypoint: main\n{}",
-        indent(spec)
-    )
-}
-
-fn indent(text: &str) -> String {
-    text.lines()
-        .fold(String::new(), |all, line| all + "  " + line + "\n")
-}
-
-struct Run {
-    environment: TestEnvironment,
-    output: Output,
-}
-
-impl Run {
-    fn of(spec: &str, arguments: &[&str]) -> Run {
-        Run::in_environment(TestEnvironment::new(), spec, arguments)
-    }
-
-    fn in_environment(environment: TestEnvironment, spec: &str, arguments: &[&str]) -> Run {
-        environment.write("w.yaml", manifest(spec));
-        let mut command = environment.bin("run-local");
-        command.args(["w.yaml", "--run-dir", "run"]).args(arguments);
-        let output = command.output().unwrap();
-        Run {
-            environment,
-            output,
-        }
-    }
-
-    fn code(&self) -> i32 {
-        self.output.status.code().unwrap()
-    }
-
-    fn stdout(&self) -> String {
-        text(&self.output.stdout)
-    }
-
-    fn stderr(&self) -> String {
-        text(&self.output.stderr)
-    }
-
-    /// The lines of stdout, sorted: steps that run at once write in any order.
-    fn sorted_lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.stdout().lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
-    }
-
-    /// `NAME PHASE` of each node of these types, sorted.
-    fn nodes(&self, types: &[&str]) -> Vec<String> {
-        let status = self.status();
-        let mut nodes: Vec<String> = status
-            .nodes
-            .values()
-            .filter(|node| types.contains(&node.node_type.as_str()))
-            .map(|node| format!("{} {}", node.name, node.phase))
-            .collect();
-        nodes.sort();
-        nodes
-    }
-
-    fn status(&self) -> common::workflow::WorkflowStatus {
-        let path = self.environment.path().join("run/workflow.yaml");
-        common::workflow::status(&common::workflow::read(&path).unwrap().value).unwrap()
-    }
-}
-
-const SHELL: &str = "\
-- name: sh
-  inputs: {parameters: [{name: script}]}
-  script: {image: busybox, command: [sh, -e], source: '{{inputs.parameters.script}}'}
-";
-
-fn with_shell(templates: &str) -> String {
-    format!("templates:\n{}{}", indent(SHELL), indent(templates))
-}
+use support::{Run, manifest, with_shell};
 
 #[test]
 fn help_has_examples_and_exit_codes() {

@@ -59,10 +59,15 @@ impl Engine {
     fn inputs(&self, call: &Call) -> Result<Vec<(String, String)>, String> {
         let value = |input: &Input| {
             let given = call.arguments.iter().find(|(name, _)| *name == input.name);
-            match given.map(|(_, value)| value).or(input.default.as_ref()) {
-                Some(value) => Ok((input.name.clone(), self.replace(value, &[])?)),
-                None => Err(format!("inputs.parameters.{} was not supplied", input.name)),
-            }
+            let value = match (given, &input.default) {
+                // Its tags are replaced already; others in it came with a value and are text.
+                (Some((_, value)), _) => value.clone(),
+                (None, Some(default)) => self.replace(default, &[])?,
+                (None, None) => {
+                    return Err(format!("inputs.parameters.{} was not supplied", input.name));
+                }
+            };
+            Ok((input.name.clone(), value))
         };
         call.template.inputs.iter().map(value).collect()
     }

@@ -124,21 +124,28 @@ impl Engine {
         let seconds = text
             .parse()
             .map_err(|_| place("activeDeadlineSeconds is not a number"))?;
-        Ok(Some(started + Duration::from_secs(seconds)))
+        // One that no clock reaches is none.
+        Ok(started.checked_add(Duration::from_secs(seconds)))
     }
 
     /// Runs a single step.
     pub(crate) async fn run_step(self: &Arc<Self>, choice: &Choice, stop: &Stop) -> Outcome {
-        let call = self
-            .top_level(&choice.template, &choice.node_name)
-            .map(|call| Call {
-                display_name: choice.display_name.clone(),
-                arguments: choice.arguments.clone(),
-                ..call
-            });
+        let call = self.chosen(choice);
         let end = self.run_until(call, stop, None, None).await;
         self.nodes.end(end.phase, &end.message);
         end
+    }
+
+    fn chosen(&self, choice: &Choice) -> Result<Call, String> {
+        let mut arguments = choice.given.clone();
+        for (name, text) in &choice.written {
+            arguments.push((name.clone(), self.replace(text, &[])?));
+        }
+        Ok(Call {
+            display_name: choice.display_name.clone(),
+            arguments,
+            ..self.top_level(&choice.template, &choice.node_name)?
+        })
     }
 
     /// The call of a template that no other one calls.
@@ -149,10 +156,20 @@ impl Engine {
             display_name: node_name.to_owned(),
             node_name: node_name.to_owned(),
             boundary: None,
-            arguments: self.workflow.parameters.clone(),
+            arguments: self.parameters(),
             result_wanted: false,
             depth: 0,
         })
+    }
+
+    /// The workflow's parameters with their values.
+    fn parameters(&self) -> Vec<(String, String)> {
+        let global = self.lock_global();
+        let parameter = |(name, value): &(String, String)| {
+            let replaced = global.get(&format!("workflow.parameters.{name}"));
+            (name.clone(), replaced.unwrap_or(value).clone())
+        };
+        self.workflow.parameters.iter().map(parameter).collect()
     }
 
     /// Runs one template at the top level. Its steps are told to end at the deadline, and

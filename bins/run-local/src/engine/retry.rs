@@ -132,7 +132,7 @@ impl Engine {
             wait = wait.min(read(cap)?);
         }
         if let Some(max_duration) = &backoff.max_duration
-            && first.elapsed() + wait > read(max_duration)?
+            && first.elapsed().saturating_add(wait) > read(max_duration)?
         {
             return Err("Backoff would exceed max duration limit".to_owned());
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 use crate::manifest::Workflow;
-use crate::substitute::Scope;
+use crate::substitute::{Scope, replace};
 
 /// The tags of `workflow.` that hold from the start.
 pub(crate) fn of_workflow(workflow: &Workflow, started_at: &str) -> Scope {
@@ -41,10 +41,28 @@ pub(crate) fn of_workflow(workflow: &Workflow, started_at: &str) -> Scope {
         set(kind, &map.to_string());
         set(&format!("{kind}.json"), &map.to_string());
     }
-    let list = list_of_parameters(workflow.parameters.iter());
-    set("parameters", &list);
-    set("parameters.json", &list);
+    let parameters = parameters(workflow, &scope);
+    let list = list_of_parameters(parameters.iter());
+    scope.insert("workflow.parameters".to_owned(), list.clone());
+    scope.insert("workflow.parameters.json".to_owned(), list);
+    for (name, value) in parameters {
+        scope.insert(format!("workflow.parameters.{name}"), value);
+    }
     scope
+}
+
+/// The workflow's parameters. Tags in the manifest's own values are replaced once, as the
+/// controller does at the start; a value of the command line is taken as it is.
+fn parameters(workflow: &Workflow, scope: &Scope) -> Vec<(String, String)> {
+    let parameter = |(name, value): &(String, String)| {
+        let replaced = if workflow.given.contains(name) {
+            None
+        } else {
+            replace(value, &[scope]).ok()
+        };
+        (name.clone(), replaced.unwrap_or_else(|| value.clone()))
+    };
+    workflow.parameters.iter().map(parameter).collect()
 }
 
 /// Adds what an exit handler may read.

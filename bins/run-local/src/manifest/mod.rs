@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use common::Result;
 use common::yaml::Document;
+use serde_json::Value;
 
 pub(crate) use container::{Container, EnvSource, Mount};
 pub(crate) use cursor::scalar;
@@ -36,6 +37,8 @@ pub(crate) struct Workflow {
     pub(crate) on_exit: Option<String>,
     /// In the manifest's order, with the values from the command line put in.
     pub(crate) parameters: Vec<(String, String)>,
+    /// Those of them whose value is the command line's: it is taken as it is.
+    pub(crate) given: BTreeSet<String>,
     pub(crate) templates: BTreeMap<String, Arc<Template>>,
     pub(crate) volumes: Vec<Volume>,
     /// Seconds, as text because a tag may stand there.
@@ -76,6 +79,7 @@ impl Workflow {
             entrypoint: spec.required_text("entrypoint")?,
             on_exit: spec.text("onExit")?.filter(|name| !name.is_empty()),
             parameters: parameters(&spec, given, &mut not_applied)?,
+            given: given.iter().map(|(name, _)| name.clone()).collect(),
             active_deadline: spec.scalar("activeDeadlineSeconds")?,
             parallelism: spec.count("parallelism")?,
             templates,
@@ -86,6 +90,30 @@ impl Workflow {
         };
         validate::check(&workflow, &spec)?;
         Ok(workflow)
+    }
+
+    /// The names of `spec.arguments.parameters`.
+    pub(crate) fn declared_parameters(document: &Document) -> Vec<&str> {
+        let list = document.value.pointer("/spec/arguments/parameters");
+        let list = list.and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(|parameter| parameter.get("name")?.as_str())
+            .collect()
+    }
+
+    /// The object as it runs: with the values of the command line, so that a step of it runs
+    /// again on the same ones.
+    pub(crate) fn object(&self) -> Value {
+        let mut object = self.document.value.clone();
+        let list = object.pointer_mut("/spec/arguments/parameters");
+        let list = list.and_then(Value::as_array_mut).into_iter().flatten();
+        for (parameter, (name, value)) in list.zip(&self.parameters) {
+            if self.given.contains(name)
+                && let Some(fields) = parameter.as_object_mut()
+            {
+                fields.insert("value".to_owned(), value.as_str().into());
+            }
+        }
+        object
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod environment;
 mod isolation;
+mod links;
 mod output;
 mod prepare;
 mod rewrite;
@@ -137,7 +138,7 @@ impl StepRunner {
         let limits = Limits {
             deadline: prepared
                 .deadline
-                .map(|limit| tokio::time::Instant::now() + limit),
+                .and_then(|limit| tokio::time::Instant::now().checked_add(limit)),
             grace: self.grace,
         };
         let ended = exec::run(&command, limits, stop, &mut output).await;

@@ -7,12 +7,19 @@ use common::exec::Command;
 
 use super::environment::{self, Pod, expand};
 use super::isolation::Isolation;
+use super::links::Links;
 use super::view::{self, Bind, View};
 use super::{Leaf, Replace, StepRunner, rewrite, volumes};
 use crate::manifest::OutputSource;
 
 /// Where the image has the suite's binaries.
 const IMAGE_BINARIES: &str = "/usr/local/bin";
+
+/// Where a step sees its folder if that is hidden under a mount.
+const HOME: &str = "/.run-local";
+
+/// The script's text, in the step's folder.
+const SCRIPT: &str = "script";
 
 /// A step made ready to run.
 pub(super) struct Prepared {
@@ -105,24 +112,33 @@ impl StepRunner {
         &self,
         step: Texts,
         binds: Vec<Bind>,
-        outputs: Vec<(String, PathBuf)>,
+        mut outputs: Vec<(String, PathBuf)>,
         folder: &Path,
         deadline: Option<Duration>,
     ) -> Result<Prepared, String> {
-        let mut words = step.words;
-        if let Some(source) = &step.source {
-            words.push(write_script(folder, source)?);
-        }
         let mut view = View {
             root: folder.join("root"),
             binds: binds.clone(),
-            outputs: outputs.iter().map(|(_, path)| path.clone()).collect(),
+            outputs: Vec::new(),
         };
+        let links = Links::follow_in(&mut view.binds);
+        for (_, path) in &mut outputs {
+            *path = links.follow(path);
+            view.outputs.push(path.clone());
+        }
+        view.binds.retain(|bind| bind.source != bind.target);
+        let home = home(folder, &mut view.binds);
+        let mut words = step.words;
+        if let Some(source) = &step.source {
+            write_script(folder, source)?;
+            words.push(home.join(SCRIPT).display().to_string());
+        }
         let working_dir = match step.working_dir {
-            None => folder.join("work"),
+            None => home.join("work"),
             Some(path) => {
                 let path = view::clean(&path)
                     .ok_or_else(|| format!("the workingDir {path:?} is not an absolute path"))?;
+                let path = links.follow(&path);
                 if view.real_path(&path) == path && !path.exists() {
                     return Err(format!(
                         "the workingDir {} does not exist here",
@@ -132,7 +148,6 @@ impl StepRunner {
                 path
             }
         };
-        view.binds.retain(|bind| bind.source != bind.target);
         let (program, arguments) = words.split_first().ok_or("the command is empty")?;
         let mut command = view
             .command(&self.own_path, &working_dir, program)
@@ -189,11 +204,30 @@ impl StepRunner {
 /// kept are elsewhere.
 fn start_afresh(folder: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("make {}: {error}", folder.display());
-    match std::fs::remove_dir_all(folder) {
+    let removed = match std::fs::remove_dir_all(folder) {
+        // Read-only folders, a module cache of Go's for example, keep their files.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            make_writable(folder);
+            std::fs::remove_dir_all(folder)
+        }
+        other => other,
+    };
+    match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
     std::fs::create_dir_all(folder.join("work")).map_err(failed)
+}
+
+/// Lets this user change a folder and those in it, as far as they are this user's own.
+fn make_writable(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_writable(&entry.path());
+        }
+    }
 }
 
 /// The texts of a step, their tags and variables replaced.
@@ -229,12 +263,15 @@ fn rewritten(
     let rewrite = |text: &str| rewrite::text(text, &binds);
     let mut words: Vec<String> = step.words.iter().map(|word| rewrite(word)).collect();
     if let Some(source) = &step.source {
-        words.push(write_script(folder, &rewrite(source))?);
+        write_script(folder, &rewrite(source))?;
+        words.push(folder.join(SCRIPT).display().to_string());
     }
     let (program, arguments) = words.split_first().ok_or("the command is empty")?;
-    let working_dir = step
+    let working_dir: PathBuf = step
         .working_dir
         .map_or(folder.join("work"), |path| rewrite(&path).into());
+    std::fs::create_dir_all(&working_dir)
+        .map_err(|error| format!("make {}: {error}", working_dir.display()))?;
     let mut command = Command::new(program)
         .args(arguments)
         .current_dir(working_dir);
@@ -261,8 +298,21 @@ fn rewritten(
     })
 }
 
-fn write_script(folder: &Path, source: &str) -> Result<String, String> {
-    let path = folder.join("script");
-    std::fs::write(&path, source).map_err(|error| format!("write {}: {error}", path.display()))?;
-    Ok(path.display().to_string())
+fn write_script(folder: &Path, source: &str) -> Result<(), String> {
+    let path = folder.join(SCRIPT);
+    std::fs::write(&path, source).map_err(|error| format!("write {}: {error}", path.display()))
+}
+
+/// Where the step sees its folder: elsewhere if a mount hides it, a volume at /tmp for example
+/// where the run folder is in there.
+fn home(folder: &Path, binds: &mut Vec<Bind>) -> PathBuf {
+    if !binds.iter().any(|bind| folder.starts_with(&bind.target)) {
+        return folder.to_owned();
+    }
+    binds.push(Bind {
+        source: folder.to_owned(),
+        target: PathBuf::from(HOME),
+        read_only: false,
+    });
+    PathBuf::from(HOME)
 }

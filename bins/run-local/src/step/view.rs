@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
@@ -90,10 +90,10 @@ impl View {
     fn opened(&self) -> BTreeSet<PathBuf> {
         let mut opened = BTreeSet::from([PathBuf::from(TMP)]);
         let targets = self.binds.iter().map(|bind| &bind.target);
-        for path in targets
-            .filter(|target| !target.exists())
-            .chain(&self.outputs)
-        {
+        // A mount that hides this view's own folder, too, is built in there and put in place
+        // at the end: what is bound after it may lie under it.
+        let is_built = |target: &&PathBuf| !target.exists() || self.root.starts_with(target);
+        for path in targets.filter(is_built).chain(&self.outputs) {
             if self
                 .binds
                 .iter()
@@ -172,11 +172,13 @@ impl View {
     }
 
     fn open(&self, folder: &Path, opened: &BTreeSet<PathBuf>) -> io::Result<()> {
-        fs::create_dir_all(self.inside(folder))?;
+        let inside = self.inside(folder);
+        fs::create_dir_all(&inside)?;
         let entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
+        look_alike(folder, &inside)?;
         for entry in entries {
             let entry = entry?;
             let path = entry.path();
@@ -216,8 +218,19 @@ impl View {
     }
 }
 
+/// Gives a folder the owner and mode of another one: a step of root's may well have children
+/// of other users, which write to /tmp too. Only root can give it another owner, and this
+/// user must be able to write there whatever the mode.
+fn look_alike(real: &Path, inside: &Path) -> io::Result<()> {
+    const OWNER: u32 = 0o700;
+    let like = fs::metadata(real)?;
+    let _ = std::os::unix::fs::chown(inside, Some(like.uid()), Some(like.gid()));
+    let mode = like.permissions().mode() & 0o7777 | OWNER;
+    fs::set_permissions(inside, fs::Permissions::from_mode(mode))
+}
+
 /// Joins without a slash at the end.
-fn join(folder: &Path, rest: &Path) -> PathBuf {
+pub(super) fn join(folder: &Path, rest: &Path) -> PathBuf {
     if rest.as_os_str().is_empty() {
         folder.to_owned()
     } else {
@@ -237,6 +250,7 @@ fn bind_at(bind: &Bind, place: &Path) -> io::Result<()> {
     if bind.source.is_dir() {
         fs::create_dir_all(place)?;
     } else if !place.exists() {
+        fs::create_dir_all(place.parent().unwrap_or(place))?;
         fs::write(place, "")?;
     }
     mount_bind_recursive(&bind.source, place)?;
@@ -324,6 +338,8 @@ fn enter_and_become(view: &str, folder: &Path, command: &[OsString]) -> Result<(
     let view: View = serde_json::from_str(view).or_failed(|| "read the view")?;
     unshare()?;
     view.build()?;
+    // As a container's runtime does: a workingDir in a volume may be new.
+    fs::create_dir_all(folder).or_failed(|| format!("make {}", folder.display()))?;
     std::env::set_current_dir(folder).or_failed(|| format!("change to {}", folder.display()))?;
     // After unshare: entering a user namespace clears it. The step must not outlive run-local.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
@@ -371,21 +387,4 @@ pub(crate) fn clean(path: &str) -> Option<PathBuf> {
         .components()
         .all(|c| matches!(c, Component::RootDir | Component::Normal(_)));
     (path.is_absolute() && plain).then(|| path.components().collect())
-}
-
-/// `path` with the links of its existing part followed, so that a mount at /var/run/x works
-/// where /var/run is a link to /run.
-pub(crate) fn resolve(path: &Path) -> PathBuf {
-    for ancestor in path.ancestors() {
-        if let Ok(real) = fs::canonicalize(ancestor) {
-            return path.strip_prefix(ancestor).map_or(real.clone(), |rest| {
-                if rest.as_os_str().is_empty() {
-                    real.clone()
-                } else {
-                    real.join(rest)
-                }
-            });
-        }
-    }
-    path.to_owned()
 }

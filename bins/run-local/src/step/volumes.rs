@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::Replace;
 use super::environment::{Secrets, missing};
-use super::view::{Bind, clean, resolve};
+use super::view::{Bind, clean};
 use crate::manifest::{Container, Mount, Volume, VolumeSource};
 
-/// The folders behind a container's mounts, made where they are missing; parents first.
+/// The folders behind a container's mounts, made where they are missing.
 pub(crate) fn binds(
     container: &Container,
     volumes: &[&[Volume]],
@@ -24,10 +24,10 @@ pub(crate) fn binds(
             .find(|volume| volume.name == mount.volume)
             .ok_or_else(|| format!("there is no volume {:?}", mount.volume))?;
         if let Some(folder) = folder(volume, run_dir, step_dir, secrets)? {
-            binds.push(bind(mount, &folder, replace)?);
+            let projected = matches!(volume.source, VolumeSource::Projected { .. });
+            binds.push(bind(mount, &folder, projected, replace)?);
         }
     }
-    binds.sort_by_key(|bind| bind.target.components().count());
     Ok(binds)
 }
 
@@ -54,7 +54,13 @@ fn folder(
     Ok(Some(folder))
 }
 
-fn bind(mount: &Mount, folder: &Path, replace: Replace<'_>) -> Result<Bind, String> {
+/// `projected`: the folder is a secret, the person's own. It is never written to, as in a pod.
+fn bind(
+    mount: &Mount,
+    folder: &Path,
+    projected: bool,
+    replace: Replace<'_>,
+) -> Result<Bind, String> {
     let path = replace(&mount.path)?;
     let target = clean(&path)
         .filter(|path| path != Path::new("/"))
@@ -66,6 +72,9 @@ fn bind(mount: &Mount, folder: &Path, replace: Replace<'_>) -> Result<Bind, Stri
             let inner = clean(&format!("/{sub_path}"))
                 .ok_or_else(|| format!("the subPath {sub_path:?} leaves its volume"))?;
             let source = folder.join(inner.strip_prefix("/").unwrap_or(&inner));
+            if !source.exists() && projected {
+                return Err(format!("{sub_path:?} is no key of {:?}", mount.volume));
+            }
             if !source.exists() {
                 std::fs::create_dir_all(&source)
                     .map_err(|error| format!("make {}: {error}", source.display()))?;
@@ -75,8 +84,8 @@ fn bind(mount: &Mount, folder: &Path, replace: Replace<'_>) -> Result<Bind, Stri
     };
     Ok(Bind {
         source,
-        target: resolve(&target),
-        read_only: mount.read_only,
+        target,
+        read_only: mount.read_only || projected,
     })
 }
 

@@ -1,0 +1,245 @@
+//! Bugs that run-local once had, each by its cause.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests, which clippy does not see"
+)]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+
+use e2e::{TestEnvironment, text};
+use support::Run;
+
+#[test]
+fn a_deadline_beyond_the_clock_is_none() {
+    for (whole, step) in [
+        ("activeDeadlineSeconds: 18446744073709551615\n", ""),
+        ("", "activeDeadlineSeconds: 18446744073709551615, "),
+    ] {
+        let run = Run::of(
+            &format!(
+                "{whole}templates:\n- {{name: main, {step}container: {{command: [echo, up]}}}}"
+            ),
+            &[],
+        );
+        assert_eq!((run.code(), run.stdout().as_str()), (0, "[w] up\n"));
+    }
+}
+
+#[test]
+fn a_step_runs_again_with_the_parameters_of_the_command_line() {
+    let first = Run::of(
+        "\
+arguments: {parameters: [{name: other, value: 1}, {name: needed}]}
+templates:
+- name: main
+  steps: [[{name: use, template: use}]]
+- name: use
+  container: {command: [echo, '{{workflow.parameters.needed}}', '{{workflow.parameters.other}}']}",
+        &["-p", "needed=given"],
+    );
+    assert_eq!(first.stdout(), "[use] given 1\n", "{}", first.stderr());
+    let again = |manifest: &str, more: &[&str]| {
+        let mut command = first.environment.bin("run-local");
+        let fixed = ["--step", "use", manifest, "--run-dir", "run"];
+        command.args(fixed).args(more).output().unwrap()
+    };
+    let output = again("run/workflow.yaml", &[]);
+    assert_eq!(text(&output.stdout), "[use] given 1\n");
+    let output = again("w.yaml", &["-p", "needed=now"]);
+    assert_eq!(
+        text(&output.stdout),
+        "[use] now 1\n",
+        "{}",
+        text(&output.stderr)
+    );
+    let output = again("w.yaml", &["-p", "needed=now", "-p", "no=x"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+#[test]
+fn tags_that_a_steps_output_brings_along_are_text() {
+    let run = Run::of(
+        "\
+arguments: {parameters: [{name: own, value: '{{workflow.name}}-x'}]}
+templates:
+- name: main
+  inputs: {parameters: [{name: own}]}
+  steps:
+  - - {name: emit, template: emit}
+  - - name: show
+      template: show
+      arguments: {parameters: [{name: v, value: '{{steps.emit.outputs.result}} {{inputs.parameters.own}}'}]}
+- name: emit
+  script: {command: [sh], source: \"printf '%s' '{''{workflow.name}''} {''{item}''}'\"}
+- name: show
+  inputs: {parameters: [{name: v}]}
+  container: {command: [echo, '{{inputs.parameters.v}}', '{{workflow.parameters.own}}']}",
+        &[],
+    );
+    let expected = "[show] {{workflow.name}} {{item}} w-x w-x\n";
+    assert!(
+        run.stdout().ends_with(expected),
+        "{}{}",
+        run.stdout(),
+        run.stderr()
+    );
+    let mut again = run.environment.bin("run-local");
+    again.args(["--step", "show", "run/workflow.yaml", "--run-dir", "run"]);
+    assert_eq!(text(&again.output().unwrap().stdout), expected);
+}
+
+#[test]
+fn a_folder_that_is_the_steps_own_keeps_its_mode() {
+    let run = Run::of(
+        "templates:\n- {name: main, container: {command: [stat, -c, '%a', /tmp]}}",
+        &[],
+    );
+    let mode = std::fs::metadata("/tmp").unwrap().permissions().mode();
+    assert_eq!(run.stdout(), format!("[w] {:o}\n", mode & 0o7777));
+}
+
+#[test]
+fn a_mount_may_hide_the_run_folder() {
+    let environment = TestEnvironment::new();
+    let hides = environment.path().canonicalize().unwrap();
+    for path in ["/tmp", &hides.display().to_string()] {
+        let run = Run::of(
+            &format!(
+                "\
+volumes: [{{name: v, persistentVolumeClaim: {{claimName: c}}}}, {{name: w, emptyDir: {{}}}}]
+templates:
+- name: main
+  outputs: {{parameters: [{{name: out, valueFrom: {{path: {path}/deep/out}}}}]}}
+  script:
+    command: [sh, -e]
+    source: 'touch in-work; ls {path}; mkdir -p {path}/deep; echo x > {path}/deep/out; ls {path}/inner'
+    volumeMounts: [{{name: v, mountPath: {path}}}, {{name: w, mountPath: {path}/inner}}]"
+            ),
+            &["--run-dir", &hides.join("run").display().to_string()],
+        );
+        assert_eq!(run.stdout(), "[w] inner\n", "{path}: {}", run.stderr());
+        assert_eq!(run.code(), 0, "{path}: {}", run.stderr());
+        assert_eq!(environment.read("run/volumes/c/deep/out"), "x\n");
+        std::fs::remove_dir_all(hides.join("run")).unwrap();
+    }
+}
+
+#[test]
+fn a_link_on_the_way_to_the_run_folder_is_followed() {
+    let environment = TestEnvironment::new();
+    std::fs::create_dir(environment.path().join("real")).unwrap();
+    let link = environment.path().join("link");
+    std::os::unix::fs::symlink("real", &link).unwrap();
+    let mount = environment.path().join("real/new");
+    let run = Run::of(
+        &format!(
+            "\
+volumes: [{{name: v, emptyDir: {{}}}}]
+templates:
+- name: main
+  container:
+    command: [ls, {}]
+    volumeMounts: [{{name: v, mountPath: {}}}, {{name: v, mountPath: /run-local-test}}]",
+            mount.display(),
+            mount.display()
+        ),
+        &["--run-dir", &link.join("run").display().to_string()],
+    );
+    assert_eq!(run.code(), 0, "{}{}", run.stdout(), run.stderr());
+}
+
+#[test]
+fn an_output_is_read_past_a_link_on_its_path() {
+    let environment = TestEnvironment::new();
+    std::fs::create_dir(environment.path().join("real")).unwrap();
+    let link = environment.path().join("link");
+    std::os::unix::fs::symlink("real", &link).unwrap();
+    let path = link.join("new").display().to_string();
+    let run = Run::of(
+        &format!(
+            "\
+volumes: [{{name: v, emptyDir: {{}}}}]
+templates:
+- name: main
+  outputs: {{parameters: [{{name: out, valueFrom: {{path: {path}/out}}}}]}}
+  container:
+    command: [sh, -c, 'echo here > {path}/out']
+    workingDir: {path}
+    volumeMounts: [{{name: v, mountPath: {path}}}]"
+        ),
+        &[
+            "--run-dir",
+            &link.join("run").display().to_string(),
+            "--status",
+            "status.json",
+        ],
+    );
+    assert_eq!(run.code(), 0, "{}{}", run.stdout(), run.stderr());
+    assert!(run.environment.read("status.json").contains("\"here\""));
+}
+
+#[test]
+fn a_secret_is_never_written_to() {
+    let environment = TestEnvironment::new();
+    environment.write("token/key", "s3cret");
+    let run = Run::in_environment(
+        environment,
+        "\
+volumes: [{name: t, secret: {secretName: token}}]
+templates:
+- name: main
+  steps: [[{name: a, template: a}, {name: b, template: b}]]
+- {name: a, container: {command: [touch, /run-local-test/new], volumeMounts: [{name: t, mountPath: /run-local-test}]}}
+- {name: b, container: {command: ['true'], volumeMounts: [{name: t, mountPath: /run-local-test, subPath: absent}]}}",
+        &["--secret", "token=token"],
+    );
+    assert_eq!(run.code(), 1);
+    assert!(
+        run.stdout().contains("Read-only file system"),
+        "{}",
+        run.stdout()
+    );
+    assert!(
+        run.stderr().contains("\"absent\" is no key of \"t\""),
+        "{}",
+        run.stderr()
+    );
+    let folder = run.environment.path().join("token");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
+}
+
+#[test]
+fn read_only_folders_of_the_last_run_are_removed() {
+    let spec = "\
+templates:
+- {name: main, container: {command: [sh, -c, 'mkdir -p a/b; touch a/b/f; chmod 555 a/b a']}}";
+    let first = Run::of(spec, &[]);
+    assert_eq!(first.code(), 0, "{}", first.stderr());
+    // Root may remove them anyway.
+    let second = Run::in_environment(first.environment, spec, &[]);
+    assert_eq!(second.code(), 0, "{}", second.stderr());
+}
+
+#[test]
+fn folders_that_a_volume_does_not_have_yet_are_made() {
+    let environment = TestEnvironment::new();
+    environment.write("token/key", "s3cret");
+    let run = Run::in_environment(
+        environment,
+        "\
+volumes: [{name: t, secret: {secretName: token}}, {name: v, emptyDir: {}}]
+templates:
+- name: main
+  container:
+    command: [sh, -c, 'pwd; cat /run-local-test/a/b/key']
+    workingDir: /run-local-test/new/folder
+    volumeMounts:
+    - {name: t, mountPath: /run-local-test/a/b/key, subPath: key}
+    - {name: v, mountPath: /run-local-test}",
+        &["--secret", "token=token"],
+    );
+    let expected = "[w] /run-local-test/new/folder\n[w] s3cret\n";
+    assert_eq!(run.stdout(), expected, "{}", run.stderr());
+}

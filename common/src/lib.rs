@@ -10,6 +10,7 @@ pub mod exec;
 pub mod git;
 pub mod job;
 pub mod junit;
+pub mod live;
 mod logging;
 pub mod workflow;
 pub mod yaml;

@@ -150,6 +150,46 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
+/// A program that runs beside the test; killed where the test does not wait for its end, so
+/// that a test that fails leaves nothing running.
+pub struct Running(Option<Child>);
+
+impl Running {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Self {
+        Running(Some(command.spawn().expect("start the program")))
+    }
+
+    /// Waits for its end; gives what it wrote to the pipes that are still open.
+    pub fn wait_with_output(mut self) -> Output {
+        let child = self.0.take().expect("a program that was not waited for");
+        child.wait_with_output().expect("the program's output")
+    }
+}
+
+impl std::ops::Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().expect("a program that was not waited for")
+    }
+}
+
+impl std::ops::DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().expect("a program that was not waited for")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// Waits until a condition holds; fails the test after 20 s.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);

@@ -12,7 +12,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use e2e::{TestEnvironment, wait_until};
+use e2e::{Running, TestEnvironment, wait_until};
 use fixture::{Fixture, commit, succeed};
 
 #[test]
@@ -234,18 +234,17 @@ fn processes(env: &TestEnvironment) -> Vec<u32> {
 }
 
 /// A checkout that waits for a server which accepts connections and says nothing.
-fn stalled(env: &TestEnvironment) -> (Child, TcpStream) {
+fn stalled(env: &TestEnvironment) -> (Running, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("git://{}", listener.local_addr().unwrap());
-    let child = env
-        .command(&e2e::binary("checkout"))
-        .args(["--repos=kubeflow/testing", "--records=records.json"])
-        .args(["--git-base-url", &url, "--src-dir"])
-        .arg(env.path().join("src"))
-        .stderr(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child = Running::start(
+        env.command(&e2e::binary("checkout"))
+            .args(["--repos=kubeflow/testing", "--records=records.json"])
+            .args(["--git-base-url", &url, "--src-dir"])
+            .arg(env.path().join("src"))
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped()),
+    );
     let (connection, _) = listener.accept().unwrap();
     (child, connection)
 }
@@ -267,7 +266,7 @@ fn a_signal_during_a_stalled_fetch_leaves_nothing_running() {
         let (child, _connection) = stalled(&env);
         assert!(processes(&env).len() >= 2);
         signal(&child, name);
-        let output = child.wait_with_output().unwrap();
+        let output = child.wait_with_output();
         assert_eq!(output.status.code(), Some(code));
         assert!(e2e::text(&output.stderr).contains("interrupted: git -C"));
         assert_eq!(processes(&env), Vec::<u32>::new());

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use common::app::App;
+use common::live::Live;
 use common::workflow::Phase;
 use common::{Exit, Result, ResultExt, exec};
 
@@ -23,14 +24,17 @@ pub use step::enter;
 
 use engine::{Ending, Engine, Nodes};
 use plan::Plan;
-use step::{Display, StepRunner};
+use step::StepRunner;
 
 /// Plans and runs.
 pub async fn run(opts: Opts, app: App) -> Result<Exit> {
-    let dry_run = opts.dry_run;
+    let (dry_run, with_parent) = (opts.dry_run, opts.with_parent);
     let plan = Plan::new(opts, &app.env)?;
     if dry_run {
         return app.print(&plan);
+    }
+    if with_parent {
+        exec::end_with_parent()?;
     }
     let engine = prepare(&plan, &app).await?;
     let phase = {
@@ -84,7 +88,7 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
         labels: workflow.labels.clone(),
         annotations: workflow.annotations.clone(),
         grace: plan.grace,
-        display: Display::new(),
+        live: Live::default(),
         failures: Mutex::new(Vec::new()),
         own_path,
         own_folder,

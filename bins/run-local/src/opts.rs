@@ -64,6 +64,10 @@ pub struct Opts {
     )]
     pub output_prefix: String,
 
+    /// Ends as by SIGTERM when the program that started it is gone
+    #[arg(long, hide = true)]
+    pub with_parent: bool,
+
     /// Checks everything and prints what would run
     #[arg(long, alias = "dry_run")]
     pub dry_run: bool,

@@ -9,7 +9,7 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use e2e::{TestEnvironment, binary, is_running, text, wait_until};
+use e2e::{Running, TestEnvironment, binary, is_running, text, wait_until};
 
 use support::{Run, manifest, with_shell};
 
@@ -608,7 +608,7 @@ templates:
 }
 
 /// Starts a workflow whose only step prints its process id and then ignores SIGTERM.
-fn start_stubborn(environment: &TestEnvironment) -> (std::process::Child, u32) {
+fn start_stubborn(environment: &TestEnvironment) -> (Running, u32) {
     environment.write(
         "w.yaml",
         manifest(
@@ -625,13 +625,13 @@ templates:
   container: {image: b, command: [sh, -c, 'echo bye > /v/bye'], volumeMounts: [{name: v, mountPath: /v}]}",
         ),
     );
-    let child = environment
-        .command(&binary("run-local"))
-        .args(["w.yaml", "--run-dir", "run", "--grace-period", "1s"])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let child = Running::start(
+        environment
+            .command(&binary("run-local"))
+            .args(["w.yaml", "--run-dir", "run", "--grace-period", "1s"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null()),
+    );
     let pids = environment.path().join("run/volumes/c/pids");
     wait_until("the step runs", || pids.exists());
     let fled = std::fs::read_to_string(pids)
@@ -671,13 +671,13 @@ fn a_second_signal_cuts_the_grace_short() {
         "w.yaml",
         manifest("templates:\n- {name: main, container: {image: b, command: [sh, -c, 'trap \"\" INT; echo up; while :; do sleep 0.1; done']}}"),
     );
-    let mut child = environment
-        .command(&binary("run-local"))
-        .args(["w.yaml", "--run-dir", "run", "--grace-period", "1h"])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = Running::start(
+        environment
+            .command(&binary("run-local"))
+            .args(["w.yaml", "--run-dir", "run", "--grace-period", "1h"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null()),
+    );
     let log = environment.path().join("run/steps/w/log.txt");
     wait_until("the step runs", || {
         std::fs::read_to_string(&log).is_ok_and(|log| !log.is_empty())

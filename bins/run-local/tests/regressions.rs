@@ -8,8 +8,8 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt;
 
-use e2e::{TestEnvironment, text};
-use support::Run;
+use e2e::{Running, TestEnvironment, binary, text, wait_until};
+use support::{Run, manifest};
 
 #[test]
 fn a_deadline_beyond_the_clock_is_none() {
@@ -242,4 +242,40 @@ templates:
     );
     let expected = "[w] /run-local-test/new/folder\n[w] s3cret\n";
     assert_eq!(run.stdout(), expected, "{}", run.stderr());
+}
+
+#[test]
+fn a_reader_who_does_not_read_on_does_not_hold_up_the_end() {
+    let environment = TestEnvironment::new();
+    environment.write(
+        "w.yaml",
+        manifest("templates:\n- {name: main, container: {command: [yes]}}"),
+    );
+    let mut child = Running::start(
+        environment
+            .command(&binary("run-local"))
+            .args(["w.yaml", "--run-dir", "run", "--grace-period", "1s"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null()),
+    );
+    let log = environment.path().join("run/steps/w/log.txt");
+    // The pipe is full when the log has stopped to grow.
+    let (mut length, mut same) = (0, 0);
+    wait_until("run-local waits for its reader", || {
+        let now = std::fs::metadata(&log).map_or(0, |log| log.len());
+        same = if now > 0 && now == length {
+            same + 1
+        } else {
+            0
+        };
+        length = now;
+        same > 10
+    });
+    let terminate = ["-TERM".to_owned(), child.id().to_string()];
+    std::process::Command::new("kill")
+        .args(terminate)
+        .status()
+        .unwrap();
+    wait_until("it has ended", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(143));
 }

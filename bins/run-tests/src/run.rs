@@ -2,12 +2,11 @@
 //! of its format.
 
 use std::io;
-use std::time::Duration;
 
 use common::app::Stop;
 use common::exec::{self, Ended, Limits, Sink, Stream};
-use tokio::io::{AsyncWriteExt, Stdout};
-use tokio::time::{Instant, sleep, sleep_until};
+use common::live::Live;
+use tokio::time::Instant;
 
 use crate::format::Format;
 use crate::kept::Kept;
@@ -29,8 +28,8 @@ pub(crate) async fn run(
             .and_then(|timeout| Instant::now().checked_add(timeout)),
         grace: plan.grace,
     };
-    let mut live = Live {
-        stdout: Some(tokio::io::stdout()),
+    let mut output = Output {
+        stdout: Live::default(),
         limits,
         stop,
         lines: Lines::default(),
@@ -38,14 +37,13 @@ pub(crate) async fn run(
         format,
         results,
     };
-    let ended = exec::run(&plan.command, limits, stop, &mut live).await;
-    live.finish();
-    (ended, live.end)
+    let ended = exec::run(&plan.command, limits, stop, &mut output).await;
+    output.finish();
+    (ended, output.end)
 }
 
-struct Live<'a> {
-    /// `None` when nobody reads it any more.
-    stdout: Option<Stdout>,
+struct Output<'a> {
+    stdout: Live,
     limits: Limits,
     stop: &'a Stop,
     lines: Lines,
@@ -54,9 +52,9 @@ struct Live<'a> {
     results: &'a mut Results,
 }
 
-impl Sink for Live<'_> {
+impl Sink for Output<'_> {
     async fn write(&mut self, _stream: Stream, piece: &[u8]) -> io::Result<()> {
-        self.show(piece).await;
+        self.stdout.show(piece, self.limits.over(self.stop)).await;
         let (end, format, results) = (&mut self.end, &mut *self.format, &mut *self.results);
         self.lines.push(piece, |line| {
             end.line(line);
@@ -66,53 +64,12 @@ impl Sink for Live<'_> {
     }
 }
 
-impl Live<'_> {
-    /// Shows a piece of output. That nobody reads it is no reason to end the tests, nor may it
-    /// hold up the end once the command's time is over.
-    async fn show(&mut self, piece: &[u8]) {
-        let (limits, stop) = (self.limits, self.stop);
-        let Some(stdout) = &mut self.stdout else {
-            return;
-        };
-        let shown = async {
-            stdout.write_all(piece).await?;
-            stdout.flush().await
-        };
-        let reason = tokio::select! {
-            biased;
-            shown = shown => match shown {
-                Ok(()) => return,
-                Err(error) => error.to_string(),
-            },
-            () = killed(limits, stop) => "nobody reads it".to_owned(),
-        };
-        self.stdout = None;
-        tracing::warn!("the output is not shown any more: write to stdout: {reason}");
-    }
-
+impl Output<'_> {
     fn finish(&mut self) {
         let (end, format, results) = (&mut self.end, &mut *self.format, &mut *self.results);
         self.lines.finish(|line| {
             end.line(line);
             format.line(line, results);
         });
-    }
-}
-
-/// Waits until the command has been killed for sure, if it ever is.
-async fn killed(limits: Limits, stop: &Stop) {
-    let deadline = async {
-        match limits.deadline {
-            Some(deadline) => sleep_until(deadline).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = deadline => {}
-        _ = stop.wait() => {}
-    }
-    tokio::select! {
-        () = sleep(limits.grace + Duration::from_secs(1)) => {}
-        _ = stop.insisted() => {}
     }
 }

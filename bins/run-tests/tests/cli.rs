@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use common::junit::{Summary, summarize};
-use e2e::{TestEnvironment, binary, is_running, text, wait_until};
+use e2e::{Running, TestEnvironment, binary, is_running, text, wait_until};
 
 /// `run-tests --artifacts-dir out --target-name unit ARGS`.
 fn run_tests(environment: &TestEnvironment, args: &[&str]) -> Output {
@@ -288,15 +288,15 @@ fn a_time_limit_ends_a_stubborn_command_and_names_the_test_that_ran() {
 }
 
 /// Starts run-tests and waits until its command runs.
-fn start(environment: &TestEnvironment, flags: &[&str], script: &str) -> Child {
-    let child = environment
-        .command(&binary("run-tests"))
-        .args(["--artifacts-dir", "out", "--target-name", "unit"])
-        .args(shell(flags, script))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+fn start(environment: &TestEnvironment, flags: &[&str], script: &str) -> Running {
+    let child = Running::start(
+        environment
+            .command(&binary("run-tests"))
+            .args(["--artifacts-dir", "out", "--target-name", "unit"])
+            .args(shell(flags, script))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped()),
+    );
     wait_until("the command runs", || {
         let shell = environment.path().join("shell");
         std::fs::read_to_string(shell).is_ok_and(|pid| pid.ends_with('\n'))
@@ -319,7 +319,7 @@ fn a_signal_is_passed_on_and_the_report_is_still_written() {
             "trap 'echo got > got; exit 0' TERM INT; echo $$ > shell; while :; do sleep 0.05; done";
         let child = start(&environment, &[], script);
         send(name, &child);
-        let output = child.wait_with_output().unwrap();
+        let output = child.wait_with_output();
         assert_eq!(code(&output), expected, "{}", text(&output.stderr));
         assert_eq!(environment.read("got"), "got\n");
         let (_, first) = report(&environment);
@@ -343,7 +343,7 @@ fn a_second_signal_cuts_the_grace_time_short() {
         send("TERM", &child);
         !is_running(id)
     });
-    assert_eq!(code(&child.wait_with_output().unwrap()), 143);
+    assert_eq!(code(&child.wait_with_output()), 143);
     assert!(!is_running(pid(&environment, "child")));
 }
 
@@ -462,17 +462,17 @@ fn junit_files_that_are_stale_malformed_or_missing_are_red() {
 #[test]
 fn nobody_reading_the_output_is_no_reason_to_fail() {
     let environment = TestEnvironment::new();
-    let mut child = environment
-        .command(&binary("run-tests"))
-        .args(["--artifacts-dir", "out", "--target-name", "unit"])
-        .args(shell(&[], "read line < go; seq 1 100000; echo done > done"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = Running::start(
+        environment
+            .command(&binary("run-tests"))
+            .args(["--artifacts-dir", "out", "--target-name", "unit"])
+            .args(shell(&[], "read line < go; seq 1 100000; echo done > done"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped()),
+    );
     drop(child.stdout.take());
     environment.write("go", "\n");
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output();
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     assert_eq!(environment.read("done"), "done\n");
 }
@@ -494,14 +494,14 @@ head -c 30000000 /dev/zero | tr '\\0' x
 #[test]
 fn two_hundred_megabytes_of_output_take_less_than_40_mb_of_memory() {
     let environment = TestEnvironment::new();
-    let mut child = environment
-        .command(&binary("run-tests"))
-        .args(["--artifacts-dir", "out", "--target-name", "unit"])
-        .args(shell(&[], FLOOD))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = Running::start(
+        environment
+            .command(&binary("run-tests"))
+            .args(["--artifacts-dir", "out", "--target-name", "unit"])
+            .args(shell(&[], FLOOD))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped()),
+    );
     let status = format!("/proc/{}/status", child.id());
     let mut stdout = child.stdout.take().unwrap();
     let mut buffer = vec![0; 1 << 20];

@@ -1,15 +1,14 @@
 //! What the steps print: passed on line by line to stdout and to the build log.
 
-use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::rc::Rc;
 
-use common::exec::{Sink, Stream};
+use common::app::Stop;
+use common::exec::{Limits, Sink, Stream};
+use common::live::Live;
 use common::{Result, ResultExt};
-use tokio::io::{AsyncWriteExt as _, Stdout};
-use tokio::sync::Mutex;
 
 /// Longest line that is held back for its end; a longer one is cut into lines.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -18,8 +17,7 @@ const LONGEST_LINE: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Output {
     build_log: File,
-    stdout: Mutex<Stdout>,
-    reader_left: Cell<bool>,
+    live: Live,
 }
 
 impl Output {
@@ -41,24 +39,13 @@ impl Output {
         common::tee_log(open(false).or_failed(what)?);
         Ok(Rc::new(Output {
             build_log: open(false).or_failed(what)?,
-            stdout: Mutex::new(tokio::io::stdout()),
-            reader_left: Cell::new(false),
+            live: Live::default(),
         }))
     }
 
-    /// Waits until all of it has reached stdout.
-    pub(crate) async fn flush(&self) {
-        // A reader who left does not mind.
-        let _ = self.stdout.lock().await.flush().await;
-    }
-
-    async fn write(&self, lines: &[u8]) -> io::Result<()> {
-        let mut stdout = self.stdout.lock().await;
+    async fn write(&self, lines: &[u8], out_of_time: impl Future<Output = ()>) -> io::Result<()> {
         (&self.build_log).write_all(lines)?;
-        // A reader of stdout who leaves (`| head`) does not end the job.
-        if !self.reader_left.get() && stdout.write_all(lines).await.is_err() {
-            self.reader_left.set(true);
-        }
+        self.live.show(lines, out_of_time).await;
         Ok(())
     }
 }
@@ -67,15 +54,24 @@ impl Output {
 /// two workflows never mix.
 pub(crate) struct Lines {
     output: Rc<Output>,
+    limits: Limits,
+    stop: Stop,
     partial: Vec<u8>,
 }
 
 impl Lines {
-    pub(crate) fn new(output: Rc<Output>) -> Self {
+    /// `limits` and `stop` are those of the program that writes the lines.
+    pub(crate) fn new(output: Rc<Output>, limits: Limits, stop: Stop) -> Self {
         Lines {
             output,
+            limits,
+            stop,
             partial: Vec::new(),
         }
+    }
+
+    async fn pass_on(&self, lines: &[u8]) -> io::Result<()> {
+        self.output.write(lines, self.limits.over(&self.stop)).await
     }
 
     /// Ends the last line, if it is not ended yet.
@@ -84,7 +80,7 @@ impl Lines {
             return Ok(());
         }
         self.partial.push(b'\n');
-        self.output.write(&self.partial).await
+        self.pass_on(&self.partial).await
     }
 }
 
@@ -96,16 +92,16 @@ impl Sink for Lines {
             .map_or(0, |at| at + 1);
         let (lines, rest) = piece.split_at(whole);
         if !lines.is_empty() && self.partial.is_empty() {
-            self.output.write(lines).await?;
+            self.pass_on(lines).await?;
         } else if !lines.is_empty() {
             self.partial.extend_from_slice(lines);
-            self.output.write(&self.partial).await?;
+            self.pass_on(&self.partial).await?;
             self.partial.clear();
         }
         self.partial.extend_from_slice(rest);
         if self.partial.len() > LONGEST_LINE {
             self.partial.push(b'\n');
-            self.output.write(&self.partial).await?;
+            self.pass_on(&self.partial).await?;
             self.partial.clear();
         }
         Ok(())
@@ -114,6 +110,8 @@ impl Sink for Lines {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn lines(pieces: &[&[u8]]) -> Vec<u8> {
@@ -125,10 +123,13 @@ mod tests {
         runtime.block_on(async {
             let output = Rc::new(Output {
                 build_log: File::create(&file).unwrap(),
-                stdout: Mutex::new(tokio::io::stdout()),
-                reader_left: Cell::new(true),
+                live: Live::default(),
             });
-            let mut lines = Lines::new(output);
+            let limits = Limits {
+                deadline: None,
+                grace: Duration::ZERO,
+            };
+            let mut lines = Lines::new(output, limits, Stop::never());
             for piece in pieces {
                 lines.write(Stream::Stdout, piece).await.unwrap();
             }

@@ -90,7 +90,6 @@ impl Session {
         };
         evidence.workflows = self.run_all(workflows).await;
         exec::end_orphans();
-        self.output.flush().await;
         for end in &evidence.workflows {
             if let Err(error) = self.record.workflow(end).await {
                 evidence.errors.push(error);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use e2e::{TestEnvironment, binary, text, wait_until};
+use e2e::{Running, TestEnvironment, binary, text, wait_until};
 
 const NAME: &str = "upload-artifacts";
 
@@ -520,10 +520,9 @@ fn sigterm_names_what_is_missing_and_leaves_no_half_object() {
     // More than can be copied while this test runs; no block of it is on the disk.
     File::create(&path).unwrap().set_len(1 << 40).unwrap();
     let url = bucket_url(&environment);
-    let mut child = command(&environment, &["--artifacts-dir", "out", "--bucket", &url])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = Running::start(
+        command(&environment, &["--artifacts-dir", "out", "--bucket", &url]).stderr(Stdio::piped()),
+    );
     wait_until("the copy has begun", || {
         !tree(&artifacts(&environment)).is_empty()
     });
@@ -534,7 +533,7 @@ fn sigterm_names_what_is_missing_and_leaves_no_half_object() {
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
         child.try_wait().unwrap().is_some()
     });
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output();
     assert_code(&output, 143);
     let last = last_line(&output);
     assert!(

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::app::Stop;
 
 pub use command::{Command, quote};
-pub use orphans::{adopt_orphans, end_orphans};
+pub use orphans::{adopt_orphans, end_orphans, end_with_parent};
 
 use command::Pipes;
 
@@ -56,6 +56,27 @@ pub struct Limits {
     pub deadline: Option<Instant>,
     /// Time between the signal that asks the group to end and the one that kills it.
     pub grace: Duration,
+}
+
+impl Limits {
+    /// Waits until a child within these limits has been killed for sure, if it ever is: its
+    /// deadline or a signal, the grace time and a moment have passed.
+    pub async fn over(self, stop: &Stop) {
+        let deadline = async {
+            match self.deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = deadline => {}
+            _ = stop.wait() => {}
+        }
+        tokio::select! {
+            () = tokio::time::sleep(self.grace + Duration::from_secs(1)) => {}
+            _ = stop.insisted() => {}
+        }
+    }
 }
 
 /// How a child came to its end.

@@ -28,6 +28,13 @@ pub fn end_orphans() {
     }
 }
 
+/// From now on this process is asked to end, by SIGTERM, when its parent is gone: nobody
+/// would read what it does, nor end it.
+pub fn end_with_parent() -> Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))
+        .or_failed(|| "ask for the end of the parent process")
+}
+
 /// The children of this process. Not every kernel lists them by parent.
 fn children() -> Vec<Pid> {
     let own = rustix::process::getpid().as_raw_nonzero().to_string();

@@ -1,9 +1,9 @@
 //! A Prow job of a small repository.
 
 use std::path::PathBuf;
-use std::process::{Child, Output, Stdio};
+use std::process::{Output, Stdio};
 
-use e2e::{TestEnvironment, binary, wait_until};
+use e2e::{Running, TestEnvironment, binary, wait_until};
 use serde_json::{Value, json};
 
 /// A repository `src/o/r` with these workflows, as the presubmit of pull request 12.
@@ -81,13 +81,13 @@ impl Job {
     }
 
     /// Starts it, and waits until a step has written its process id to the file `pid`.
-    pub(crate) fn start(&self, more: &[&str]) -> (Child, u32) {
+    pub(crate) fn start(&self, more: &[&str]) -> (Running, u32) {
         let mut command = self.command();
         command
             .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
+        let child = Running::start(&mut command);
         wait_until("a step runs", || self.test.path().join("pid").exists());
         let pid = self.test.read("pid").trim().parse().unwrap();
         (child, pid)

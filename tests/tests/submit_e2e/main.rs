@@ -10,7 +10,7 @@ mod job;
 
 use std::process::Output;
 
-use e2e::{binary, is_running, text};
+use e2e::{binary, is_running, text, wait_until};
 use job::{Job, manifest, template};
 
 fn status(output: &Output) -> i32 {
@@ -159,7 +159,7 @@ fn staying() -> Job {
 fn a_time_out_ends_the_steps_runs_the_exit_handler_and_fails() {
     let job = staying();
     let (child, pid) = job.start(&["--timeout=5s"]);
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output();
     assert_eq!(status(&output), 124, "{}", text(&output.stderr));
     assert_eq!(job.result(), "FAILURE");
     assert!(!is_running(pid));
@@ -172,12 +172,23 @@ fn a_time_out_ends_the_steps_runs_the_exit_handler_and_fails() {
 }
 
 #[test]
+fn killed_itself_it_leaves_no_step_running() {
+    let job = staying();
+    let (mut child, pid) = job.start(&[]);
+    child.kill().unwrap();
+    wait_until("the step is gone", || !is_running(pid));
+    wait_until("the exit handler has run", || {
+        job.test.path().join("handled").exists()
+    });
+}
+
+#[test]
 fn sigterm_ends_the_steps_and_leaves_an_aborted_record() {
     let job = staying();
     let (child, pid) = job.start(&[]);
     let mut kill = job.test.command(std::path::Path::new("kill"));
     kill.arg(child.id().to_string()).status().unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output();
     assert_eq!(status(&output), 143, "{}", text(&output.stderr));
     let finished = job.record("finished.json");
     assert_eq!(finished["passed"], false);

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use common::app::Stop;
 use common::exec::{self, Cause, Ended, Limits};
+use common::live::Live;
 use common::workflow::{Outputs, Parameter, Phase};
 
 pub(crate) use environment::{Secrets, inherited, missing};
 pub(crate) use isolation::{Isolation, find_isolation};
-pub(crate) use output::Display;
 pub use view::enter;
 
 use crate::manifest::{Container, Template, Volume};
@@ -75,7 +75,7 @@ pub(crate) struct StepRunner {
     pub(crate) annotations: Vec<(String, String)>,
     pub(crate) grace: Duration,
     pub(crate) isolation: Isolation,
-    pub(crate) display: Display,
+    pub(crate) live: Live,
     pub(crate) failures: Mutex<Vec<Failure>>,
 }
 
@@ -131,19 +131,25 @@ impl StepRunner {
         stop: &Stop,
     ) -> Result<LeafEnd, String> {
         let log = folder.join("log.txt");
-        let mut output = StepOutput::new(&self.display, leaf.label, &log, leaf.result_wanted)
-            .map_err(|error| format!("write {}: {error}", log.display()))?;
-        let mut command = prepared.command.clone();
-        command.merge_output = !leaf.result_wanted;
         let limits = Limits {
             deadline: prepared
                 .deadline
                 .and_then(|limit| tokio::time::Instant::now().checked_add(limit)),
             grace: self.grace,
         };
+        let mut output = StepOutput::new(
+            &self.live,
+            leaf.label,
+            &log,
+            leaf.result_wanted,
+            limits,
+            stop,
+        )
+        .map_err(|error| format!("write {}: {error}", log.display()))?;
+        let mut command = prepared.command.clone();
+        command.merge_output = !leaf.result_wanted;
         let ended = exec::run(&command, limits, stop, &mut output).await;
-        let finished = output.finish().await;
-        let ended = ended.and_then(|ended| finished.map(|()| ended));
+        output.finish().await;
         let ended = ended.map_err(|error| {
             format!(
                 "run {}: {error}",

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use common::exec::{Sink, Stream};
-use tokio::io::AsyncWriteExt;
-use tokio::sync::Mutex;
+use common::app::Stop;
+use common::exec::{Limits, Sink, Stream};
+use common::live::Live;
 
 /// A line longer than this is shown in pieces, so that memory stays bounded.
 const MAX_LINE: usize = 64 * 1024;
@@ -20,38 +20,11 @@ const TAIL_LINES: usize = 20;
 /// Argo keeps this much of a script's stdout as its result.
 const MAX_RESULT: usize = 256 * 1024;
 
-/// This program's stdout, shared by the steps: whole lines only.
-pub(crate) struct Display {
-    stdout: Mutex<tokio::io::Stdout>,
-}
-
-impl Display {
-    pub(crate) fn new() -> Self {
-        Display {
-            stdout: Mutex::new(tokio::io::stdout()),
-        }
-    }
-
-    async fn show(&self, lines: &[u8]) -> io::Result<()> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let mut stdout = self.stdout.lock().await;
-        let shown = match stdout.write_all(lines).await {
-            Ok(()) => stdout.flush().await,
-            error => error,
-        };
-        match shown {
-            // A reader that went away (`| head`) does not end the workflow.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
-        }
-    }
-}
-
 /// Takes a step's output.
 pub(crate) struct StepOutput<'a> {
-    display: &'a Display,
+    live: &'a Live,
+    limits: Limits,
+    stop: &'a Stop,
     label: Vec<u8>,
     file: File,
     lines: [Vec<u8>; 2],
@@ -62,13 +35,17 @@ pub(crate) struct StepOutput<'a> {
 
 impl<'a> StepOutput<'a> {
     pub(crate) fn new(
-        display: &'a Display,
+        live: &'a Live,
         label: &str,
         file: &Path,
         keep_result: bool,
+        limits: Limits,
+        stop: &'a Stop,
     ) -> io::Result<Self> {
         Ok(StepOutput {
-            display,
+            live,
+            limits,
+            stop,
             label: format!("[{label}] ").into_bytes(),
             file: File::create(file)?,
             lines: [Vec::new(), Vec::new()],
@@ -79,13 +56,13 @@ impl<'a> StepOutput<'a> {
     }
 
     /// Shows what is left of an unfinished line.
-    pub(crate) async fn finish(&mut self) -> io::Result<()> {
+    pub(crate) async fn finish(&mut self) {
         for index in 0..self.lines.len() {
             if !self.lines[index].is_empty() {
                 self.end_line(index);
             }
         }
-        self.flush().await
+        self.flush().await;
     }
 
     /// The last lines, as text.
@@ -118,10 +95,10 @@ impl<'a> StepOutput<'a> {
         self.tail.extend_from_slice(piece);
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
-        let shown = self.display.show(&self.shown).await;
+    async fn flush(&mut self) {
+        let out_of_time = self.limits.over(self.stop);
+        self.live.show(&self.shown, out_of_time).await;
         self.shown.clear();
-        shown
     }
 }
 
@@ -146,6 +123,7 @@ impl Sink for StepOutput<'_> {
         if self.lines[index].len() >= MAX_LINE {
             self.end_line(index);
         }
-        self.flush().await
+        self.flush().await;
+        Ok(())
     }
 }

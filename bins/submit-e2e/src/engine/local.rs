@@ -88,7 +88,8 @@ impl Local {
             .arg("--status")
             .arg(self.status(workflow))
             .arg("--grace-period")
-            .arg(humantime::format_duration(self.grace).to_string());
+            .arg(humantime::format_duration(self.grace).to_string())
+            .arg("--with-parent");
         if !prefix.is_empty() {
             command = command.arg("--output-prefix").arg(prefix);
         }
@@ -120,7 +121,7 @@ impl Local {
             deadline: Some(deadline),
             grace: self.grace.saturating_mul(2).saturating_add(MARGIN),
         };
-        let mut lines = Lines::new(output);
+        let mut lines = Lines::new(output, limits, stop.clone());
         let ended = exec::run(&command, limits, &stop, &mut lines).await;
         let flushed = lines.finish().await.or_failed(|| "write the build log");
         let (object, status, status_problem) = match self.read_status(&workflow) {
@@ -226,7 +227,7 @@ mod tests {
         assert_eq!(
             local.run_command(&workflow, "e2e/").to_string(),
             "/bin/run-local '/run dir/e2e-1.yaml' --run-dir '/run dir/e2e-1' --secret 'a=/b' \
-             --status '/run dir/e2e-1/workflow.json' --grace-period 10s --output-prefix e2e/"
+             --status '/run dir/e2e-1/workflow.json' --grace-period 10s --with-parent --output-prefix e2e/"
         );
     }
 }

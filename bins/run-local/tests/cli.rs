@@ -506,7 +506,7 @@ fn a_dry_run_prints_the_plan_and_starts_nothing() {
 
 #[test]
 fn mistakes_name_file_line_template_and_field() {
-    let leaf = "- {name: main, container: {image: b, command: [true]}}";
+    let leaf = "- {name: main, container: {image: b, command: [echo]}}";
     for (spec, expected) in [
         ("templates: [", "w.yaml:7: unclosed bracket"),
         (
@@ -540,6 +540,10 @@ fn mistakes_name_file_line_template_and_field() {
         (
             "templates:\n- {name: main, suspend: {}}",
             "runs templates with one of container, script, steps and dag",
+        ),
+        (
+            "templates:\n- {name: main, container: {command: [yes]}}",
+            "an item of command is not a string\n    n, y, no, yes",
         ),
         (
             "templates:\n- {name: main, daemon: true, container: {command: [a]}}",

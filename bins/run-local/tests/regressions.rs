@@ -249,7 +249,7 @@ fn a_reader_who_does_not_read_on_does_not_hold_up_the_end() {
     let environment = TestEnvironment::new();
     environment.write(
         "w.yaml",
-        manifest("templates:\n- {name: main, container: {command: [yes]}}"),
+        manifest("templates:\n- {name: main, container: {command: ['yes']}}"),
     );
     let mut child = Running::start(
         environment

@@ -118,10 +118,18 @@ impl<'a> Cursor<'a> {
         match cursor.value {
             Value::Null => Ok(None),
             Value::String(text) => Ok(Some(text.clone())),
-            Value::Bool(_) => Err(cursor
-                .error(format!("{field} is not a string"))
-                .hint("n, y, no, yes, on, off are booleans in YAML: put it into quotes")),
-            _ => Err(cursor.error(format!("{field} is not a string"))),
+            _ => Err(cursor.not_a_string(field)),
+        }
+    }
+
+    fn not_a_string(&self, field: &str) -> Error {
+        let error = self.error(format!("{field} is not a string"));
+        match self.value {
+            Value::Bool(_) => error.hint(
+                "n, y, no, yes, on, off, true, false are booleans in YAML: put it into quotes",
+            ),
+            Value::Number(_) => error.hint("put the number into quotes"),
+            _ => error,
         }
     }
 
@@ -192,11 +200,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A list of strings; numbers and booleans are taken as text.
+    /// A list of strings. Like the API server, it takes nothing else for one.
     pub(crate) fn texts(&self, field: &str) -> Result<Vec<String>> {
         let items = self.items(field)?;
-        let text = |item: &Cursor| {
-            scalar(item.value).ok_or_else(|| item.error(format!("{field} holds more than text")))
+        let text = |item: &Cursor| match item.value {
+            Value::String(text) => Ok(text.clone()),
+            _ => Err(item.not_a_string(&format!("an item of {field}"))),
         };
         items.iter().map(text).collect()
     }

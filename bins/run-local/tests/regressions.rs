@@ -243,3 +243,28 @@ templates:
     let expected = "[w] /run-local-test/new/folder\n[w] s3cret\n";
     assert_eq!(run.stdout(), expected, "{}", run.stderr());
 }
+
+#[test]
+fn an_opened_folder_deep_in_another_is_the_steps_own() {
+    let environment = TestEnvironment::new();
+    let deep = environment.path().join("deep/folder");
+    std::fs::create_dir_all(&deep).unwrap();
+    let path = deep.display().to_string();
+    let run = Run::of(
+        &format!(
+            "\
+volumes: [{{name: v, emptyDir: {{}}}}]
+templates:
+- name: main
+  outputs: {{parameters: [{{name: out, valueFrom: {{path: {path}/out}}}}]}}
+  container:
+    command: [sh, -c, 'echo here > {path}/out; ls {path}']
+    volumeMounts: [{{name: v, mountPath: {path}/new}}, {{name: v, mountPath: /run-local-test}}]"
+        ),
+        &[],
+    );
+    assert_eq!(run.stdout(), "[w] new\n[w] out\n", "{}", run.stderr());
+    assert_eq!(run.code(), 0, "{}", run.stderr());
+    let left = std::fs::read_dir(deep).unwrap().count();
+    assert_eq!(left, 0, "nothing of it is left on this machine");
+}

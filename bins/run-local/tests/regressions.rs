@@ -268,3 +268,23 @@ templates:
     let left = std::fs::read_dir(deep).unwrap().count();
     assert_eq!(left, 0, "nothing of it is left on this machine");
 }
+
+#[test]
+fn a_relative_output_starts_at_the_working_folder() {
+    for working_dir in ["", "workingDir: /run-local-test, "] {
+        let run = Run::of(
+            &format!(
+                "\
+volumes: [{{name: v, emptyDir: {{}}}}]
+templates:
+- name: main
+  outputs: {{parameters: [{{name: out, valueFrom: {{path: out}}}}]}}
+  container: {{{working_dir}command: [sh, -c, 'echo here > out'], volumeMounts: [{{name: v, mountPath: /run-local-test}}]}}"
+            ),
+            &[],
+        );
+        assert_eq!(run.code(), 0, "{}{}", run.stdout(), run.stderr());
+        let outputs = run.status().nodes["w"].outputs.clone().unwrap();
+        assert_eq!(outputs.parameters[0].value.as_deref(), Some("here"));
+    }
+}

@@ -288,3 +288,21 @@ templates:
         assert_eq!(outputs.parameters[0].value.as_deref(), Some("here"));
     }
 }
+
+#[test]
+fn an_item_cannot_forge_lines_of_output() {
+    let run = Run::of(
+        "\
+templates:
+- name: main
+  steps: [[{name: a, template: a, withItems: [\"x\\n[b] \\e[2J\"]}]]
+- {name: a, container: {command: [echo, up]}}",
+        &[],
+    );
+    assert_eq!(
+        run.stdout(),
+        "[a(0:x\\n[b] \\u{1b}[2J)] up\n",
+        "{}",
+        run.stderr()
+    );
+}

@@ -72,7 +72,7 @@ impl<'a> StepOutput<'a> {
     ) -> io::Result<Self> {
         Ok(StepOutput {
             display,
-            label: format!("[{}{name}] ", display.prefix).into_bytes(),
+            label: label(&display.prefix, name),
             file: File::create(file)?,
             lines: [Vec::new(), Vec::new()],
             shown: Vec::new(),
@@ -126,6 +126,20 @@ impl<'a> StepOutput<'a> {
         self.shown.clear();
         shown
     }
+}
+
+/// What stands before each line. An item of a loop is part of the name, and may hold anything.
+fn label(prefix: &str, name: &str) -> Vec<u8> {
+    let mut label = format!("[{prefix}");
+    for character in name.chars() {
+        if character.is_control() {
+            label.extend(character.escape_default());
+        } else {
+            label.push(character);
+        }
+    }
+    label.push_str("] ");
+    label.into_bytes()
 }
 
 impl Sink for StepOutput<'_> {

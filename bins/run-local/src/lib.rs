@@ -41,8 +41,10 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         }
     };
     exec::end_orphans();
-    engine.nodes.write()?;
+    let written = engine.nodes.write();
+    // On a full disk, too, a person is to read why a step failed.
     tell(&engine, &plan);
+    written?;
     Ok(match (engine.ending(), phase) {
         (Some(Ending::Signal(signal)), _) => Exit::Interrupted(signal),
         (Some(Ending::Deadline), _) => Exit::TimedOut,

@@ -306,3 +306,19 @@ templates:
         run.stderr()
     );
 }
+
+#[test]
+fn a_status_that_cannot_be_written_does_not_hide_the_failure() {
+    let environment = TestEnvironment::new();
+    std::fs::create_dir(environment.path().join("gone")).unwrap();
+    let folder = environment.path().join("gone").display().to_string();
+    let run = Run::of(
+        &format!(
+            "templates:\n- {{name: main, container: {{command: [sh, -c, 'echo why; rm -r {folder}; exit 1']}}}}"
+        ),
+        &["--status", &format!("{folder}/w.yaml")],
+    );
+    assert_eq!(run.code(), 1);
+    assert!(run.stderr().contains("| why"), "{}", run.stderr());
+    assert!(run.stderr().contains("gone/w.yaml"), "{}", run.stderr());
+}

@@ -322,3 +322,14 @@ fn a_status_that_cannot_be_written_does_not_hide_the_failure() {
     assert!(run.stderr().contains("| why"), "{}", run.stderr());
     assert!(run.stderr().contains("gone/w.yaml"), "{}", run.stderr());
 }
+
+#[test]
+fn a_volume_that_is_not_declared_is_a_mistake_of_the_manifest() {
+    let run = Run::of(
+        "templates:\n- name: main\n  script:\n    command: [sh]\n    source: x\n    volumeMounts:\n    - {name: nope, mountPath: /x}",
+        &[],
+    );
+    assert_eq!(run.code(), 2);
+    let expected = "w.yaml:13: template \"main\": there is no volume \"nope\"";
+    assert!(run.stderr().contains(expected), "{}", run.stderr());
+}

@@ -11,12 +11,13 @@ mod report;
 mod step;
 mod substitute;
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use common::app::App;
 use common::workflow::Phase;
-use common::{Exit, Result, ResultExt, exec};
+use common::{Error, Exit, Result, ResultExt, exec};
 
 pub use opts::Opts;
 pub use step::enter;
@@ -67,6 +68,7 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
     let run_dir = plan.run_dir.canonicalize();
     let run_dir =
         run_dir.or_failed(|| format!("look up the run folder {}", plan.run_dir.display()))?;
+    let lock = lock(&run_dir)?;
     exec::adopt_orphans()?;
     let workflow = plan.workflow.clone();
     if !workflow.not_applied.is_empty() {
@@ -79,6 +81,7 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
         inherited: step::inherited(&app.env, &plan.pass_env, &own_folder),
         isolation: step::find_isolation(&own_path, &run_dir).await,
         run_dir,
+        _lock: lock,
         secrets: plan.secrets.clone(),
         volumes: workflow.volumes.clone(),
         namespace: workflow.namespace.clone(),
@@ -95,6 +98,22 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
     let nodes = Nodes::new(&workflow.name, object, plan.status.clone());
     nodes.write()?;
     Ok(Arc::new(Engine::new(workflow, nodes, runner)))
+}
+
+/// Takes the run folder for this run: another one would remove the folders of its steps. The
+/// lock ends with this process, however that ends.
+fn lock(run_dir: &Path) -> Result<File> {
+    let path = run_dir.join(".lock");
+    let lock = File::create(&path).or_failed(|| format!("write {}", path.display()))?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(Error::usage(format!(
+            "another run-local runs in {}",
+            run_dir.display()
+        ))
+        .hint("wait for it, or name another folder with --run-dir")),
+        // A file system without locks is no reason not to run.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(lock),
+    }
 }
 
 /// The end, for a person.

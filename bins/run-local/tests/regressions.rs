@@ -7,9 +7,10 @@
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
-use e2e::{TestEnvironment, text};
-use support::Run;
+use e2e::{TestEnvironment, binary, text};
+use support::{Run, manifest};
 
 #[test]
 fn a_deadline_beyond_the_clock_is_none() {
@@ -332,4 +333,37 @@ fn a_volume_that_is_not_declared_is_a_mistake_of_the_manifest() {
     assert_eq!(run.code(), 2);
     let expected = "w.yaml:13: template \"main\": there is no volume \"nope\"";
     assert!(run.stderr().contains(expected), "{}", run.stderr());
+}
+
+#[test]
+fn two_runs_do_not_share_a_run_folder() {
+    let environment = TestEnvironment::new();
+    let fifo = environment.path().join("fifo").display().to_string();
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let run = environment.write("run/workflow.yaml", "");
+    environment.write(
+        "w.yaml",
+        manifest(&format!(
+            "templates:\n- {{name: main, container: {{command: [sh, -c, 'echo up > {fifo}; cat {fifo}']}}}}"
+        )),
+    );
+    let start = || {
+        let mut command = environment.command(&binary("run-local"));
+        command.args(["w.yaml", "--run-dir", "run"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let first = start();
+    // The step runs once it writes here.
+    assert_eq!(std::fs::read_to_string(&fifo).unwrap(), "up\n");
+    let before = std::fs::read_to_string(&run).unwrap();
+    let second = start().wait_with_output().unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    let stderr = text(&second.stderr);
+    assert!(stderr.contains("another run-local runs in "), "{stderr}");
+    assert_eq!(std::fs::read_to_string(&run).unwrap(), before);
+    std::fs::write(&fifo, "on\n").unwrap();
+    let first = first.wait_with_output().unwrap();
+    assert_eq!(text(&first.stdout), "[w] on\n", "{}", text(&first.stderr));
 }

@@ -367,3 +367,30 @@ fn two_runs_do_not_share_a_run_folder() {
     let first = first.wait_with_output().unwrap();
     assert_eq!(text(&first.stdout), "[w] on\n", "{}", text(&first.stderr));
 }
+
+#[test]
+fn a_plan_shows_the_steps_of_a_template_once() {
+    let run = Run::of(
+        "\
+templates:
+- name: main
+  steps: [[{name: a, template: twice}, {name: b, template: twice}, {name: again, template: main}]]
+- name: twice
+  dag: {tasks: [{name: c, template: leaf}, {name: d, template: leaf}]}
+- {name: leaf, container: {command: ['true']}}",
+        &["--dry-run"],
+    );
+    let expected = "\
+entrypoint main
+  [0] a
+    c
+      $ true
+    d
+      $ true
+  [0] b
+    …
+  [0] again
+    …
+";
+    assert!(run.stdout().ends_with(expected), "{}", run.stdout());
+}

@@ -394,3 +394,17 @@ entrypoint main
 ";
     assert!(run.stdout().ends_with(expected), "{}", run.stdout());
 }
+
+#[test]
+fn a_failing_exit_handler_does_not_hide_why_the_workflow_failed() {
+    let run = Run::of(
+        "\
+onExit: bye
+templates:
+- {name: main, container: {command: [sh, -c, 'exit 7']}}
+- {name: bye, container: {command: [sh, -c, 'exit 8']}}",
+        &[],
+    );
+    assert_eq!(run.code(), 1);
+    assert_eq!(run.status().message, "Error (exit code 7)");
+}

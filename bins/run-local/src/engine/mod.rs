@@ -95,7 +95,8 @@ impl Engine {
             );
             let handler = self.top_level(&on_exit, &format!("{}.onExit", self.workflow.name));
             let handler = self.run_until(handler, stop, None, Some(grace)).await;
-            if handler.phase.is_bad() {
+            // What failed first stays the reason, as in the controller.
+            if handler.phase.is_bad() && !end.phase.is_bad() {
                 end.phase = handler.phase;
                 end.message = handler.message;
             }

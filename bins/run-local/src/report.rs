@@ -1,11 +1,12 @@
 //! What a person reads at the end: the timeline of the steps, why it failed, and the command
 //! that runs just the failed step again.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Instant;
 
 use common::exec::Command;
-use common::workflow::{NodeStatus, WorkflowStatus};
+use common::workflow::{NodeStatus, Phase, WorkflowStatus};
 
 use crate::engine::Times;
 use crate::plan::Plan;
@@ -67,17 +68,16 @@ fn bar(from: f64, took: f64, total: f64) -> String {
 /// times the last attempt is shown, and nothing where that one succeeded.
 pub(crate) fn failures(plan: &Plan, status: &WorkflowStatus, failures: &[Failure]) -> String {
     let mut text = String::new();
+    let attempts = attempts(status);
     for failure in failures {
         let Some(node) = status.nodes.get(&failure.id) else {
             continue;
         };
-        let retry = status
-            .nodes
-            .values()
-            .find(|other| other.node_type == "Retry" && other.children.contains(&node.id));
-        let step = match retry {
-            Some(retry) if retry.children.last() != Some(&node.id) => continue,
-            Some(retry) => retry,
+        if was_tried_again(status, &attempts, node) {
+            continue;
+        }
+        let step = match attempts.get(node.id.as_str()) {
+            Some((retry, _)) => retry,
             None => node,
         };
         let _ = writeln!(
@@ -95,7 +95,43 @@ pub(crate) fn failures(plan: &Plan, status: &WorkflowStatus, failures: &[Failure
             again(plan, status, step)
         );
     }
+    let has_no_log = |node: &&NodeStatus| {
+        node.phase == Phase::Error
+            && matches!(node.node_type.as_str(), "Pod" | "Skipped")
+            && !failures.iter().any(|failure| failure.id == node.id)
+            && !was_tried_again(status, &attempts, node)
+    };
+    for node in status.nodes.values().filter(has_no_log) {
+        let _ = writeln!(text, "{} could not be run: {}", node.name, node.message);
+    }
     text
+}
+
+/// The attempts at steps that have a retry strategy, by id: the step, and whether it is the
+/// last one.
+type Attempts<'a> = HashMap<&'a str, (&'a NodeStatus, bool)>;
+
+fn attempts(status: &WorkflowStatus) -> Attempts<'_> {
+    let mut attempts = Attempts::new();
+    for retry in status.nodes.values().filter(|n| n.node_type == "Retry") {
+        for id in &retry.children {
+            let is_last = retry.children.last() == Some(id);
+            attempts.insert(id, (retry, is_last));
+        }
+    }
+    attempts
+}
+
+/// Whether the node, or what it is part of, was tried again.
+fn was_tried_again(status: &WorkflowStatus, attempts: &Attempts<'_>, node: &NodeStatus) -> bool {
+    let mut within = Some(node);
+    while let Some(node) = within {
+        if let Some((_, false)) = attempts.get(node.id.as_str()) {
+            return true;
+        }
+        within = status.nodes.get(&node.boundary_id);
+    }
+    false
 }
 
 /// The command that runs one step again on what the run left.
@@ -103,10 +139,10 @@ fn again(plan: &Plan, status: &WorkflowStatus, step: &NodeStatus) -> Command {
     // A name that two nodes share would have to be asked about.
     let named = |node: &&NodeStatus| node.display_name == step.display_name;
     let shared = status.nodes.values().filter(named).count() > 1;
-    let name = if shared {
-        &step.name
-    } else {
-        &step.display_name
+    let name = match &plan.choice {
+        Some(choice) if choice.node_name == step.name => &choice.asked,
+        None if !shared => &step.display_name,
+        _ => &step.name,
     };
     let manifest = plan.status.as_ref().unwrap_or(&plan.manifest);
     let mut command = Command::new("run-local")

@@ -408,3 +408,54 @@ templates:
     assert_eq!(run.code(), 1);
     assert_eq!(run.status().message, "Error (exit code 7)");
 }
+
+#[test]
+fn the_report_names_what_counts_in_nested_retries_and_steps_without_a_process() {
+    let run = Run::of(
+        "\
+templates:
+- name: main
+  dag:
+    tasks:
+    - {name: flaky, template: nested, arguments: {parameters: [{name: code, value: 'test $n = 1'}]}}
+    - {name: hopeless, template: nested, arguments: {parameters: [{name: code, value: exit 9}]}}
+    - {name: odd, template: nested, when: '(', arguments: {parameters: [{name: code, value: 'true'}]}}
+- name: nested
+  inputs: {parameters: [{name: code}]}
+  retryStrategy: {limit: 1}
+  steps: [[{name: one, template: sh, arguments: {parameters: [{name: code, value: '{{inputs.parameters.code}}'}, {name: attempt, value: '{{retries}}'}]}}]]
+- name: sh
+  inputs: {parameters: [{name: code}, {name: attempt}]}
+  container: {command: [env, 'n={{inputs.parameters.attempt}}', sh, -c, '{{inputs.parameters.code}}']}",
+        &[],
+    );
+    assert_eq!(run.code(), 1);
+    let stderr = run.stderr();
+    let again: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.contains("--step"))
+        .collect();
+    assert_eq!(again.len(), 1, "{stderr}");
+    assert!(
+        again[0].contains("--step 'w.hopeless(1)[0].one'"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("w.odd could not be run: when \"(\""),
+        "{stderr}"
+    );
+
+    let mut command = run.environment.bin("run-local");
+    command.args([
+        "--step",
+        "w.hopeless(1)[0].one",
+        "run/workflow.yaml",
+        "--run-dir",
+        "run",
+    ]);
+    let stderr = text(&command.output().unwrap().stderr);
+    assert!(
+        stderr.contains("--step 'w.hopeless(1)[0].one' run/workflow.yaml"),
+        "{stderr}"
+    );
+}

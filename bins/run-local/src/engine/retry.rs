@@ -46,7 +46,7 @@ impl Engine {
                 Err(message) => break (end, message),
             }
             attempt += 1;
-            tracing::info!("{}: {}, trying again", call.display_name, end.message);
+            tracing::info!("{}: {}, trying again", call.display_name, end.phase);
         };
         let message = if message.is_empty() {
             last.message.clone()

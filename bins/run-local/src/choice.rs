@@ -9,6 +9,8 @@ use crate::substitute::tags;
 /// One step to run.
 #[derive(Debug)]
 pub(crate) struct Choice {
+    /// The name that was asked for.
+    pub(crate) asked: String,
     pub(crate) template: String,
     /// The node's full name: it decides on the step's folder.
     pub(crate) node_name: String,
@@ -30,7 +32,7 @@ impl Choice {
         given: &[(String, String)],
     ) -> Result<Choice> {
         let mut choice = match of_status(status, name)? {
-            Some(node) => from_node(node),
+            Some(node) => from_node(node, name),
             None => of_manifest(workflow, name)?,
         };
         let Some(template) = workflow.templates.get(&choice.template) else {
@@ -112,11 +114,12 @@ fn of_status<'a>(status: &'a WorkflowStatus, name: &str) -> Result<Option<&'a No
     Ok(first)
 }
 
-fn from_node(node: &NodeStatus) -> Choice {
+fn from_node(node: &NodeStatus, name: &str) -> Choice {
     let argument = |parameter: &common::workflow::Parameter| {
         Some((parameter.name.clone(), parameter.value.clone()?))
     };
     Choice {
+        asked: name.to_owned(),
         template: node.template_name.clone(),
         node_name: node.name.clone(),
         display_name: node.display_name.clone(),
@@ -141,6 +144,7 @@ fn of_manifest(workflow: &Workflow, name: &str) -> Result<Choice> {
             );
         }
         return Ok(Choice {
+            asked: name.to_owned(),
             template: task.template.clone(),
             node_name,
             display_name,
@@ -150,6 +154,7 @@ fn of_manifest(workflow: &Workflow, name: &str) -> Result<Choice> {
     }
     if workflow.templates.contains_key(name) {
         return Ok(Choice {
+            asked: name.to_owned(),
             template: name.to_owned(),
             node_name,
             display_name,

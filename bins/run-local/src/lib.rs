@@ -11,13 +11,14 @@ mod report;
 mod step;
 mod substitute;
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use common::app::App;
 use common::live::Live;
 use common::workflow::Phase;
-use common::{Exit, Result, ResultExt, exec};
+use common::{Error, Exit, Result, ResultExt, exec};
 
 pub use opts::Opts;
 pub use step::enter;
@@ -45,8 +46,10 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         }
     };
     exec::end_orphans();
-    engine.nodes.write()?;
+    let written = engine.nodes.write();
+    // On a full disk, too, a person is to read why a step failed.
     tell(&engine, &plan);
+    written?;
     Ok(match (engine.ending(), phase) {
         (Some(Ending::Signal(signal)), _) => Exit::Interrupted(signal),
         (Some(Ending::Deadline), _) => Exit::TimedOut,
@@ -69,6 +72,7 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
     let run_dir = plan.run_dir.canonicalize();
     let run_dir =
         run_dir.or_failed(|| format!("look up the run folder {}", plan.run_dir.display()))?;
+    let lock = lock(&run_dir)?;
     exec::adopt_orphans()?;
     let workflow = plan.workflow.clone();
     if !workflow.not_applied.is_empty() {
@@ -81,6 +85,7 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
         inherited: step::inherited(&app.env, &plan.pass_env, &own_folder),
         isolation: step::find_isolation(&own_path, &run_dir).await,
         run_dir,
+        _lock: lock,
         secrets: plan.secrets.clone(),
         volumes: workflow.volumes.clone(),
         namespace: workflow.namespace.clone(),
@@ -102,6 +107,22 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
         runner,
         &plan.output_prefix,
     )))
+}
+
+/// Takes the run folder for this run: another one would remove the folders of its steps. The
+/// lock ends with this process, however that ends.
+fn lock(run_dir: &Path) -> Result<File> {
+    let path = run_dir.join(".lock");
+    let lock = File::create(&path).or_failed(|| format!("write {}", path.display()))?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(Error::usage(format!(
+            "another run-local runs in {}",
+            run_dir.display()
+        ))
+        .hint("wait for it, or name another folder with --run-dir")),
+        // A file system without locks is no reason not to run.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(lock),
+    }
 }
 
 /// The end, for a person.

@@ -194,15 +194,16 @@ impl fmt::Display for Plan {
         for (name, value) in &self.workflow.parameters {
             writeln!(out, "parameter {name}={value:?}")?;
         }
+        let mut shown = BTreeSet::new();
         if let Some(choice) = &self.choice {
             writeln!(out, "step {}", choice.display_name)?;
-            self.show(out, &choice.template, 1)?;
+            self.show(out, &choice.template, 1, &mut shown)?;
         } else {
             writeln!(out, "entrypoint {}", self.workflow.entrypoint)?;
-            self.show(out, &self.workflow.entrypoint, 1)?;
+            self.show(out, &self.workflow.entrypoint, 1, &mut shown)?;
             if let Some(on_exit) = &self.workflow.on_exit {
                 writeln!(out, "onExit {on_exit}")?;
-                self.show(out, on_exit, 1)?;
+                self.show(out, on_exit, 1, &mut shown)?;
             }
         }
         if !self.workflow.not_applied.is_empty() {
@@ -219,8 +220,15 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
-    /// One line for each step; a template that calls itself is shown once.
-    fn show(&self, out: &mut fmt::Formatter<'_>, template: &str, depth: usize) -> fmt::Result {
+    /// One line for each step. The steps of a template are shown once, however often it is
+    /// called: templates that call others twice each would fill any disk.
+    fn show<'a>(
+        &'a self,
+        out: &mut fmt::Formatter<'_>,
+        template: &str,
+        depth: usize,
+        shown: &mut BTreeSet<&'a str>,
+    ) -> fmt::Result {
         const DEEPEST: usize = 8;
         let Some(template) = self.workflow.templates.get(template) else {
             return Ok(());
@@ -241,12 +249,12 @@ impl Plan {
                 };
                 writeln!(out, "{indent}$ {}{script}", words.join(" "))
             }
-            _ if depth > DEEPEST => writeln!(out, "{indent}…"),
+            _ if depth > DEEPEST || !shown.insert(&template.name) => writeln!(out, "{indent}…"),
             Body::Steps(groups) => {
                 for (index, group) in groups.iter().enumerate() {
                     for step in group {
                         writeln!(out, "{indent}[{index}] {}", step.name)?;
-                        self.show(out, &step.template, depth + 1)?;
+                        self.show(out, &step.template, depth + 1, shown)?;
                     }
                 }
                 Ok(())
@@ -260,7 +268,7 @@ impl Plan {
                         format!(" after {}", waits_for.join(", "))
                     };
                     writeln!(out, "{indent}{}{after}", task.name)?;
-                    self.show(out, &task.template, depth + 1)?;
+                    self.show(out, &task.template, depth + 1, shown)?;
                 }
                 Ok(())
             }

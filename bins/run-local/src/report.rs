@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use common::exec::Command;
 use common::workflow::{
-    NodeStatus, Phase, WorkflowStatus, failed_steps, last_attempt, run_step_again,
+    FailedStep, NodeStatus, Phase, WorkflowStatus, failed_steps, run_step_again, step_name,
 };
 
 use crate::engine::Times;
@@ -74,15 +74,17 @@ fn bar(from: f64, took: f64, total: f64) -> String {
 /// Why each failed step failed, and how to run it again.
 pub(crate) fn failures(plan: &Plan, status: &WorkflowStatus, failures: &[Failure]) -> String {
     let mut text = String::new();
-    for step in failed_steps(status) {
-        let pod = last_attempt(status, step);
-        let _ = writeln!(text, "{} {}: {}", step.display_name, pod.phase, pod.message);
-        if let Some(failure) = failures.iter().find(|failure| failure.id == pod.id) {
-            for line in failure.last_lines.lines() {
-                let _ = writeln!(text, "  | {line}");
-            }
-            let _ = writeln!(text, "  whole log: {}", failure.log.display());
+    for FailedStep { step, pod } in failed_steps(status) {
+        let (name, message) = (&step.display_name, &pod.message);
+        let Some(failure) = failures.iter().find(|failure| failure.id == pod.id) else {
+            let _ = writeln!(text, "{name} could not be run: {message}");
+            continue;
+        };
+        let _ = writeln!(text, "{name} {}: {message}", pod.phase);
+        for line in failure.last_lines.lines() {
+            let _ = writeln!(text, "  | {line}");
         }
+        let _ = writeln!(text, "  whole log: {}", failure.log.display());
         let again = again(plan, status, step);
         let _ = writeln!(text, "  run just this step again: {again}");
     }
@@ -90,8 +92,13 @@ pub(crate) fn failures(plan: &Plan, status: &WorkflowStatus, failures: &[Failure
 }
 
 fn again(plan: &Plan, status: &WorkflowStatus, step: &NodeStatus) -> Command {
+    let name = match &plan.choice {
+        None => step_name(status, step),
+        Some(choice) if choice.node_name == step.name => &choice.asked,
+        Some(_) => &step.name,
+    };
     let manifest = plan.status.as_ref().unwrap_or(&plan.manifest);
-    let mut command = run_step_again(manifest, &plan.run_dir, status, step);
+    let mut command = run_step_again(manifest, &plan.run_dir, name);
     for (name, folder) in &plan.secrets {
         command = command
             .arg("--secret")

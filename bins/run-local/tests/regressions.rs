@@ -7,6 +7,7 @@
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use e2e::{Running, TestEnvironment, binary, text, wait_until};
 use support::{Run, manifest};
@@ -278,4 +279,219 @@ fn a_reader_who_does_not_read_on_does_not_hold_up_the_end() {
         .unwrap();
     wait_until("it has ended", || child.try_wait().unwrap().is_some());
     assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+#[test]
+fn an_opened_folder_deep_in_another_is_the_steps_own() {
+    let environment = TestEnvironment::new();
+    let deep = environment.path().join("deep/folder");
+    std::fs::create_dir_all(&deep).unwrap();
+    let path = deep.display().to_string();
+    let run = Run::of(
+        &format!(
+            "\
+volumes: [{{name: v, emptyDir: {{}}}}]
+templates:
+- name: main
+  outputs: {{parameters: [{{name: out, valueFrom: {{path: {path}/out}}}}]}}
+  container:
+    command: [sh, -c, 'echo here > {path}/out; ls {path}']
+    volumeMounts: [{{name: v, mountPath: {path}/new}}, {{name: v, mountPath: /run-local-test}}]"
+        ),
+        &[],
+    );
+    assert_eq!(run.stdout(), "[w] new\n[w] out\n", "{}", run.stderr());
+    assert_eq!(run.code(), 0, "{}", run.stderr());
+    let left = std::fs::read_dir(deep).unwrap().count();
+    assert_eq!(left, 0, "nothing of it is left on this machine");
+}
+
+#[test]
+fn a_relative_output_starts_at_the_working_folder() {
+    for working_dir in ["", "workingDir: /run-local-test, "] {
+        let run = Run::of(
+            &format!(
+                "\
+volumes: [{{name: v, emptyDir: {{}}}}]
+templates:
+- name: main
+  outputs: {{parameters: [{{name: out, valueFrom: {{path: out}}}}]}}
+  container: {{{working_dir}command: [sh, -c, 'echo here > out'], volumeMounts: [{{name: v, mountPath: /run-local-test}}]}}"
+            ),
+            &[],
+        );
+        assert_eq!(run.code(), 0, "{}{}", run.stdout(), run.stderr());
+        let outputs = run.status().nodes["w"].outputs.clone().unwrap();
+        assert_eq!(outputs.parameters[0].value.as_deref(), Some("here"));
+    }
+}
+
+#[test]
+fn an_item_cannot_forge_lines_of_output() {
+    let run = Run::of(
+        "\
+templates:
+- name: main
+  steps: [[{name: a, template: a, withItems: [\"x\\n[b] \\e[2J\"]}]]
+- {name: a, container: {command: [echo, up]}}",
+        &[],
+    );
+    assert_eq!(
+        run.stdout(),
+        "[a(0:x\\n[b] \\u{1b}[2J)] up\n",
+        "{}",
+        run.stderr()
+    );
+}
+
+#[test]
+fn a_status_that_cannot_be_written_does_not_hide_the_failure() {
+    let environment = TestEnvironment::new();
+    std::fs::create_dir(environment.path().join("gone")).unwrap();
+    let folder = environment.path().join("gone").display().to_string();
+    let run = Run::of(
+        &format!(
+            "templates:\n- {{name: main, container: {{command: [sh, -c, 'echo why; rm -r {folder}; exit 1']}}}}"
+        ),
+        &["--status", &format!("{folder}/w.yaml")],
+    );
+    assert_eq!(run.code(), 1);
+    assert!(run.stderr().contains("| why"), "{}", run.stderr());
+    assert!(run.stderr().contains("gone/w.yaml"), "{}", run.stderr());
+}
+
+#[test]
+fn a_volume_that_is_not_declared_is_a_mistake_of_the_manifest() {
+    let run = Run::of(
+        "templates:\n- name: main\n  script:\n    command: [sh]\n    source: x\n    volumeMounts:\n    - {name: nope, mountPath: /x}",
+        &[],
+    );
+    assert_eq!(run.code(), 2);
+    let expected = "w.yaml:13: template \"main\": there is no volume \"nope\"";
+    assert!(run.stderr().contains(expected), "{}", run.stderr());
+}
+
+#[test]
+fn two_runs_do_not_share_a_run_folder() {
+    let environment = TestEnvironment::new();
+    let fifo = environment.path().join("fifo").display().to_string();
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let run = environment.write("run/workflow.yaml", "");
+    environment.write(
+        "w.yaml",
+        manifest(&format!(
+            "templates:\n- {{name: main, container: {{command: [sh, -c, 'echo up > {fifo}; cat {fifo}']}}}}"
+        )),
+    );
+    let start = || {
+        let mut command = environment.command(&binary("run-local"));
+        command.args(["w.yaml", "--run-dir", "run"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let first = start();
+    // The step runs once it writes here.
+    assert_eq!(std::fs::read_to_string(&fifo).unwrap(), "up\n");
+    let before = std::fs::read_to_string(&run).unwrap();
+    let second = start().wait_with_output().unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    let stderr = text(&second.stderr);
+    assert!(stderr.contains("another run-local runs in "), "{stderr}");
+    assert_eq!(std::fs::read_to_string(&run).unwrap(), before);
+    std::fs::write(&fifo, "on\n").unwrap();
+    let first = first.wait_with_output().unwrap();
+    assert_eq!(text(&first.stdout), "[w] on\n", "{}", text(&first.stderr));
+}
+
+#[test]
+fn a_plan_shows_the_steps_of_a_template_once() {
+    let run = Run::of(
+        "\
+templates:
+- name: main
+  steps: [[{name: a, template: twice}, {name: b, template: twice}, {name: again, template: main}]]
+- name: twice
+  dag: {tasks: [{name: c, template: leaf}, {name: d, template: leaf}]}
+- {name: leaf, container: {command: ['true']}}",
+        &["--dry-run"],
+    );
+    let expected = "\
+entrypoint main
+  [0] a
+    c
+      $ true
+    d
+      $ true
+  [0] b
+    …
+  [0] again
+    …
+";
+    assert!(run.stdout().ends_with(expected), "{}", run.stdout());
+}
+
+#[test]
+fn a_failing_exit_handler_does_not_hide_why_the_workflow_failed() {
+    let run = Run::of(
+        "\
+onExit: bye
+templates:
+- {name: main, container: {command: [sh, -c, 'exit 7']}}
+- {name: bye, container: {command: [sh, -c, 'exit 8']}}",
+        &[],
+    );
+    assert_eq!(run.code(), 1);
+    assert_eq!(run.status().message, "Error (exit code 7)");
+}
+
+#[test]
+fn the_report_names_what_counts_in_nested_retries_and_steps_without_a_process() {
+    let run = Run::of(
+        "\
+templates:
+- name: main
+  dag:
+    tasks:
+    - {name: flaky, template: nested, arguments: {parameters: [{name: code, value: 'test $n = 1'}]}}
+    - {name: hopeless, template: nested, arguments: {parameters: [{name: code, value: exit 9}]}}
+    - {name: odd, template: nested, when: '(', arguments: {parameters: [{name: code, value: 'true'}]}}
+- name: nested
+  inputs: {parameters: [{name: code}]}
+  retryStrategy: {limit: 1}
+  steps: [[{name: one, template: sh, arguments: {parameters: [{name: code, value: '{{inputs.parameters.code}}'}, {name: attempt, value: '{{retries}}'}]}}]]
+- name: sh
+  inputs: {parameters: [{name: code}, {name: attempt}]}
+  container: {command: [env, 'n={{inputs.parameters.attempt}}', sh, -c, '{{inputs.parameters.code}}']}",
+        &[],
+    );
+    assert_eq!(run.code(), 1);
+    let stderr = run.stderr();
+    let again: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.contains("--step"))
+        .collect();
+    assert_eq!(again.len(), 1, "{stderr}");
+    assert!(
+        again[0].contains("--step 'w.hopeless(1)[0].one'"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("odd could not be run: when \"(\""),
+        "{stderr}"
+    );
+
+    let mut command = run.environment.bin("run-local");
+    command.args([
+        "--step",
+        "w.hopeless(1)[0].one",
+        "run/workflow.yaml",
+        "--run-dir",
+        "run",
+    ]);
+    let stderr = text(&command.output().unwrap().stderr);
+    assert!(
+        stderr.contains("--step 'w.hopeless(1)[0].one' run/workflow.yaml"),
+        "{stderr}"
+    );
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::bucket::Outcome;
 use common::junit::FailedTest;
-use common::workflow::{NodeStatus, failed_steps};
+use common::workflow::{FailedStep, failed_steps};
 
 use crate::engine::{Local, WorkflowEnd};
 use crate::select::printable;
@@ -78,14 +78,17 @@ fn headline(evidence: &Evidence) -> String {
     }
 }
 
-fn failed_step(text: &mut String, end: &WorkflowEnd, step: &NodeStatus, engine: &Local) {
-    let mut what = format!("step {}: {}", step.display_name, step.phase);
-    if !step.message.is_empty() {
-        what = format!("{what}: {}", step.message);
+fn failed_step(text: &mut String, end: &WorkflowEnd, failed: FailedStep, engine: &Local) {
+    let FailedStep { step, pod } = failed;
+    let mut what = format!("step {}: {}", step.display_name, pod.phase);
+    if !pod.message.is_empty() {
+        what = format!("{what}: {}", pod.message);
     }
     line(text, 2, what);
-    let command = engine.step_command(end, step);
-    line(text, 3, format!("to run it again: {command}"));
+    if pod.node_type == "Pod" {
+        let command = engine.step_command(end, step);
+        line(text, 3, format!("to run it again: {command}"));
+    }
 }
 
 fn failed_tests(text: &mut String, files: &[JUnitFile]) {

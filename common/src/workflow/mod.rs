@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 pub use status::{Inputs, NodeStatus, Outputs, Parameter, Phase, WorkflowStatus};
-pub use steps::{failed_steps, last_attempt, run_step_again};
+pub use steps::{FailedStep, failed_steps, run_step_again, step_name};
 
 use crate::Result;
 use crate::yaml::Document;

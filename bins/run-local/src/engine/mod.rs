@@ -102,7 +102,8 @@ impl Engine {
             );
             let handler = self.top_level(&on_exit, &format!("{}.onExit", self.workflow.name));
             let handler = self.run_until(handler, stop, None, Some(grace)).await;
-            if handler.phase.is_bad() {
+            // What failed first stays the reason, as in the controller.
+            if handler.phase.is_bad() && !end.phase.is_bad() {
                 end.phase = handler.phase;
                 end.message = handler.message;
             }
@@ -235,12 +236,21 @@ impl Engine {
     }
 
     /// What people see of a node's name: with what stands before the names of this workflow's
-    /// steps, and without the workflow's own name, which an exit handler starts with.
+    /// steps, and without the workflow's own name, which an exit handler starts with. An item
+    /// of a loop is part of the name, and may hold anything.
     pub(crate) fn label(&self, display_name: &str) -> String {
         let own = display_name
             .strip_prefix(&self.workflow.name)
             .and_then(|rest| rest.strip_prefix('.'));
-        format!("{}{}", self.output_prefix, own.unwrap_or(display_name))
+        let mut label = self.output_prefix.clone();
+        for character in own.unwrap_or(display_name).chars() {
+            if character.is_control() {
+                label.extend(character.escape_default());
+            } else {
+                label.push(character);
+            }
+        }
+        label
     }
 
     /// The steps that failed, with their last words.

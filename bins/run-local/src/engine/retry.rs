@@ -47,7 +47,7 @@ impl Engine {
             }
             attempt += 1;
             let label = self.label(&call.display_name);
-            tracing::info!("{label}: {}, trying again", end.message);
+            tracing::info!("{label}: {}, trying again", end.phase);
         };
         let message = if message.is_empty() {
             last.message.clone()

@@ -94,7 +94,27 @@ fn check_template(workflow: &Workflow, template: &Template) -> Result<()> {
     if let Body::Dag(tasks) = &template.body {
         check_dag(workflow, &cursor, tasks)?;
     }
+    check_mounts(workflow, &cursor, template)?;
     check_tags(workflow, &cursor, template)
+}
+
+fn check_mounts(workflow: &Workflow, cursor: &Cursor, template: &Template) -> Result<()> {
+    let Body::Leaf(container) = &template.body else {
+        return Ok(());
+    };
+    let kind = if container.source.is_some() {
+        "script"
+    } else {
+        "container"
+    };
+    let places = cursor.field(kind).items("volumeMounts")?;
+    for (mount, place) in container.mounts.iter().zip(places) {
+        let mut volumes = workflow.volumes.iter().chain(&template.volumes);
+        if !volumes.any(|volume| volume.name == mount.volume) {
+            return Err(place.error(format!("there is no volume {:?}", mount.volume)));
+        }
+    }
+    Ok(())
 }
 
 fn check_arguments(place: &Cursor, task: &Task, called: &Template) -> Result<()> {

@@ -62,6 +62,8 @@ pub(crate) struct Failure {
 /// What all steps have in common.
 pub(crate) struct StepRunner {
     pub(crate) run_dir: PathBuf,
+    /// Held while the run folder is in use.
+    pub(crate) _lock: std::fs::File,
     /// This program.
     pub(crate) own_path: PathBuf,
     /// The folder of the suite's binaries.

@@ -122,10 +122,6 @@ impl StepRunner {
             outputs: Vec::new(),
         };
         let links = Links::follow_in(&mut view.binds);
-        for (_, path) in &mut outputs {
-            *path = links.follow(path);
-            view.outputs.push(path.clone());
-        }
         view.binds.retain(|bind| bind.source != bind.target);
         let home = home(folder, &mut view.binds);
         let mut words = step.words;
@@ -148,6 +144,13 @@ impl StepRunner {
                 path
             }
         };
+        for (_, path) in &mut outputs {
+            // One that is not absolute starts at the step's own working folder.
+            *path = links.follow(&working_dir.join(&*path));
+            if !path.starts_with(&home) {
+                view.outputs.push(path.clone());
+            }
+        }
         let (program, arguments) = words.split_first().ok_or("the command is empty")?;
         let mut command = view
             .command(&self.own_path, &working_dir, program)
@@ -242,11 +245,18 @@ struct Texts {
 fn rewritten(
     step: Texts,
     mut binds: Vec<Bind>,
-    outputs: Vec<(String, PathBuf)>,
+    mut outputs: Vec<(String, PathBuf)>,
     folder: &Path,
     deadline: Option<Duration>,
 ) -> Result<Prepared, String> {
-    for (name, path) in &outputs {
+    for (name, path) in &mut outputs {
+        if path.is_relative() {
+            let start = step.working_dir.as_ref();
+            *path = start
+                .map_or(folder.join("work"), PathBuf::from)
+                .join(&*path);
+            continue;
+        }
         // A file of the step's own: two steps may both name /tmp/result.
         if !binds.iter().any(|bind| path.starts_with(&bind.target)) {
             let source = folder.join("outputs").join(volumes::folder_name(name));

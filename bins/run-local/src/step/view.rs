@@ -109,6 +109,15 @@ impl View {
                 }
             }
         }
+        // What stands between two of them, too: else the inner one would be this machine's own,
+        // bound there with an entry of the outer one.
+        let between = opened.iter().flat_map(|folder| {
+            let above = folder.ancestors().filter(|above| opened.contains(*above));
+            let top = above.last().unwrap_or(folder);
+            folder.ancestors().take_while(move |above| *above != top)
+        });
+        let between: Vec<PathBuf> = between.map(Path::to_owned).collect();
+        opened.extend(between);
         opened
     }
 

@@ -100,7 +100,7 @@ impl Local {
     /// `PATH`.
     pub(crate) fn step_command(&self, end: &WorkflowEnd, step: &NodeStatus) -> exec::Command {
         let (manifest, folder) = (self.status(&end.workflow), self.folder(&end.workflow));
-        workflow::run_step_again(&manifest, &folder, &end.status, step)
+        workflow::run_step_again(&manifest, &folder, workflow::step_name(&end.status, step))
             .args(self.passed_on.iter().cloned())
     }
 

@@ -9,7 +9,7 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use e2e::{TestEnvironment, binary, text};
+use e2e::{TestEnvironment, binary, text, wait_until};
 use support::{Run, manifest};
 
 #[test]
@@ -458,4 +458,32 @@ templates:
         stderr.contains("--step 'w.hopeless(1)[0].one' run/workflow.yaml"),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_reader_that_stopped_reading_does_not_keep_it_from_ending() {
+    let environment = TestEnvironment::new();
+    environment.write(
+        "w.yaml",
+        manifest("templates:\n- {name: main, container: {command: ['yes']}}"),
+    );
+    let mut command = environment.command(&binary("run-local"));
+    command.args(["w.yaml", "--run-dir", "run", "--grace-period", "1s"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let log = environment.path().join("run/steps/w/log.txt");
+    wait_until("the step writes", || {
+        std::fs::metadata(&log).is_ok_and(|log| log.len() > 0)
+    });
+    let pid = child.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status();
+    assert!(sent.unwrap().success());
+    let mut code = None;
+    wait_until("it ends", || {
+        code = child.try_wait().unwrap().map(|status| status.code());
+        code.is_some()
+    });
+    assert_eq!(code, Some(Some(143)));
 }

@@ -33,6 +33,9 @@ const PIPE: usize = 1024 * 1024;
 /// How long no output has to come after the child's end before the stream counts as done.
 const SILENCE: Duration = Duration::from_millis(200);
 
+/// How long what is left of a child's output may take when this program is to end.
+pub const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Which of the child's two streams a piece of output came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
@@ -112,8 +115,27 @@ pub async fn run(
         tell.send_replace(true);
         Ok(ended)
     };
-    let ((), ended) = tokio::try_join!(pump(&mut pipes, sink, told), waiting)?;
+    let pumping = async {
+        tokio::select! {
+            pumped = pump(&mut pipes, sink, told.clone()) => pumped,
+            () = last_words(told.clone(), stop) => {
+                tracing::warn!("nobody reads the output: what was left of it is dropped");
+                Ok(())
+            }
+        }
+    };
+    let ((), ended) = tokio::try_join!(pumping, waiting)?;
     Ok(ended)
+}
+
+/// Waits until the child has ended, this program is asked to end, and a reader of the output
+/// has had its time: one that has stopped reading must not keep this program for ever.
+async fn last_words(mut ended: watch::Receiver<bool>, stop: &Stop) {
+    if ended.wait_for(|ended| *ended).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    stop.wait().await;
+    tokio::time::sleep(LAST_WORDS).await;
 }
 
 /// A command's whole output, for commands that say little.

@@ -144,7 +144,11 @@ impl StepRunner {
             grace: self.grace,
         };
         let ended = exec::run(&command, limits, stop, &mut output).await;
-        let finished = output.finish().await;
+        let finished = tokio::select! {
+            finished = output.finish() => finished,
+            // Its reader has stopped reading.
+            () = async { stop.wait().await; tokio::time::sleep(exec::LAST_WORDS).await } => Ok(()),
+        };
         let ended = ended.and_then(|ended| finished.map(|()| ended));
         let ended = ended.map_err(|error| {
             format!(

@@ -487,3 +487,46 @@ fn a_reader_that_stopped_reading_does_not_keep_it_from_ending() {
     });
     assert_eq!(code, Some(Some(143)));
 }
+
+#[test]
+fn a_tag_of_a_step_that_may_still_run_is_a_mistake_of_the_manifest() {
+    let leaf = "\
+- {name: x, inputs: {parameters: [{name: c}]}, container: {command: [echo, '{{inputs.parameters.c}}']}}
+- name: main";
+    let step = |name: &str, value: &str, more: &str| {
+        format!(
+            "{{name: {name}, template: x, arguments: {{parameters: [{{name: c, value: '{value}'}}]}}{more}}}"
+        )
+    };
+    let (first, result) = (step("b", "1", ""), "{{KIND.b.outputs.result}}");
+    for (kind, tasks, code) in [
+        (
+            "steps",
+            format!("[[{first}, {}]]", step("a", result, "")),
+            2,
+        ),
+        (
+            "steps",
+            format!("[[{first}], [{}]]", step("a", result, "")),
+            0,
+        ),
+        (
+            "dag",
+            format!("{{tasks: [{first}, {}]}}", step("a", result, "")),
+            2,
+        ),
+        (
+            "dag",
+            format!(
+                "{{tasks: [{first}, {}, {}]}}",
+                step("m", "2", ", dependencies: [b]"),
+                step("a", result, ", depends: m.Succeeded")
+            ),
+            0,
+        ),
+    ] {
+        let tasks = tasks.replace("KIND", if kind == "dag" { "tasks" } else { kind });
+        let run = Run::of(&format!("templates:\n{leaf}\n  {kind}: {tasks}"), &[]);
+        assert_eq!(run.code(), code, "{tasks}: {}", run.stderr());
+    }
+}

@@ -530,3 +530,13 @@ fn a_tag_of_a_step_that_may_still_run_is_a_mistake_of_the_manifest() {
         assert_eq!(run.code(), code, "{tasks}: {}", run.stderr());
     }
 }
+
+#[test]
+fn a_status_of_null_is_none() {
+    let environment = TestEnvironment::new();
+    let leaf = "templates:\n- {name: main, container: {command: [echo, up]}}";
+    environment.write("null.yaml", manifest(leaf) + "status: null\n");
+    let mut command = environment.bin("run-local");
+    command.args(["null.yaml", "--run-dir", "run"]);
+    assert_eq!(text(&command.output().unwrap().stdout), "[w] up\n");
+}

@@ -7,6 +7,7 @@
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Stdio;
 
 use e2e::{TestEnvironment, binary, text};
@@ -24,9 +25,15 @@ fn a_folder_that_is_the_steps_own_keeps_its_mode() {
 
 #[test]
 fn a_mount_may_hide_the_run_folder() {
-    let environment = TestEnvironment::new();
-    let hides = environment.path().canonicalize().unwrap();
-    for path in ["/tmp", &hides.display().to_string()] {
+    let in_tmp = tempfile::tempdir_in("/tmp").unwrap();
+    // A folder that does not become the step's own without need.
+    let elsewhere = tempfile::tempdir_in("/var/tmp").unwrap();
+    for (path, hides) in [
+        (Path::new("/tmp"), &in_tmp),
+        (in_tmp.path(), &in_tmp),
+        (elsewhere.path(), &elsewhere),
+    ] {
+        let (path, hides) = (path.display(), hides.path());
         let run = Run::of(
             &format!(
                 "\
@@ -43,7 +50,10 @@ templates:
         );
         assert_eq!(run.stdout(), "[w] inner\n", "{path}: {}", run.stderr());
         assert_eq!(run.code(), 0, "{path}: {}", run.stderr());
-        assert_eq!(environment.read("run/volumes/c/deep/out"), "x\n");
+        assert_eq!(
+            std::fs::read_to_string(hides.join("run/volumes/c/deep/out")).unwrap(),
+            "x\n"
+        );
         std::fs::remove_dir_all(hides.join("run")).unwrap();
     }
 }

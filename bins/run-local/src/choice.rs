@@ -111,7 +111,30 @@ fn of_status<'a>(status: &'a WorkflowStatus, name: &str) -> Result<Option<&'a No
         return Err(Error::usage(format!("--step {name} is {first} or {other}"))
             .hint("use the full name of one of them"));
     }
+    if first.is_none() {
+        check_no_loop(status, name)?;
+    }
     Ok(first)
+}
+
+/// A loop is as many steps as it has items.
+fn check_no_loop(status: &WorkflowStatus, name: &str) -> Result<()> {
+    const SHOWN: usize = 5;
+    let is_item = |shown: &&str| {
+        let rest = shown.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with('(') && rest.ends_with(')'))
+    };
+    let names = status.nodes.values().map(|node| node.display_name.as_str());
+    let items: Vec<&str> = names.filter(is_item).take(SHOWN).collect();
+    if items.is_empty() {
+        return Ok(());
+    }
+    Err(
+        Error::usage(format!("--step {name}: it ran once for each of its items")).hint(format!(
+            "name one of them, for example {}",
+            items.join(", ")
+        )),
+    )
 }
 
 fn from_node(node: &NodeStatus, name: &str) -> Choice {

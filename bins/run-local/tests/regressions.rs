@@ -1,4 +1,4 @@
-//! Bugs that run-local once had, each by its cause.
+//! Bugs that run-local once had, each by its cause; those about files are in a file of their own.
 #![allow(
     clippy::unwrap_used,
     reason = "helpers of tests are tests, which clippy does not see"
@@ -6,8 +6,6 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
 
 use e2e::{Running, TestEnvironment, binary, text, wait_until};
 use support::{Run, manifest};
@@ -92,241 +90,6 @@ templates:
 }
 
 #[test]
-fn a_folder_that_is_the_steps_own_keeps_its_mode() {
-    let run = Run::of(
-        "templates:\n- {name: main, container: {command: [stat, -c, '%a', /tmp]}}",
-        &[],
-    );
-    let mode = std::fs::metadata("/tmp").unwrap().permissions().mode();
-    assert_eq!(run.stdout(), format!("[w] {:o}\n", mode & 0o7777));
-}
-
-#[test]
-fn a_mount_may_hide_the_run_folder() {
-    let environment = TestEnvironment::new();
-    let hides = environment.path().canonicalize().unwrap();
-    for path in ["/tmp", &hides.display().to_string()] {
-        let run = Run::of(
-            &format!(
-                "\
-volumes: [{{name: v, persistentVolumeClaim: {{claimName: c}}}}, {{name: w, emptyDir: {{}}}}]
-templates:
-- name: main
-  outputs: {{parameters: [{{name: out, valueFrom: {{path: {path}/deep/out}}}}]}}
-  script:
-    command: [sh, -e]
-    source: 'touch in-work; ls {path}; mkdir -p {path}/deep; echo x > {path}/deep/out; ls {path}/inner'
-    volumeMounts: [{{name: v, mountPath: {path}}}, {{name: w, mountPath: {path}/inner}}]"
-            ),
-            &["--run-dir", &hides.join("run").display().to_string()],
-        );
-        assert_eq!(run.stdout(), "[w] inner\n", "{path}: {}", run.stderr());
-        assert_eq!(run.code(), 0, "{path}: {}", run.stderr());
-        assert_eq!(environment.read("run/volumes/c/deep/out"), "x\n");
-        std::fs::remove_dir_all(hides.join("run")).unwrap();
-    }
-}
-
-#[test]
-fn a_link_on_the_way_to_the_run_folder_is_followed() {
-    let environment = TestEnvironment::new();
-    std::fs::create_dir(environment.path().join("real")).unwrap();
-    let link = environment.path().join("link");
-    std::os::unix::fs::symlink("real", &link).unwrap();
-    let mount = environment.path().join("real/new");
-    let run = Run::of(
-        &format!(
-            "\
-volumes: [{{name: v, emptyDir: {{}}}}]
-templates:
-- name: main
-  container:
-    command: [ls, {}]
-    volumeMounts: [{{name: v, mountPath: {}}}, {{name: v, mountPath: /run-local-test}}]",
-            mount.display(),
-            mount.display()
-        ),
-        &["--run-dir", &link.join("run").display().to_string()],
-    );
-    assert_eq!(run.code(), 0, "{}{}", run.stdout(), run.stderr());
-}
-
-#[test]
-fn an_output_is_read_past_a_link_on_its_path() {
-    let environment = TestEnvironment::new();
-    std::fs::create_dir(environment.path().join("real")).unwrap();
-    let link = environment.path().join("link");
-    std::os::unix::fs::symlink("real", &link).unwrap();
-    let path = link.join("new").display().to_string();
-    let run = Run::of(
-        &format!(
-            "\
-volumes: [{{name: v, emptyDir: {{}}}}]
-templates:
-- name: main
-  outputs: {{parameters: [{{name: out, valueFrom: {{path: {path}/out}}}}]}}
-  container:
-    command: [sh, -c, 'echo here > {path}/out']
-    workingDir: {path}
-    volumeMounts: [{{name: v, mountPath: {path}}}]"
-        ),
-        &[
-            "--run-dir",
-            &link.join("run").display().to_string(),
-            "--status",
-            "status.json",
-        ],
-    );
-    assert_eq!(run.code(), 0, "{}{}", run.stdout(), run.stderr());
-    assert!(run.environment.read("status.json").contains("\"here\""));
-}
-
-#[test]
-fn a_secret_is_never_written_to() {
-    let environment = TestEnvironment::new();
-    environment.write("token/key", "s3cret");
-    let run = Run::in_environment(
-        environment,
-        "\
-volumes: [{name: t, secret: {secretName: token}}]
-templates:
-- name: main
-  steps: [[{name: a, template: a}, {name: b, template: b}]]
-- {name: a, container: {command: [touch, /run-local-test/new], volumeMounts: [{name: t, mountPath: /run-local-test}]}}
-- {name: b, container: {command: ['true'], volumeMounts: [{name: t, mountPath: /run-local-test, subPath: absent}]}}",
-        &["--secret", "token=token"],
-    );
-    assert_eq!(run.code(), 1);
-    assert!(
-        run.stdout().contains("Read-only file system"),
-        "{}",
-        run.stdout()
-    );
-    assert!(
-        run.stderr().contains("\"absent\" is no key of \"t\""),
-        "{}",
-        run.stderr()
-    );
-    let folder = run.environment.path().join("token");
-    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
-}
-
-#[test]
-fn read_only_folders_of_the_last_run_are_removed() {
-    let spec = "\
-templates:
-- {name: main, container: {command: [sh, -c, 'mkdir -p a/b; touch a/b/f; chmod 555 a/b a']}}";
-    let first = Run::of(spec, &[]);
-    assert_eq!(first.code(), 0, "{}", first.stderr());
-    // Root may remove them anyway.
-    let second = Run::in_environment(first.environment, spec, &[]);
-    assert_eq!(second.code(), 0, "{}", second.stderr());
-}
-
-#[test]
-fn folders_that_a_volume_does_not_have_yet_are_made() {
-    let environment = TestEnvironment::new();
-    environment.write("token/key", "s3cret");
-    let run = Run::in_environment(
-        environment,
-        "\
-volumes: [{name: t, secret: {secretName: token}}, {name: v, emptyDir: {}}]
-templates:
-- name: main
-  container:
-    command: [sh, -c, 'pwd; cat /run-local-test/a/b/key']
-    workingDir: /run-local-test/new/folder
-    volumeMounts:
-    - {name: t, mountPath: /run-local-test/a/b/key, subPath: key}
-    - {name: v, mountPath: /run-local-test}",
-        &["--secret", "token=token"],
-    );
-    let expected = "[w] /run-local-test/new/folder\n[w] s3cret\n";
-    assert_eq!(run.stdout(), expected, "{}", run.stderr());
-}
-
-#[test]
-fn a_reader_who_does_not_read_on_does_not_hold_up_the_end() {
-    let environment = TestEnvironment::new();
-    environment.write(
-        "w.yaml",
-        manifest("templates:\n- {name: main, container: {command: ['yes']}}"),
-    );
-    let mut child = Running::start(
-        environment
-            .command(&binary("run-local"))
-            .args(["w.yaml", "--run-dir", "run", "--grace-period", "1s"])
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null()),
-    );
-    let log = environment.path().join("run/steps/w/log.txt");
-    // The pipe is full when the log has stopped to grow.
-    let (mut length, mut same) = (0, 0);
-    wait_until("run-local waits for its reader", || {
-        let now = std::fs::metadata(&log).map_or(0, |log| log.len());
-        same = if now > 0 && now == length {
-            same + 1
-        } else {
-            0
-        };
-        length = now;
-        same > 10
-    });
-    let terminate = ["-TERM".to_owned(), child.id().to_string()];
-    std::process::Command::new("kill")
-        .args(terminate)
-        .status()
-        .unwrap();
-    wait_until("it has ended", || child.try_wait().unwrap().is_some());
-    assert_eq!(child.wait().unwrap().code(), Some(143));
-}
-
-#[test]
-fn an_opened_folder_deep_in_another_is_the_steps_own() {
-    let environment = TestEnvironment::new();
-    let deep = environment.path().join("deep/folder");
-    std::fs::create_dir_all(&deep).unwrap();
-    let path = deep.display().to_string();
-    let run = Run::of(
-        &format!(
-            "\
-volumes: [{{name: v, emptyDir: {{}}}}]
-templates:
-- name: main
-  outputs: {{parameters: [{{name: out, valueFrom: {{path: {path}/out}}}}]}}
-  container:
-    command: [sh, -c, 'echo here > {path}/out; ls {path}']
-    volumeMounts: [{{name: v, mountPath: {path}/new}}, {{name: v, mountPath: /run-local-test}}]"
-        ),
-        &[],
-    );
-    assert_eq!(run.stdout(), "[w] new\n[w] out\n", "{}", run.stderr());
-    assert_eq!(run.code(), 0, "{}", run.stderr());
-    let left = std::fs::read_dir(deep).unwrap().count();
-    assert_eq!(left, 0, "nothing of it is left on this machine");
-}
-
-#[test]
-fn a_relative_output_starts_at_the_working_folder() {
-    for working_dir in ["", "workingDir: /run-local-test, "] {
-        let run = Run::of(
-            &format!(
-                "\
-volumes: [{{name: v, emptyDir: {{}}}}]
-templates:
-- name: main
-  outputs: {{parameters: [{{name: out, valueFrom: {{path: out}}}}]}}
-  container: {{{working_dir}command: [sh, -c, 'echo here > out'], volumeMounts: [{{name: v, mountPath: /run-local-test}}]}}"
-            ),
-            &[],
-        );
-        assert_eq!(run.code(), 0, "{}{}", run.stdout(), run.stderr());
-        let outputs = run.status().nodes["w"].outputs.clone().unwrap();
-        assert_eq!(outputs.parameters[0].value.as_deref(), Some("here"));
-    }
-}
-
-#[test]
 fn an_item_cannot_forge_lines_of_output() {
     let run = Run::of(
         "\
@@ -345,22 +108,6 @@ templates:
 }
 
 #[test]
-fn a_status_that_cannot_be_written_does_not_hide_the_failure() {
-    let environment = TestEnvironment::new();
-    std::fs::create_dir(environment.path().join("gone")).unwrap();
-    let folder = environment.path().join("gone").display().to_string();
-    let run = Run::of(
-        &format!(
-            "templates:\n- {{name: main, container: {{command: [sh, -c, 'echo why; rm -r {folder}; exit 1']}}}}"
-        ),
-        &["--status", &format!("{folder}/w.yaml")],
-    );
-    assert_eq!(run.code(), 1);
-    assert!(run.stderr().contains("| why"), "{}", run.stderr());
-    assert!(run.stderr().contains("gone/w.yaml"), "{}", run.stderr());
-}
-
-#[test]
 fn a_volume_that_is_not_declared_is_a_mistake_of_the_manifest() {
     let run = Run::of(
         "templates:\n- name: main\n  script:\n    command: [sh]\n    source: x\n    volumeMounts:\n    - {name: nope, mountPath: /x}",
@@ -369,39 +116,6 @@ fn a_volume_that_is_not_declared_is_a_mistake_of_the_manifest() {
     assert_eq!(run.code(), 2);
     let expected = "w.yaml:13: template \"main\": there is no volume \"nope\"";
     assert!(run.stderr().contains(expected), "{}", run.stderr());
-}
-
-#[test]
-fn two_runs_do_not_share_a_run_folder() {
-    let environment = TestEnvironment::new();
-    let fifo = environment.path().join("fifo").display().to_string();
-    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
-    assert!(made.unwrap().success());
-    let run = environment.write("run/workflow.yaml", "");
-    environment.write(
-        "w.yaml",
-        manifest(&format!(
-            "templates:\n- {{name: main, container: {{command: [sh, -c, 'echo up > {fifo}; cat {fifo}']}}}}"
-        )),
-    );
-    let start = || {
-        let mut command = environment.command(&binary("run-local"));
-        command.args(["w.yaml", "--run-dir", "run"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().unwrap()
-    };
-    let first = start();
-    // The step runs once it writes here.
-    assert_eq!(std::fs::read_to_string(&fifo).unwrap(), "up\n");
-    let before = std::fs::read_to_string(&run).unwrap();
-    let second = start().wait_with_output().unwrap();
-    assert_eq!(second.status.code(), Some(2));
-    let stderr = text(&second.stderr);
-    assert!(stderr.contains("another run-local runs in "), "{stderr}");
-    assert_eq!(std::fs::read_to_string(&run).unwrap(), before);
-    std::fs::write(&fifo, "on\n").unwrap();
-    let first = first.wait_with_output().unwrap();
-    assert_eq!(text(&first.stdout), "[w] on\n", "{}", text(&first.stderr));
 }
 
 #[test]
@@ -494,4 +208,118 @@ templates:
         stderr.contains("--step 'w.hopeless(1)[0].one' run/workflow.yaml"),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_reader_who_does_not_read_on_does_not_hold_up_the_end() {
+    let environment = TestEnvironment::new();
+    environment.write(
+        "w.yaml",
+        manifest("templates:\n- {name: main, container: {command: ['yes']}}"),
+    );
+    let mut child = Running::start(
+        environment
+            .command(&binary("run-local"))
+            .args(["w.yaml", "--run-dir", "run", "--grace-period", "1s"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null()),
+    );
+    let log = environment.path().join("run/steps/w/log.txt");
+    // The pipe is full when the log has stopped to grow.
+    let (mut length, mut same) = (0, 0);
+    wait_until("run-local waits for its reader", || {
+        let now = std::fs::metadata(&log).map_or(0, |log| log.len());
+        same = if now > 0 && now == length {
+            same + 1
+        } else {
+            0
+        };
+        length = now;
+        same > 10
+    });
+    let terminate = ["-TERM".to_owned(), child.id().to_string()];
+    std::process::Command::new("kill")
+        .args(terminate)
+        .status()
+        .unwrap();
+    wait_until("it has ended", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+#[test]
+fn a_tag_of_a_step_that_may_still_run_is_a_mistake_of_the_manifest() {
+    let leaf = "\
+- {name: x, inputs: {parameters: [{name: c}]}, container: {command: [echo, '{{inputs.parameters.c}}']}}
+- name: main";
+    let step = |name: &str, value: &str, more: &str| {
+        format!(
+            "{{name: {name}, template: x, arguments: {{parameters: [{{name: c, value: '{value}'}}]}}{more}}}"
+        )
+    };
+    let (first, result) = (step("b", "1", ""), "{{KIND.b.outputs.result}}");
+    for (kind, tasks, code) in [
+        (
+            "steps",
+            format!("[[{first}, {}]]", step("a", result, "")),
+            2,
+        ),
+        (
+            "steps",
+            format!("[[{first}], [{}]]", step("a", result, "")),
+            0,
+        ),
+        (
+            "dag",
+            format!("{{tasks: [{first}, {}]}}", step("a", result, "")),
+            2,
+        ),
+        (
+            "dag",
+            format!(
+                "{{tasks: [{first}, {}, {}]}}",
+                step("m", "2", ", dependencies: [b]"),
+                step("a", result, ", depends: m.Succeeded")
+            ),
+            0,
+        ),
+    ] {
+        let tasks = tasks.replace("KIND", if kind == "dag" { "tasks" } else { kind });
+        let run = Run::of(&format!("templates:\n{leaf}\n  {kind}: {tasks}"), &[]);
+        assert_eq!(run.code(), code, "{tasks}: {}", run.stderr());
+    }
+}
+
+#[test]
+fn a_status_of_null_is_none() {
+    let environment = TestEnvironment::new();
+    let leaf = "templates:\n- {name: main, container: {command: [echo, up]}}";
+    environment.write("null.yaml", manifest(leaf) + "status: null\n");
+    let mut command = environment.bin("run-local");
+    command.args(["null.yaml", "--run-dir", "run"]);
+    assert_eq!(text(&command.output().unwrap().stdout), "[w] up\n");
+}
+
+#[test]
+fn a_loop_runs_again_by_one_of_its_items() {
+    let run = Run::of(
+        "\
+templates:
+- name: main
+  steps: [[{name: each, template: x, withItems: [a, b], arguments: {parameters: [{name: c, value: '{{item}}'}]}}]]
+- {name: x, inputs: {parameters: [{name: c}]}, container: {command: [echo, '{{inputs.parameters.c}}']}}",
+        &[],
+    );
+    let again = |step: &str| {
+        let mut command = run.environment.bin("run-local");
+        command.args(["--step", step, "run/workflow.yaml", "--run-dir", "run"]);
+        command.output().unwrap()
+    };
+    let whole = again("each");
+    assert_eq!(whole.status.code(), Some(2));
+    let stderr = text(&whole.stderr);
+    assert!(
+        stderr.contains("each(0:a)") && stderr.contains("each(1:b)"),
+        "{stderr}"
+    );
+    assert_eq!(text(&again("each(1:b)").stdout), "[each(1:b)] b\n");
 }

@@ -46,7 +46,7 @@ pub fn check(document: Document) -> Result<Document> {
 /// Reads the `.status` of a workflow object; absent or unknown parts are empty.
 pub fn status(workflow: &Value) -> Result<WorkflowStatus> {
     use crate::ResultExt;
-    match workflow.get("status") {
+    match workflow.get("status").filter(|status| !status.is_null()) {
         Some(status) => serde_json::from_value(status.clone())
             .or_failed(|| "the workflow's status is not what Argo writes"),
         None => Ok(WorkflowStatus::default()),

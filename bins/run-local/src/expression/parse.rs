@@ -45,7 +45,17 @@ fn tokens(text: &str, hyphens: bool) -> Result<Vec<Token>, String> {
         } else {
             let in_word =
                 |c: char| c.is_alphanumeric() || c == '_' || c == '.' || (hyphens && c == '-');
-            let length = rest.find(|c| !in_word(c)).unwrap_or(rest.len());
+            // A sign, where no value stands before it that something could be taken from.
+            let after_value = matches!(
+                tokens.last(),
+                Some(Token::Text(_) | Token::Number(_) | Token::Word(_) | Token::Symbol(")" | "]"))
+            );
+            let after_sign = rest.strip_prefix('-').filter(|_| !after_value);
+            let number =
+                after_sign.filter(|number| number.starts_with(|c: char| c.is_ascii_digit()));
+            let sign = usize::from(number.is_some());
+            let word_length = |text: &str| text.find(|c| !in_word(c)).unwrap_or(text.len());
+            let length = sign + word_length(&rest[sign..]);
             if length == 0 {
                 return Err(format!("{first:?} is not supported in an expression"));
             }
@@ -75,7 +85,7 @@ fn word(word: &str) -> Result<Token, String> {
         "and" => Token::Symbol("&&"),
         "or" => Token::Symbol("||"),
         "not" => Token::Symbol("!"),
-        _ if word.starts_with(|c: char| c.is_ascii_digit()) => Token::Number(
+        _ if word.starts_with(|c: char| c.is_ascii_digit() || c == '-') => Token::Number(
             word.parse()
                 .map_err(|_| format!("{word:?} is not a number"))?,
         ),

@@ -209,7 +209,7 @@ fn check_tags(workflow: &Workflow, cursor: &Cursor, template: &Template) -> Resu
         &mut cursor.pointer.clone(),
         &mut |pointer, text| {
             for tag in tags(text) {
-                if problem.is_none() && !resolves(workflow, template, tag) {
+                if problem.is_none() && !resolves(workflow, template, pointer, tag) {
                     let place = Cursor::at(&workflow.document, pointer, &cursor.owner);
                     problem = Some(if tag.starts_with('=') {
                         place.error("run-local does not support expression tags {{=…}}")
@@ -247,7 +247,8 @@ fn each_text(value: &Value, pointer: &mut String, take: &mut impl FnMut(&str, &s
     }
 }
 
-fn resolves(workflow: &Workflow, template: &Template, tag: &str) -> bool {
+/// Whether a tag has a value where it stands, at `pointer`.
+fn resolves(workflow: &Workflow, template: &Template, pointer: &str, tag: &str) -> bool {
     let is_input = |name: &str| template.inputs.iter().any(|input| input.name == name);
     let is_sibling = |name: &str| template.body.tasks().iter().any(|task| task.name == name);
     let in_loop = || {
@@ -264,9 +265,9 @@ fn resolves(workflow: &Workflow, template: &Template, tag: &str) -> bool {
         .strip_prefix("steps.")
         .or_else(|| tag.strip_prefix("tasks."))
     {
-        return rest
-            .split_once('.')
-            .is_some_and(|(name, _)| is_sibling(name));
+        return rest.split_once('.').is_some_and(|(name, _)| {
+            is_sibling(name) && ends_before(&template.body, name, pointer)
+        });
     }
     match tag {
         "inputs.parameters" | "pod.name" | "node.name" => true,
@@ -274,6 +275,52 @@ fn resolves(workflow: &Workflow, template: &Template, tag: &str) -> bool {
         "item" => in_loop(),
         _ if tag.starts_with("item.") => in_loop(),
         _ => is_workflow_tag(workflow, tag),
+    }
+}
+
+/// Whether a step has ended, whatever else runs, when the text at `pointer` is needed: one that
+/// only happens to be faster would do today and fail tomorrow.
+fn ends_before(body: &Body, name: &str, pointer: &str) -> bool {
+    let is_here = |task: &&Task| {
+        let below = pointer.strip_prefix(&task.pointer);
+        below.is_some_and(|below| below.starts_with('/'))
+    };
+    match body {
+        Body::Leaf(_) => false,
+        Body::Steps(groups) => {
+            let group_of = |wanted: &dyn Fn(&&Task) -> bool| {
+                groups
+                    .iter()
+                    .position(|group| group.iter().any(|step| wanted(&step)))
+            };
+            match group_of(&is_here) {
+                Some(here) => group_of(&|step| step.name == name).is_some_and(|group| group < here),
+                // The template's own outputs.
+                None => true,
+            }
+        }
+        Body::Dag(tasks) => {
+            let Some(here) = tasks.iter().find(is_here) else {
+                return true;
+            };
+            let by_name: BTreeMap<&str, &Task> = tasks
+                .iter()
+                .map(|task| (task.name.as_str(), task))
+                .collect();
+            let mut to_look_at = here.waits_for();
+            let mut seen = HashSet::new();
+            while let Some(before) = to_look_at.pop() {
+                if before == name {
+                    return true;
+                }
+                if let Some(task) = by_name.get(before.as_str())
+                    && seen.insert(before)
+                {
+                    to_look_at.extend(task.waits_for());
+                }
+            }
+            false
+        }
     }
 }
 

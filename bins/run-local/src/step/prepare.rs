@@ -314,7 +314,8 @@ fn write_script(folder: &Path, source: &str) -> Result<(), String> {
 }
 
 /// Where the step sees its folder: elsewhere if a mount hides it, a volume at /tmp for example
-/// where the run folder is in there.
+/// where the run folder is in there. That place being new, the whole view is then built apart
+/// and put in place at the end, so that no mount hides the sources of later ones.
 fn home(folder: &Path, binds: &mut Vec<Bind>) -> PathBuf {
     if !binds.iter().any(|bind| folder.starts_with(&bind.target)) {
         return folder.to_owned();

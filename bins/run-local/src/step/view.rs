@@ -90,10 +90,8 @@ impl View {
     fn opened(&self) -> BTreeSet<PathBuf> {
         let mut opened = BTreeSet::from([PathBuf::from(TMP)]);
         let targets = self.binds.iter().map(|bind| &bind.target);
-        // A mount that hides this view's own folder, too, is built in there and put in place
-        // at the end: what is bound after it may lie under it.
-        let is_built = |target: &&PathBuf| !target.exists() || self.root.starts_with(target);
-        for path in targets.filter(is_built).chain(&self.outputs) {
+        let absent = targets.filter(|target| !target.exists());
+        for path in absent.chain(&self.outputs) {
             if self
                 .binds
                 .iter()

@@ -546,6 +546,10 @@ fn mistakes_name_file_line_template_and_field() {
             "an item of command is not a string\n    n, y, no, yes",
         ),
         (
+            "activeDeadlineSeconds: 10m\ntemplates: []",
+            "w.yaml:7: spec: activeDeadlineSeconds: \"10m\" is not a number of seconds",
+        ),
+        (
             "templates:\n- {name: main, daemon: true, container: {command: [a]}}",
             "run-local does not support the field \"daemon\"",
         ),

@@ -6,7 +6,6 @@
 
 mod support;
 
-
 use e2e::{Running, TestEnvironment, binary, text, wait_until};
 use support::{Run, manifest};
 

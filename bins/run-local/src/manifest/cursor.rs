@@ -156,6 +156,18 @@ impl<'a> Cursor<'a> {
         )
     }
 
+    /// Whole seconds, as text: a tag may stand for them.
+    pub(crate) fn seconds(&self, field: &str) -> Result<Option<String>> {
+        let text = self.scalar(field)?;
+        match &text {
+            Some(text) if !text.contains("{{") && text.parse::<u64>().is_err() => {
+                let what = format!("{field}: {text:?} is not a number of seconds");
+                Err(self.field(field).error(what))
+            }
+            _ => Ok(text),
+        }
+    }
+
     /// A boolean, absent as false.
     pub(crate) fn flag(&self, field: &str) -> Result<bool> {
         let cursor = self.field(field);

@@ -80,7 +80,7 @@ impl Workflow {
             on_exit: spec.text("onExit")?.filter(|name| !name.is_empty()),
             parameters: parameters(&spec, given, &mut not_applied)?,
             given: given.iter().map(|(name, _)| name.clone()).collect(),
-            active_deadline: spec.scalar("activeDeadlineSeconds")?,
+            active_deadline: spec.seconds("activeDeadlineSeconds")?,
             parallelism: spec.count("parallelism")?,
             templates,
             volumes,

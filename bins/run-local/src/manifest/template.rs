@@ -107,7 +107,7 @@ impl Template {
         let cursor = cursor.called(format!("template {name:?}"));
         cursor.check(&fields::TEMPLATE, not_applied)?;
         let body = read_body(&cursor, not_applied)?;
-        let active_deadline = cursor.scalar("activeDeadlineSeconds")?;
+        let active_deadline = cursor.seconds("activeDeadlineSeconds")?;
         if active_deadline.is_some() && !matches!(body, Body::Leaf(_)) {
             return Err(cursor
                 .field("activeDeadlineSeconds")

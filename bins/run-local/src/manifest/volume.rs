@@ -51,7 +51,8 @@ fn read_one(volume: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Volum
         ) {
             return Err(host.error("run-local has a folder for a hostPath, not a file or device"));
         }
-        VolumeSource::Kept(format!("hostPath{}", host.required_text("path")?))
+        let path = host.required_text("path")?;
+        VolumeSource::Kept(format!("hostPath{}", path.trim_end_matches('/')))
     } else if !nfs.value.is_null() {
         let path = nfs.required_text("path")?;
         VolumeSource::Kept(format!("nfs-{}{path}", nfs.required_text("server")?))

@@ -152,12 +152,7 @@ impl StepRunner {
         command.merge_output = !leaf.result_wanted;
         let ended = exec::run(&command, limits, stop, &mut output).await;
         output.finish().await;
-        let ended = ended.map_err(|error| {
-            format!(
-                "run {}: {error}",
-                Path::new(&prepared.command.program).display()
-            )
-        });
+        let ended = ended.map_err(|error| format!("run the step: {error}"));
         let end = ended.map(|ended| Self::judge(leaf, prepared, &output, &ended));
         if let Some(view) = &prepared.view {
             view::tidy(&view.root);

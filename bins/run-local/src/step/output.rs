@@ -104,7 +104,9 @@ impl<'a> StepOutput<'a> {
 
 impl Sink for StepOutput<'_> {
     async fn write(&mut self, stream: Stream, piece: &[u8]) -> io::Result<()> {
-        self.file.write_all(piece)?;
+        self.file
+            .write_all(piece)
+            .map_err(|error| io::Error::new(error.kind(), format!("write its log: {error}")))?;
         self.keep_tail(piece);
         if stream == Stream::Stdout
             && let Some(result) = &mut self.result

@@ -102,7 +102,7 @@ struct Asked {
     times: u32,
 }
 
-/// Tells when SIGINT or SIGTERM has arrived, and when a second one insists.
+/// Tells when SIGINT, SIGTERM or SIGHUP has arrived, and when a second one insists.
 #[derive(Debug, Clone)]
 pub struct Stop {
     asked: watch::Receiver<Asked>,
@@ -111,20 +111,23 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Installs the handlers for SIGINT and SIGTERM.
+    /// Installs the handlers for SIGINT, SIGTERM and SIGHUP. A hang-up asks as SIGTERM does, but
+    /// never insists: a terminal or a parent that is gone may send several.
     fn on_signals() -> Result<Self> {
         let (sender, asked) = watch::channel(Asked::default());
         let mut terminate = signal(SignalKind::terminate()).or_failed(|| "handle SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).or_failed(|| "handle SIGINT")?;
+        let mut hangup = signal(SignalKind::hangup()).or_failed(|| "handle SIGHUP")?;
         tokio::spawn(async move {
             loop {
-                let number = tokio::select! {
-                    _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
-                    _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+                let (kind, insists) = tokio::select! {
+                    _ = terminate.recv() => (SignalKind::terminate(), true),
+                    _ = interrupt.recv() => (SignalKind::interrupt(), true),
+                    _ = hangup.recv() => (SignalKind::terminate(), false),
                 };
                 sender.send_modify(|asked| {
-                    asked.first.get_or_insert(number);
-                    asked.times += 1;
+                    asked.times += u32::from(insists || asked.first.is_none());
+                    asked.first.get_or_insert(kind.as_raw_value());
                 });
             }
         });

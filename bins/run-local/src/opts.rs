@@ -64,7 +64,7 @@ pub struct Opts {
     )]
     pub output_prefix: String,
 
-    /// Ends as by SIGTERM when the program that started it is gone
+    /// Ends as by a signal when the program that started it is gone
     #[arg(long, hide = true)]
     pub with_parent: bool,
 

@@ -673,6 +673,18 @@ fn sigterm_ends_the_steps_runs_the_exit_handler_and_leaves_nothing() {
 }
 
 #[test]
+fn hang_ups_ask_but_do_not_insist() {
+    let environment = TestEnvironment::new();
+    let (mut child, fled) = start_stubborn(&environment);
+    for _ in 0..3 {
+        signal("-HUP", child.id());
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert_eq!(environment.read("run/volumes/c/bye"), "bye\n");
+    assert!(!is_running(fled));
+}
+
+#[test]
 fn a_second_signal_cuts_the_grace_short() {
     let environment = TestEnvironment::new();
     environment.write(

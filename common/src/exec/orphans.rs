@@ -31,10 +31,11 @@ pub fn end_orphans() {
     }
 }
 
-/// From now on this process is asked to end, by SIGTERM, when its parent is gone: nobody
-/// would read what it does, nor end it.
+/// From now on this process is asked to end, by SIGHUP, when its parent is gone: nobody would
+/// read what it does, nor end it. The kernel sends one signal for each thread of the parent,
+/// so it must not be one of which the second insists.
 pub fn end_with_parent() -> Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))
+    rustix::process::set_parent_process_death_signal(Some(Signal::HUP))
         .or_failed(|| "ask for the end of the parent process")
 }
 

@@ -27,14 +27,31 @@ impl Default for Live {
 
 impl Live {
     /// Shows a piece; waits for the reader, which keeps memory bounded, but not beyond
-    /// `out_of_time`.
+    /// `out_of_time`. The piece is on its way afterwards; see [`Live::flush`].
     pub async fn show(&self, piece: &[u8], out_of_time: impl Future<Output = ()>) {
-        if piece.is_empty() || self.given_up.load(Ordering::Relaxed) {
+        if !piece.is_empty() {
+            let shown = async { self.stdout.lock().await.write_all(piece).await };
+            self.unless_given_up(shown, out_of_time).await;
+        }
+    }
+
+    /// Waits until everything has reached the reader, but not beyond `out_of_time`.
+    pub async fn flush(&self, out_of_time: impl Future<Output = ()>) {
+        let flushed = async { self.stdout.lock().await.flush().await };
+        self.unless_given_up(flushed, out_of_time).await;
+    }
+
+    async fn unless_given_up(
+        &self,
+        shown: impl Future<Output = io::Result<()>>,
+        out_of_time: impl Future<Output = ()>,
+    ) {
+        if self.given_up.load(Ordering::Relaxed) {
             return;
         }
         let reason = tokio::select! {
             biased;
-            shown = self.write(piece) => match shown {
+            shown = shown => match shown {
                 Ok(()) => return,
                 Err(error) => error.to_string(),
             },
@@ -43,11 +60,5 @@ impl Live {
         if !self.given_up.swap(true, Ordering::Relaxed) {
             tracing::warn!("the output is not shown any more: write to stdout: {reason}");
         }
-    }
-
-    async fn write(&self, piece: &[u8]) -> io::Result<()> {
-        let mut stdout = self.stdout.lock().await;
-        stdout.write_all(piece).await?;
-        stdout.flush().await
     }
 }

@@ -39,6 +39,7 @@ pub(crate) async fn run(
     };
     let ended = exec::run(&plan.command, limits, stop, &mut output).await;
     output.finish();
+    output.stdout.flush(limits.over(stop)).await;
     (ended, output.end)
 }
 

@@ -74,13 +74,15 @@ impl Lines {
         self.output.write(lines, self.limits.over(&self.stop)).await
     }
 
-    /// Ends the last line, if it is not ended yet.
+    /// Ends the last line, if it is not ended yet, and waits until stdout has all of it.
     pub(crate) async fn finish(mut self) -> io::Result<()> {
-        if self.partial.is_empty() {
-            return Ok(());
+        if !self.partial.is_empty() {
+            self.partial.push(b'\n');
+            self.pass_on(&self.partial).await?;
         }
-        self.partial.push(b'\n');
-        self.pass_on(&self.partial).await
+        let live = &self.output.live;
+        live.flush(self.limits.over(&self.stop)).await;
+        Ok(())
     }
 }
 

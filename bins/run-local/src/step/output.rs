@@ -62,7 +62,8 @@ impl<'a> StepOutput<'a> {
                 self.end_line(index);
             }
         }
-        self.flush().await;
+        self.show().await;
+        self.live.flush(self.limits.over(self.stop)).await;
     }
 
     /// The last lines, as text.
@@ -95,7 +96,7 @@ impl<'a> StepOutput<'a> {
         self.tail.extend_from_slice(piece);
     }
 
-    async fn flush(&mut self) {
+    async fn show(&mut self) {
         let out_of_time = self.limits.over(self.stop);
         self.live.show(&self.shown, out_of_time).await;
         self.shown.clear();
@@ -125,7 +126,7 @@ impl Sink for StepOutput<'_> {
         if self.lines[index].len() >= MAX_LINE {
             self.end_line(index);
         }
-        self.flush().await;
+        self.show().await;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::env::Env;
+use crate::env::{self, Env};
 use crate::{Error, Exit, Result, ResultExt, logging};
 
 /// What a program gets of the world, once, at its start.
@@ -40,26 +40,36 @@ where
     Opts: clap::Parser,
     F: Future<Output = Result<Exit>>,
 {
+    let env = Env::of_process();
+    let logging = logging::start(&env);
     let opts = match parse::<Opts>() {
         Ok(opts) => opts,
-        Err(error) => {
-            let code = if error.use_stderr() {
-                Exit::Usage.code()
-            } else {
-                0
-            };
-            // A reader of --help who went away (`| head`) is no error.
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+        Err(error) => return ExitCode::from(not_parsed(&error, &env).code()),
     };
-    let env = Env::of_process();
-    let end = logging::start(&env).and_then(|()| run(env, |app| program(opts, app)));
+    let end = logging.and_then(|()| run(env, |app| program(opts, app)));
     let exit = end.unwrap_or_else(|error| {
         tracing::error!("{}", error.report());
         error.exit()
     });
     ExitCode::from(exit.code())
+}
+
+/// Prints what clap says in place of a run: the help, or what is wrong with the command line.
+fn not_parsed(error: &clap::Error, env: &Env) -> Exit {
+    if error.use_stderr() && env.get(env::LOG_FORMAT) == Some("json") {
+        // Whoever reads this log reads a JSON object a line.
+        let message = error.to_string();
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        tracing::error!("{}", message.trim_end());
+    } else {
+        // A reader of --help who went away (`| head`) is no error.
+        let _ = error.print();
+    }
+    if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Success
+    }
 }
 
 fn parse<Opts: clap::Parser>() -> std::result::Result<Opts, clap::Error> {

@@ -24,29 +24,36 @@ pub fn tee(file: File) {
     }
 }
 
-/// Sets up logging as `LOG_FORMAT` and `LOG_LEVEL` ask.
+/// Sets up logging as `LOG_FORMAT` and `LOG_LEVEL` ask. There is a log even where they ask for
+/// what there is not: the error has to be told.
 pub(crate) fn start(env: &Env) -> Result<()> {
-    let format = match env.get(env::LOG_FORMAT) {
-        None | Some("text") if std::io::stderr().is_terminal() => Format::Terminal {
+    let as_text = if std::io::stderr().is_terminal() {
+        Format::Terminal {
             colour: env.get(env::NO_COLOR).is_none(),
-        },
-        None | Some("text") => Format::Text,
-        Some("json") => Format::Json,
-        Some(other) => {
-            return Err(Error::usage(format!(
-                "LOG_FORMAT is {other:?}: use text or json"
-            )));
         }
+    } else {
+        Format::Text
     };
-    let level = match env.get(env::LOG_LEVEL).unwrap_or("info").parse::<Level>() {
-        Ok(level) => level,
-        Err(error) => return Err(Error::usage("LOG_LEVEL").because(error)),
+    let format = match env.get(env::LOG_FORMAT) {
+        None | Some("text") => Ok(as_text),
+        Some("json") => Ok(Format::Json),
+        Some(other) => Err(Error::usage(format!(
+            "LOG_FORMAT is {other:?}: use text or json"
+        ))),
+    };
+    let level = env.get(env::LOG_LEVEL).unwrap_or("info");
+    let level = level.parse::<Level>().map_err(|_| {
+        Error::usage(format!(
+            "LOG_LEVEL is {level:?}: use error, warn, info or debug"
+        ))
+    });
+    let layer = LogLayer {
+        format: *format.as_ref().unwrap_or(&as_text),
+        level: *level.as_ref().unwrap_or(&Level::INFO),
     };
     // A second start in one process happens in unit tests only; the first one holds.
-    let _ = tracing::subscriber::set_global_default(
-        Registry::default().with(LogLayer { format, level }),
-    );
-    Ok(())
+    let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
+    format.and(level).map(|_| ())
 }
 
 #[derive(Clone, Copy)]

@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Spanned, UserMessageFormatter};
 
 use crate::{Error, Result, ResultExt};
 
@@ -22,23 +24,32 @@ pub struct Document {
     pub path: PathBuf,
     /// What it says.
     pub value: Value,
-    /// Line of each node, by JSON pointer (RFC 6901).
-    lines: HashMap<String, u64>,
+    places: Place,
+}
+
+/// Where a node stands, with the nodes in it by key or index: a table by JSON pointer would
+/// repeat a long key for every node below it.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    line: u64,
+    below: HashMap<String, Place>,
 }
 
 impl Document {
     /// Reads and parses a file; a mistake in it is wrong usage and names file and line.
     pub fn read(path: &Path) -> Result<Document> {
-        let size = std::fs::metadata(path)
-            .or_usage(|| format!("read {}", path.display()))?
-            .len();
-        if size > MAX_BYTES {
+        let what = || format!("read {}", path.display());
+        let mut text = String::new();
+        // A size that was asked for before says nothing about a device that a link leads to.
+        File::open(path)
+            .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
+            .or_usage(what)?;
+        if text.len() as u64 > MAX_BYTES {
             return Err(Error::usage(format!(
-                "read {}: {size} bytes are more than the {MAX_BYTES} that such a file may have",
-                path.display()
+                "{}: it has more than the {MAX_BYTES} bytes that such a file may have",
+                what()
             )));
         }
-        let text = std::fs::read_to_string(path).or_usage(|| format!("read {}", path.display()))?;
         Document::parse(path, &text)
     }
 
@@ -48,29 +59,28 @@ impl Document {
         let node: Spanned<Node> =
             serde_saphyr::from_str_with_options(text, options).map_err(|error| {
                 let line = error.location().map_or(1, |location| location.line());
-                Error::usage(format!("{}:{line}", path.display())).because(error)
+                Error::usage(format!("{}:{line}", path.display()))
+                    .because(error.render_with_formatter(&UserMessageFormatter))
             })?;
-        let mut lines = HashMap::new();
-        let value = node.into_value(&mut String::new(), &mut lines);
+        let mut places = Place::default();
+        let value = node.into_value(&mut places);
         Ok(Document {
             path: path.to_owned(),
             value,
-            lines,
+            places,
         })
     }
 
     /// `FILE:LINE` of the node at a JSON pointer, or of the nearest node above it.
     pub fn place(&self, pointer: &str) -> String {
-        let mut pointer = pointer;
-        let line = loop {
-            if let Some(line) = self.lines.get(pointer) {
-                break *line;
+        let mut place = &self.places;
+        for segment in pointer.split('/').skip(1) {
+            match place.below.get(&pointer_key(segment)) {
+                Some(below) => place = below,
+                None => break,
             }
-            match pointer.rfind('/') {
-                Some(slash) => pointer = &pointer[..slash],
-                None => break 1,
-            }
-        };
+        }
+        let line = place.line;
         format!("{}:{line}", self.path.display())
     }
 
@@ -90,6 +100,11 @@ pub fn pointer_segment(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
+/// The key that a segment of a JSON pointer stands for.
+fn pointer_key(segment: &str) -> String {
+    segment.replace("~1", "/").replace("~0", "~")
+}
+
 #[derive(Debug)]
 enum Node {
     Scalar(Value),
@@ -98,18 +113,16 @@ enum Node {
 }
 
 trait IntoValue {
-    fn into_value(self, pointer: &mut String, lines: &mut HashMap<String, u64>) -> Value;
+    fn into_value(self, place: &mut Place) -> Value;
 }
 
 impl IntoValue for Spanned<Node> {
-    fn into_value(self, pointer: &mut String, lines: &mut HashMap<String, u64>) -> Value {
-        lines.insert(pointer.clone(), self.referenced.line());
-        let length = pointer.len();
-        let mut child = |key: &str, node: Spanned<Node>, lines: &mut HashMap<String, u64>| {
-            pointer.push('/');
-            pointer.push_str(&pointer_segment(key));
-            let value = node.into_value(pointer, lines);
-            pointer.truncate(length);
+    fn into_value(self, place: &mut Place) -> Value {
+        place.line = self.referenced.line();
+        let mut child = |key: String, node: Spanned<Node>| {
+            let mut below = Place::default();
+            let value = node.into_value(&mut below);
+            place.below.insert(key, below);
             value
         };
         match self.value {
@@ -118,13 +131,13 @@ impl IntoValue for Spanned<Node> {
                 items
                     .into_iter()
                     .enumerate()
-                    .map(|(index, item)| child(&index.to_string(), item, lines))
+                    .map(|(index, item)| child(index.to_string(), item))
                     .collect(),
             ),
             Node::Mapping(entries) => {
                 let mut map = Map::with_capacity(entries.len());
                 for (key, node) in entries {
-                    let value = child(&key, node, lines);
+                    let value = child(key.clone(), node);
                     map.insert(key, value);
                 }
                 Value::Object(map)
@@ -246,6 +259,42 @@ mod tests {
             );
             assert_eq!(error.exit(), crate::Exit::Usage);
         }
+    }
+
+    #[test]
+    fn mistakes_are_told_to_the_files_author_and_not_to_the_librarys_user() {
+        for (text, expected) in [
+            (
+                "a: 1\na: 3\n",
+                "w.yaml:2: duplicate mapping key `a` is not allowed here at line 2, column 1",
+            ),
+            (
+                "a: 1\n---\na: 3\n",
+                "w.yaml:3: only single YAML document expected but multiple found at line 3, column 1",
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap_err().report(), expected);
+        }
+    }
+
+    #[test]
+    fn a_link_to_an_endless_device_is_no_file_to_read_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("w.yaml");
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        let error = Document::read(&link).unwrap_err();
+        assert!(error.report().ends_with("such a file may have"));
+        assert_eq!(error.exit(), crate::Exit::Usage);
+    }
+
+    #[test]
+    fn a_long_key_is_not_kept_once_more_for_each_node_below_it() {
+        let key = "k".repeat(1024 * 1024);
+        let text = format!("? {key}\n:\n{}", "- 1\n".repeat(50_000));
+        let document = parse(&text).unwrap();
+        // Once for each node would be 50 GiB.
+        assert_eq!(document.place(&format!("/{key}/49999")), "w.yaml:50002");
+        assert_eq!(document.place(&format!("/{key}/50000")), "w.yaml:3");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod entry;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use common::job::JobType;
@@ -137,12 +138,12 @@ impl Config {
 
     /// Results are filed under the workflow's name: two of one job must differ.
     fn check_names(&self) -> Result<()> {
-        for (index, later) in self.workflows.iter().enumerate() {
-            for earlier in &self.workflows[..index] {
-                let Some(job_type) = earlier
-                    .overlap(later)
-                    .filter(|_| earlier.name == later.name)
-                else {
+        let mut of_name: HashMap<&str, Vec<&Entry>> = HashMap::new();
+        for later in &self.workflows {
+            // Three at most, as there are job types: they do not overlap.
+            let earlier = of_name.entry(&later.name).or_default();
+            for earlier in earlier.iter() {
+                let Some(job_type) = earlier.overlap(later) else {
                     continue;
                 };
                 let first = self.document.place(&format!("{}/name", earlier.pointer));
@@ -156,6 +157,7 @@ impl Config {
                     ),
                 ));
             }
+            earlier.push(later);
         }
         Ok(())
     }

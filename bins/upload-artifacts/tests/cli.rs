@@ -442,6 +442,39 @@ fn a_run_without_a_job_is_wrong_usage() {
 }
 
 #[test]
+fn a_log_setting_that_there_is_not_is_told_and_does_not_end_the_program_in_silence() {
+    let test = TestEnvironment::new();
+    for (variable, expected) in [
+        ("LOG_FORMAT", "LOG_FORMAT is \"loud\": use text or json"),
+        (
+            "LOG_LEVEL",
+            "LOG_LEVEL is \"loud\": use error, warn, info or debug",
+        ),
+    ] {
+        let output = command(&test, &["started"])
+            .env(variable, "loud")
+            .output()
+            .unwrap();
+        assert_code(&output, 2);
+        assert!(text(&output.stderr).contains(expected), "{output:?}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_json_where_the_log_is() {
+    let test = TestEnvironment::new();
+    let output = command(&test, &["started", "--nope"])
+        .env("LOG_FORMAT", "json")
+        .output()
+        .unwrap();
+    assert_code(&output, 2);
+    let line: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(line["severity"], "ERROR");
+    let message = line["message"].as_str().unwrap();
+    assert!(message.starts_with("unexpected argument '--nope' found"));
+}
+
+#[test]
 fn an_empty_folder_is_a_success_and_said() {
     let environment = TestEnvironment::new();
     fs::create_dir(environment.path().join("out")).unwrap();

@@ -7,6 +7,7 @@ mod check;
 mod tests;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::env::{self, Env};
 use crate::{Error, Result, ResultExt};
@@ -139,7 +140,10 @@ impl Job {
     }
 
     fn from_spec(spec: &str) -> Result<Job> {
-        serde_json::from_str(spec).or_usage(|| "JOB_SPEC is not the JSON that Prow sets")
+        let what = || "JOB_SPEC is not the JSON that Prow sets";
+        let mut spec: Value = serde_json::from_str(spec).or_usage(what)?;
+        drop_nulls(&mut spec);
+        serde_json::from_value(spec).or_usage(what)
     }
 
     fn from_variables(env: &Env) -> Result<Option<Job>> {
@@ -315,6 +319,18 @@ impl std::fmt::Display for Refs {
             }
         }
         Ok(())
+    }
+}
+
+/// Takes out the fields that are `null`, as Go writes an absent list and as it reads one.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
 

@@ -81,3 +81,18 @@ fn a_job_spec_that_is_not_json_is_wrong_usage() {
     );
     assert_eq!(error.exit(), crate::Exit::Usage);
 }
+
+#[test]
+fn a_field_that_go_writes_as_null_is_an_absent_one() {
+    let spec = |text: &str| Job::from_env(&env(&[("JOB_SPEC", text)])).unwrap();
+    assert_eq!(
+        spec(
+            r#"{"type": "postsubmit", "job": "e2e", "buildid": "7", "prowjobid": null, "refs":
+            {"org": "o", "repo": "r", "base_ref": "main", "pulls": null}, "extra_refs": null}"#
+        ),
+        spec(
+            r#"{"type": "postsubmit", "job": "e2e", "buildid": "7",
+            "refs": {"org": "o", "repo": "r", "base_ref": "main"}}"#
+        )
+    );
+}

@@ -28,8 +28,10 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     if dry_run {
         return app.print(plan);
     }
-    let place = plan.junit.as_deref().map(Place::prepare).transpose()?;
     let mut format = format::reader(&plan)?;
+    let place = plan.junit.as_deref();
+    let place = place.map(|path| Place::prepare(path, &plan.target));
+    let place = place.transpose()?;
     let mut results = Results::new(&plan.target);
     let start = Instant::now();
     let (ended, output) = run::run(&plan, &app.stop, format.as_mut(), &mut results).await;

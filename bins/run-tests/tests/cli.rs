@@ -590,3 +590,25 @@ fn our_own_report_under_another_name_is_none_of_the_commands() {
         assert_eq!(report(&environment).0.tests, 1);
     }
 }
+
+#[test]
+fn a_process_that_fled_the_commands_group_is_not_left_running() {
+    let environment = TestEnvironment::new();
+    for (flags, script, expected) in [
+        (&[][..], "", 0),
+        (
+            &["--timeout", "1s", "--grace-period", "0s"],
+            "; sleep 60",
+            124,
+        ),
+    ] {
+        // What fled holds none of the pipes, and ignores the polite signals.
+        let flee = "setsid sh -c 'trap \"\" TERM HUP; echo $$ > pid; exec sleep 60'";
+        let script = format!("{flee} > log 2>&1 & until [ -s pid ]; do sleep 0.02; done{script}");
+        let output = run_tests(&environment, &shell(flags, &script));
+        assert_eq!(code(&output), expected, "{}", text(&output.stderr));
+        let pid = environment.read("pid").trim().parse().unwrap();
+        assert!(!is_running(pid));
+        std::fs::remove_file(environment.path().join("pid")).unwrap();
+    }
+}

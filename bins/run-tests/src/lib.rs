@@ -14,7 +14,7 @@ mod verdict;
 use std::time::Instant;
 
 use common::app::App;
-use common::{Exit, Result};
+use common::{Exit, Result, exec};
 
 pub use opts::Opts;
 use plan::Plan;
@@ -28,11 +28,16 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     if dry_run {
         return app.print(plan);
     }
-    let place = plan.junit.as_deref().map(Place::prepare).transpose()?;
     let mut format = format::reader(&plan)?;
+    let place = plan.junit.as_deref();
+    let place = place.map(|path| Place::prepare(path, &plan.target));
+    let place = place.transpose()?;
     let mut results = Results::new(&plan.target);
+    // So that a process which fled the command's group is not left running.
+    exec::adopt_orphans()?;
     let start = Instant::now();
     let (ended, output) = run::run(&plan, &app.stop, format.as_mut(), &mut results).await;
+    exec::end_orphans();
     let exit = verdict::conclude(&plan, &ended, &output, format.as_mut(), &mut results);
     let time = start.elapsed();
     report::summarize(&results, time, plan.junit.as_deref());

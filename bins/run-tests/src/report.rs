@@ -1,14 +1,13 @@
 //! Writes the JUnit file, and the summary that a person reads first.
 
 use std::fs::Permissions;
-use std::io::BufWriter;
+use std::io::{self, BufWriter};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::junit::{Report, clean};
 use common::{Result, ResultExt};
-use tempfile::NamedTempFile;
 
 use crate::results::Results;
 
@@ -18,43 +17,48 @@ const NAMED: usize = 20;
 /// How much of a name or a message it shows, in characters.
 const LINE: usize = 300;
 
-/// A place for the JUnit file that can be written, made before the command runs: hours of
-/// tests must not be lost to a folder that is not there.
+/// A place for the JUnit file, tried before the command runs: hours of tests must not be lost
+/// to a folder that is not there.
 pub(crate) struct Place {
     path: PathBuf,
-    file: NamedTempFile,
 }
 
 impl Place {
-    pub(crate) fn prepare(path: &Path) -> Result<Place> {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let file = std::fs::create_dir_all(folder)
-            .and_then(|()| {
-                // Others upload it: as open as any new file.
-                tempfile::Builder::new()
-                    .prefix(".junit-")
-                    .permissions(Permissions::from_mode(0o666))
-                    .tempfile_in(folder)
-            })
+    /// Puts a red report there until the real one replaces it. A run-tests that is killed must
+    /// neither leave no report nor the green one of an earlier run.
+    pub(crate) fn prepare(path: &Path, target: &str) -> Result<Place> {
+        let mut results = Results::new(target);
+        let message = "run-tests did not come to its end: it was killed, or still runs";
+        results.error("no result", message, String::new());
+        let path = path.to_owned();
+        replace(&path, &results.into_report(Duration::ZERO, &[], None))
             .or_usage(|| format!("write the JUnit file {}", path.display()))?;
-        Ok(Place {
-            path: path.to_owned(),
-            file,
-        })
+        Ok(Place { path })
     }
 
-    /// Writes the report; the file is there whole or not at all.
+    /// Writes the report.
     pub(crate) fn write(self, report: &Report) -> Result<()> {
-        let Place { path, file } = self;
-        report
-            .write(BufWriter::new(file.as_file()))
-            .and_then(|()| file.persist(&path).map_err(|error| error.error))
-            .or_failed(|| format!("write the JUnit file {}", path.display()))?;
-        Ok(())
+        replace(&self.path, report)
+            .or_failed(|| format!("write the JUnit file {}", self.path.display()))
     }
+}
+
+/// Writes a file that is there whole or not at all. The folder may have gone while the command
+/// ran: some clean up first.
+fn replace(path: &Path, report: &Report) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    // Others upload it: as open as any new file.
+    let file = tempfile::Builder::new()
+        .prefix(".junit-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    report.write(BufWriter::new(file.as_file()))?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// As much of a text as a line of a log takes.

@@ -536,3 +536,79 @@ fn peak_kilobytes(status: &str) -> Option<u64> {
         .find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches(" kB").parse().ok()
 }
+
+#[test]
+fn a_killed_run_leaves_a_red_report_and_not_the_last_runs_green_one() {
+    let environment = TestEnvironment::new();
+    assert_eq!(code(&run_tests(&environment, &["--", "true"])), 0);
+    assert!(report(&environment).0.passed());
+    // Nobody ends the command, so it ends with the test's folder.
+    let script = "touch up; while [ -e up ]; do sleep 0.05; done";
+    let mut child = Running::start(
+        environment
+            .command(&binary("run-tests"))
+            .args(["--artifacts-dir", "out", "--target-name", "unit"])
+            .args(shell(&[], script))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()),
+    );
+    wait_until("the command runs", || {
+        environment.path().join("up").exists()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (summary, first) = report(&environment);
+    assert!(!summary.passed());
+    assert!(first.contains("did not come to its end"), "{first}");
+}
+
+#[test]
+fn a_junit_file_that_is_a_folder_is_found_before_the_command_runs() {
+    let environment = TestEnvironment::new();
+    environment.write("out/j.xml/file", "");
+    let args = shell(&["--junit", "j.xml"], "touch ran");
+    assert_eq!(code(&run_tests(&environment, &args)), 2);
+    assert!(!environment.path().join("ran").exists());
+}
+
+#[test]
+fn a_command_that_removes_the_artifacts_folder_does_not_cost_the_report() {
+    let environment = TestEnvironment::new();
+    assert_eq!(code(&run_tests(&environment, &shell(&[], "rm -r out"))), 0);
+    assert!(report(&environment).0.passed());
+}
+
+#[test]
+fn our_own_report_under_another_name_is_none_of_the_commands() {
+    let environment = TestEnvironment::new();
+    let write = "echo '<testsuite><testcase name=\"a\"/></testsuite>' > out/other.xml";
+    let pattern = environment.path().join("home/../out/*.xml");
+    let args = shell(&["--junit-from", pattern.to_str().unwrap()], write);
+    for _ in 0..2 {
+        let output = run_tests(&environment, &args);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        assert_eq!(report(&environment).0.tests, 1);
+    }
+}
+
+#[test]
+fn a_process_that_fled_the_commands_group_is_not_left_running() {
+    let environment = TestEnvironment::new();
+    for (flags, script, expected) in [
+        (&[][..], "", 0),
+        (
+            &["--timeout", "1s", "--grace-period", "0s"],
+            "; sleep 60",
+            124,
+        ),
+    ] {
+        // What fled holds none of the pipes, and ignores the polite signals.
+        let flee = "setsid sh -c 'trap \"\" TERM HUP; echo $$ > pid; exec sleep 60'";
+        let script = format!("{flee} > log 2>&1 & until [ -s pid ]; do sleep 0.02; done{script}");
+        let output = run_tests(&environment, &shell(flags, &script));
+        assert_eq!(code(&output), expected, "{}", text(&output.stderr));
+        let pid = environment.read("pid").trim().parse().unwrap();
+        assert!(!is_running(pid));
+        std::fs::remove_file(environment.path().join("pid")).unwrap();
+    }
+}

@@ -15,7 +15,7 @@ use crate::results::{Counts, Results};
 /// Reads files that the command wrote.
 pub(super) struct Junit {
     patterns: Vec<String>,
-    /// Our own report, which a pattern may match as well.
+    /// Our own report, which a pattern may match as well, under another name perhaps.
     own: Option<PathBuf>,
     /// The files that were there before the command ran.
     before: HashMap<PathBuf, State>,
@@ -61,7 +61,9 @@ impl Junit {
             // A folder that cannot be read holds no report that we could read either.
             files.extend(found.filter_map(std::result::Result::ok));
         }
-        files.retain(|file| file.is_file() && Some(file) != self.own.as_ref());
+        let id = |file: &Path| file.metadata().map(|file| (file.dev(), file.ino())).ok();
+        let own = self.own.as_deref().and_then(id);
+        files.retain(|file| file.is_file() && (own.is_none() || id(file) != own));
         files.sort();
         files.dedup();
         Ok(files)

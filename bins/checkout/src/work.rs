@@ -49,7 +49,11 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn run(&mut self) -> Result<Placed> {
-        match self.folder.look()? {
+        let found = self.folder.look()?;
+        if found != Found::Nothing {
+            self.runner.check_settings().await?;
+        }
+        match found {
             Found::Nothing => self.make(false).await?,
             Found::Unfinished => {
                 self.folder.remove_stale_locks()?;

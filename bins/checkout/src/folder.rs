@@ -1,8 +1,8 @@
 //! The state of a repository's folder before and after: what an earlier run left, and what
 //! somebody else made and must not lose.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use common::{Error, Result, ResultExt};
@@ -68,6 +68,23 @@ impl Folder {
         }
     }
 
+    /// Takes the folder for this run; `None` while another checkout is at work in it. The turn
+    /// ends when the file is dropped, however this process ends.
+    pub(crate) fn take_turn(&self) -> Result<Option<File>> {
+        let path = self.path.join(".git/test-worker-checkout.turn");
+        let turn = fs::create_dir_all(self.path.join(".git"))
+            .and_then(|()| {
+                let mut options = File::options();
+                options.create(true).truncate(false).write(true).open(path)
+            })
+            .or_failed(|| format!("make the folder {}", self.path.display()))?;
+        match turn.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(None),
+            // A file system without locks is no reason not to run.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(turn)),
+        }
+    }
+
     /// Notes that this run is at work: until the next note, all in the folder is its own.
     pub(crate) fn begin(&self) -> Result<()> {
         fs::create_dir_all(self.path.join(".git"))
@@ -115,7 +132,11 @@ impl Folder {
 
     fn write_note(&self, text: &str) -> io::Result<()> {
         let new = self.path.join(".git/test-worker-checkout.new");
-        fs::write(&new, text)?;
+        // One that a killed run left, or a link that somebody else put there: not written through.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => File::create_new(&new)?.write_all(text.as_bytes())?,
+        }
         fs::rename(new, self.note())
     }
 

@@ -1,6 +1,7 @@
 //! Checks out one repository, and leaves its folder in a state that the next run understands.
 
-use std::time::Instant;
+use std::fs::File;
+use std::time::{Duration, Instant};
 
 use common::Result;
 use common::app::Stop;
@@ -12,6 +13,9 @@ use crate::record::Record;
 use crate::runner::Runner;
 use crate::sequence::{Fetched, MADE_BY_CHECKOUT};
 use crate::url::CloneUrl;
+
+/// How often a run looks whether another one has left the folder.
+const TURN: Duration = Duration::from_millis(200);
 
 /// A repository that is checked out.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub(crate) async fn check_out(repository: &Repository, stop: &Stop) -> (Record, 
         repository,
         folder: Folder::at(&repository.folder),
         runner: Runner::new(repository, stop),
+        stop,
     };
     let end = work.run().await;
     let mut record = Record::new(&repository.refs);
@@ -45,10 +50,14 @@ struct Work<'a> {
     repository: &'a Repository,
     folder: Folder,
     runner: Runner<'a>,
+    stop: &'a Stop,
 }
 
 impl Work<'_> {
     async fn run(&mut self) -> Result<Placed> {
+        // Before anything is written: the folder may be somebody else's.
+        self.folder.look()?;
+        let _turn = self.turn().await?;
         let found = self.folder.look()?;
         if found != Found::Nothing {
             self.runner.check_settings().await?;
@@ -68,6 +77,26 @@ impl Work<'_> {
                 .ask(&["describe", "--tags", "--always", "--dirty"])
                 .await?,
         })
+    }
+
+    /// Waits until no other checkout is at work in the folder: to two at once, each other's
+    /// files and locks are what a killed run left.
+    async fn turn(&self) -> Result<File> {
+        let mut told = false;
+        loop {
+            if let Some(turn) = self.folder.take_turn()? {
+                return Ok(turn);
+            }
+            let folder = self.repository.folder.display();
+            if !told {
+                tracing::info!("another checkout is at work in {folder}: waiting for it");
+                told = true;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(TURN) => {}
+                _ = self.stop.wait() => self.stop.check(&format!("waiting for {folder}"))?,
+            }
+        }
     }
 
     /// A folder that is all checkout's own: files in the way are its own too.

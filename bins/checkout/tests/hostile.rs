@@ -129,3 +129,14 @@ fn settings_of_a_folder_that_was_there_run_no_program_and_lead_nowhere() {
     assert!(!fixture.env.path().join("trap.sprung").exists());
     succeed(fixture.job(&[2]));
 }
+
+#[test]
+fn a_link_in_place_of_the_new_note_is_not_written_through() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let mine = fixture.env.write("mine", "precious");
+    let note = ".git/test-worker-checkout.new";
+    std::os::unix::fs::symlink(&mine, fixture.folder().join(note)).unwrap();
+    succeed(fixture.job(&[2]));
+    assert_eq!(fixture.env.read("mine"), "precious");
+}

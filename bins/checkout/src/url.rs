@@ -112,22 +112,18 @@ impl fmt::Debug for CloneUrl {
 /// that git asks for the password. Not `url.….insteadOf`: git hands the URL that comes of it
 /// to `git-remote-https` as an argument.
 fn setting(server: &str, user: &str) -> (String, String) {
-    match user.split_once(':') {
-        Some((name, password)) => {
-            let pair = [
-                &percent_decoded(name),
-                &b":"[..],
-                &percent_decoded(password),
-            ]
-            .concat();
-            let value = format!("Authorization: Basic {}", BASE64_STANDARD.encode(pair));
-            (format!("http.{server}.extraHeader"), value)
-        }
-        None => {
-            let name = String::from_utf8_lossy(&percent_decoded(user)).into_owned();
-            (format!("credential.{server}.username"), name)
-        }
-    }
+    let Some((name, password)) = user.split_once(':') else {
+        let name = String::from_utf8_lossy(&percent_decoded(user)).into_owned();
+        return (format!("credential.{server}.username"), name);
+    };
+    let pair = [
+        &percent_decoded(name),
+        &b":"[..],
+        &percent_decoded(password),
+    ]
+    .concat();
+    let value = format!("Authorization: Basic {}", BASE64_STANDARD.encode(pair));
+    (format!("http.{server}.extraHeader"), value)
 }
 
 /// `%40` is an `@`; a percent sign without two digits behind it stands for itself.

@@ -85,11 +85,17 @@ pub(crate) fn summarize(results: &Results, time: Duration, junit: Option<&Path>)
         } else {
             format!("{}: ", suite.name)
         };
-        tracing::error!(
-            "failed: {}: {}{place}",
+        let said = format!(
+            "{}: {}{place}",
             short(&format!("{suite}{}", case.name)),
             short(message)
         );
+        // The report lists each attempt at a flaky test.
+        if counts.faults() == 0 {
+            tracing::warn!("failed, then passed: {said}");
+        } else {
+            tracing::error!("failed: {said}");
+        }
     }
     if counts.faults() > NAMED as u64 {
         tracing::error!("… and {} more", counts.faults() - NAMED as u64);

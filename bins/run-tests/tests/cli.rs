@@ -612,3 +612,15 @@ fn a_process_that_fled_the_commands_group_is_not_left_running() {
         std::fs::remove_file(environment.path().join("pid")).unwrap();
     }
 }
+
+#[test]
+fn a_flaky_test_of_a_green_run_is_not_logged_as_failed() {
+    let environment = TestEnvironment::new();
+    let write = "echo '<testsuite failures=\"1\"><testcase name=\"a\"><failure/></testcase>\
+                 <testcase name=\"a\"/></testsuite>' > new.xml";
+    let output = run_tests(&environment, &shell(&["--junit-from", "new.xml"], write));
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 0, "{stderr}");
+    assert!(stderr.contains("WARN  failed, then passed: a"), "{stderr}");
+    assert!(!stderr.contains("ERROR"), "{stderr}");
+}

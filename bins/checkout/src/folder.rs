@@ -11,6 +11,9 @@ use walkdir::WalkDir;
 /// The file in `.git` that says how far checkout got. Its content while a run is at work:
 const UNFINISHED: &str = "unfinished\n";
 
+/// How it begins while a run fetches into a repository that was there; the old note follows.
+const FETCHING: &str = "fetching\n";
+
 /// A repository's folder.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -24,6 +27,9 @@ pub(crate) enum Found {
     Nothing,
     /// A run that did not finish; all of it is checkout's own work.
     Unfinished,
+    /// A repository that a run was fetching into, with the note from before: locks may be left,
+    /// but the files are as they were.
+    Fetching(Option<String>),
     /// A repository, with the note of the run that finished it, if one did.
     Repository(Option<String>),
 }
@@ -62,6 +68,12 @@ impl Folder {
         }
         match fs::read_to_string(self.note()) {
             Ok(note) if note == UNFINISHED => Ok(Found::Unfinished),
+            Ok(note) if note.starts_with(FETCHING) => {
+                let before = &note[FETCHING.len()..];
+                Ok(Found::Fetching(
+                    (!before.is_empty()).then(|| before.to_owned()),
+                ))
+            }
             Ok(note) => Ok(Found::Repository(Some(note))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Repository(None)),
             Err(error) => Err(error).or_failed(look),
@@ -90,6 +102,12 @@ impl Folder {
         fs::create_dir_all(self.path.join(".git"))
             .and_then(|()| self.write_note(UNFINISHED))
             .or_failed(|| format!("make the folder {}", self.path.display()))
+    }
+
+    /// Notes that this run fetches, and has not touched any file.
+    pub(crate) fn fetching(&self, note: Option<&str>) -> Result<()> {
+        self.write_note(&[FETCHING, note.unwrap_or_default()].concat())
+            .or_failed(|| format!("note the fetch in {}", self.path.display()))
     }
 
     /// Notes what has been checked out; `None` for a clean work tree of which nothing is known.

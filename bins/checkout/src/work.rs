@@ -68,6 +68,11 @@ impl Work<'_> {
                 self.folder.remove_stale_locks()?;
                 self.make(true).await?;
             }
+            Found::Fetching(note) => {
+                self.folder.remove_stale_locks()?;
+                self.folder.finish(note.as_deref())?;
+                self.update(note).await?;
+            }
             Found::Repository(note) => self.update(note).await?,
         }
         Ok(Placed {
@@ -120,7 +125,7 @@ impl Work<'_> {
         let moved = self.has_moved().await?;
         let changed = self.runner.changed_files().await?;
         if changed.is_empty() {
-            self.folder.begin()?;
+            self.folder.fetching(note.as_deref())?;
             if moved {
                 self.start().await?;
             }
@@ -129,7 +134,9 @@ impl Work<'_> {
                 // The files are as they were; the next run has to respect changes to them.
                 self.folder.finish(note.as_deref())?;
             }
-            let end = self.place(&end?, false).await;
+            let fetched = end?;
+            self.folder.begin()?;
+            let end = self.place(&fetched, false).await;
             return self.settle(end, note.as_deref()).await;
         }
         if moved {

@@ -292,6 +292,25 @@ fn a_checkout_killed_during_its_first_fetch_is_finished_by_the_next() {
 }
 
 #[test]
+fn a_killed_fetch_does_not_make_later_changes_checkouts_own() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let (mut child, connection) = stalled(&fixture.env);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(connection);
+    fixture.env.write("src/kubeflow/testing/README", "edited\n");
+    let lock = "src/kubeflow/testing/.git/shallow.lock";
+    fixture.env.write(lock, "");
+    assert_eq!(fixture.job(&[2]).output().unwrap().status.code(), Some(1));
+    assert_eq!(fixture.env.read("src/kubeflow/testing/README"), "edited\n");
+    assert!(!fixture.env.path().join(lock).exists());
+    fixture.env.write("src/kubeflow/testing/README", "two\n");
+    succeed(fixture.job(&[2]));
+    assert_eq!(fixture.files(), ["README", "second"]);
+}
+
+#[test]
 fn an_untracked_file_in_the_way_is_not_overwritten() {
     let fixture = Fixture::new();
     succeed(fixture.job(&[]));

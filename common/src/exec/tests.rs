@@ -130,7 +130,8 @@ fn an_endless_grace_time_is_no_overflow() {
             deadline: Some(Instant::now()),
             grace: Duration::MAX,
         };
-        let over = limits.over(&Stop::never());
+        let stop = Stop::never();
+        let over = limits.over(&stop);
         let waited = tokio::time::timeout(Duration::from_millis(50), over).await;
         assert!(waited.is_err());
     });

@@ -28,7 +28,7 @@ impl Place {
     /// neither leave no report nor the green one of an earlier run.
     pub(crate) fn prepare(path: &Path, target: &str) -> Result<Place> {
         let mut results = Results::new(target);
-        let message = "run-tests did not come to its end: it was killed, or still runs";
+        let message = "run-tests left no report: it was killed, still runs, or could not write it";
         results.error("no result", message, String::new());
         let path = path.to_owned();
         replace(&path, &results.into_report(Duration::ZERO, &[], None))

@@ -217,16 +217,31 @@ impl Work<'_> {
     /// Whether the repository is to come from another place than last time. That is right for
     /// a folder that checkout made; somebody else's clone is not turned into another one.
     async fn has_moved(&self) -> Result<bool> {
-        let get = |key| ["config", "--get", "--default=", key];
-        let origin = self.runner.ask(&get("remote.origin.url")).await?;
-        let same = CloneUrl::parse("origin", &origin)
-            .is_ok_and(|origin| self.repository.url.is_same(origin.as_str()));
-        if same {
+        let settings = self.runner.ask(&["config", "--null", "--list"]).await?;
+        let all = |key: &str| {
+            let settings = settings.split('\0');
+            let found = settings.filter_map(|setting| setting.split_once('\n'));
+            let found = found.filter(|(name, _)| name.eq_ignore_ascii_case(key));
+            found.map(|(_, value)| value).collect::<Vec<_>>()
+        };
+        // Of several, git fetches from the first and `git config` shows the last.
+        let origins = all("remote.origin.url");
+        let is_same = |origin: &str| {
+            CloneUrl::parse("origin", origin)
+                .is_ok_and(|origin| self.repository.url.is_same(origin.as_str()))
+        };
+        if !origins.is_empty() && origins.iter().all(|origin| is_same(origin)) {
             return Ok(false);
         }
-        match self.runner.ask(&get(MADE_BY_CHECKOUT)).await?.as_str() {
-            "true" => Ok(true),
-            _ => Err(explain::other_origin(self.repository, &origin)),
+        match all(MADE_BY_CHECKOUT).last() {
+            Some(&"true") => Ok(true),
+            _ => {
+                let origin = origins.into_iter().find(|origin| !is_same(origin));
+                Err(explain::other_origin(
+                    self.repository,
+                    origin.unwrap_or_default(),
+                ))
+            }
         }
     }
 

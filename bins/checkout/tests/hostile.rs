@@ -140,3 +140,18 @@ fn a_link_in_place_of_the_new_note_is_not_written_through() {
     succeed(fixture.job(&[2]));
     assert_eq!(fixture.env.read("mine"), "precious");
 }
+
+#[test]
+fn a_second_origin_is_not_fetched_from() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let origin = fixture.git(&["config", "remote.origin.url"]);
+    fixture.git(&["config", "remote.origin.url", "git://127.0.0.1:1/other"]);
+    fixture.git(&["config", "--add", "remote.origin.url", &origin]);
+    succeed(fixture.job(&[2]));
+    assert_eq!(fixture.files(), ["README", "second"]);
+    assert_eq!(
+        fixture.git(&["config", "--get-all", "remote.origin.url"]),
+        origin
+    );
+}

@@ -1,8 +1,8 @@
 //! The state of a repository's folder before and after: what an earlier run left, and what
 //! somebody else made and must not lose.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use common::{Error, Result, ResultExt};
@@ -10,6 +10,9 @@ use walkdir::WalkDir;
 
 /// The file in `.git` that says how far checkout got. Its content while a run is at work:
 const UNFINISHED: &str = "unfinished\n";
+
+/// How it begins while a run fetches into a repository that was there; the old note follows.
+const FETCHING: &str = "fetching\n";
 
 /// A repository's folder.
 #[derive(Debug)]
@@ -24,6 +27,9 @@ pub(crate) enum Found {
     Nothing,
     /// A run that did not finish; all of it is checkout's own work.
     Unfinished,
+    /// A repository that a run was fetching into, with the note from before: locks may be left,
+    /// but the files are as they were.
+    Fetching(Option<String>),
     /// A repository, with the note of the run that finished it, if one did.
     Repository(Option<String>),
 }
@@ -62,9 +68,32 @@ impl Folder {
         }
         match fs::read_to_string(self.note()) {
             Ok(note) if note == UNFINISHED => Ok(Found::Unfinished),
+            Ok(note) if note.starts_with(FETCHING) => {
+                let before = &note[FETCHING.len()..];
+                Ok(Found::Fetching(
+                    (!before.is_empty()).then(|| before.to_owned()),
+                ))
+            }
             Ok(note) => Ok(Found::Repository(Some(note))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Repository(None)),
             Err(error) => Err(error).or_failed(look),
+        }
+    }
+
+    /// Takes the folder for this run; `None` while another checkout is at work in it. The turn
+    /// ends when the file is dropped, however this process ends.
+    pub(crate) fn take_turn(&self) -> Result<Option<File>> {
+        let path = self.path.join(".git/test-worker-checkout.turn");
+        let turn = fs::create_dir_all(self.path.join(".git"))
+            .and_then(|()| {
+                let mut options = File::options();
+                options.create(true).truncate(false).write(true).open(path)
+            })
+            .or_failed(|| format!("make the folder {}", self.path.display()))?;
+        match turn.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(None),
+            // A file system without locks is no reason not to run.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(turn)),
         }
     }
 
@@ -73,6 +102,12 @@ impl Folder {
         fs::create_dir_all(self.path.join(".git"))
             .and_then(|()| self.write_note(UNFINISHED))
             .or_failed(|| format!("make the folder {}", self.path.display()))
+    }
+
+    /// Notes that this run fetches, and has not touched any file.
+    pub(crate) fn fetching(&self, note: Option<&str>) -> Result<()> {
+        self.write_note(&[FETCHING, note.unwrap_or_default()].concat())
+            .or_failed(|| format!("note the fetch in {}", self.path.display()))
     }
 
     /// Notes what has been checked out; `None` for a clean work tree of which nothing is known.
@@ -115,7 +150,11 @@ impl Folder {
 
     fn write_note(&self, text: &str) -> io::Result<()> {
         let new = self.path.join(".git/test-worker-checkout.new");
-        fs::write(&new, text)?;
+        // One that a killed run left, or a link that somebody else put there: not written through.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => File::create_new(&new)?.write_all(text.as_bytes())?,
+        }
         fs::rename(new, self.note())
     }
 

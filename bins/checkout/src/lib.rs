@@ -4,6 +4,7 @@
 mod explain;
 mod fault;
 mod folder;
+mod guard;
 mod opts;
 mod plan;
 mod record;

@@ -9,6 +9,7 @@ use common::{Error, Result};
 use crate::explain;
 use crate::fault::Fault;
 use crate::folder::Folder;
+use crate::guard;
 use crate::plan::Repository;
 use crate::record::Command;
 use crate::step::{Step, When};
@@ -158,6 +159,11 @@ impl<'a> Runner<'a> {
             Ok(_) => explain::conflict(self.repository, *number, rev, &files),
             Err(error) => error,
         }
+    }
+
+    /// Refuses a repository whose settings are not safe.
+    pub(crate) async fn check_settings(&self) -> Result<()> {
+        guard::check(&self.git, self.stop).await
     }
 
     /// The tracked files with uncommitted changes.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use common::{Error, Result, git};
 
 /// A URL that git may be given: https, http, ssh, git, file, an absolute path, or `user@host:path`.
@@ -10,7 +11,7 @@ use common::{Error, Result, git};
 pub(crate) struct CloneUrl {
     /// Without credentials; what `origin` is set to.
     plain: String,
-    /// The URL up to its host with the credentials, and the same without them.
+    /// The git setting that has the credentials: its name and its value.
     credentials: Option<(String, String)>,
 }
 
@@ -53,17 +54,20 @@ impl CloneUrl {
         if user.is_some_and(|user| user.starts_with('-')) {
             return refuse("its user starts with a dash");
         }
-        if user.is_some() && scheme.starts_with("http") {
-            Ok(CloneUrl {
+        let is_http = scheme.starts_with("http");
+        if !is_http && *scheme != "file:///" && user.is_some_and(|user| user.contains(':')) {
+            return refuse("git takes a password in an https URL only");
+        }
+        Ok(match user.filter(|_| is_http) {
+            Some(user) => CloneUrl {
                 plain: format!("{scheme}{host}{path}"),
-                credentials: Some((format!("{scheme}{authority}/"), format!("{scheme}{host}/"))),
-            })
-        } else {
-            Ok(CloneUrl {
+                credentials: Some(setting(&format!("{scheme}{host}/"), user)),
+            },
+            None => CloneUrl {
                 plain: url.to_owned(),
                 credentials: None,
-            })
-        }
+            },
+        })
     }
 
     /// The URL without credentials.
@@ -71,11 +75,10 @@ impl CloneUrl {
         &self.plain
     }
 
-    /// The git setting that adds the credentials on the wire: `url.WITH.insteadOf`, WITHOUT.
-    /// So they are in no command line and not in the clone's configuration.
+    /// The git setting that adds the credentials on the wire, name and value. So they are in no
+    /// command line, git's own ones included, and not in the clone's configuration.
     pub(crate) fn credentials(&self) -> Option<(String, String)> {
-        let (with, without) = self.credentials.as_ref()?;
-        Some((format!("url.{with}.insteadOf"), without.clone()))
+        self.credentials.clone()
     }
 
     /// Whether it is a folder of this machine.
@@ -103,6 +106,40 @@ impl fmt::Debug for CloneUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:?}", self.to_string())
     }
+}
+
+/// A user with a password goes with each request. A user alone goes to the credential helpers
+/// that git asks for the password. Not `url.….insteadOf`: git hands the URL that comes of it
+/// to `git-remote-https` as an argument.
+fn setting(server: &str, user: &str) -> (String, String) {
+    let Some((name, password)) = user.split_once(':') else {
+        let name = String::from_utf8_lossy(&percent_decoded(user)).into_owned();
+        return (format!("credential.{server}.username"), name);
+    };
+    let pair = [
+        &percent_decoded(name),
+        &b":"[..],
+        &percent_decoded(password),
+    ]
+    .concat();
+    let value = format!("Authorization: Basic {}", BASE64_STANDARD.encode(pair));
+    (format!("http.{server}.extraHeader"), value)
+}
+
+/// `%40` is an `@`; a percent sign without two digits behind it stands for itself.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
+    let mut rest = text.as_bytes();
+    let mut decoded = Vec::new();
+    while let [first, tail @ ..] = rest {
+        let code = match (first, digit(tail.first()), digit(tail.get(1))) {
+            (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        };
+        decoded.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &tail[2..] } else { tail };
+    }
+    decoded
 }
 
 /// `user@host:path` or `host:path`, as ssh takes it; `ext::…` and its like are not.
@@ -161,6 +198,8 @@ mod tests {
             "https:///x",
             "https://h/a b",
             "https://h/a\nb",
+            "ssh://git:secret@h/x",
+            "git://u:secret@h/x",
         ] {
             let error = CloneUrl::parse("clone_uri", url).unwrap_err();
             assert_eq!(error.exit(), common::Exit::Usage, "{url}");
@@ -174,15 +213,27 @@ mod tests {
             format!("{url} {url:?}"),
             "https://h:8/o/r \"https://h:8/o/r\""
         );
+        let setting = |name: &str, value: &str| Some((name.to_owned(), value.to_owned()));
         assert_eq!(
             url.credentials(),
-            Some((
-                "url.https://u:secret@h:8/.insteadOf".into(),
-                "https://h:8/".into()
-            ))
+            setting(
+                "http.https://h:8/.extraHeader",
+                "Authorization: Basic dTpzZWNyZXQ="
+            )
+        );
+        let user_alone = CloneUrl::parse("url", "https://me%40x@h/o/r").unwrap();
+        assert_eq!(
+            user_alone.credentials(),
+            setting("credential.https://h/.username", "me@x")
         );
         let error = CloneUrl::parse("url", "ftp://u:secret@h/x").unwrap_err();
         assert!(!error.report().contains("secret"));
+    }
+
+    #[test]
+    fn percent_signs_are_decoded_as_git_does() {
+        assert_eq!(percent_decoded("a%40b%2fc"), b"a@b/c");
+        assert_eq!(percent_decoded("100%%4%zz%e9"), b"100%%4%zz\xe9");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Checks out one repository, and leaves its folder in a state that the next run understands.
 
-use std::time::Instant;
+use std::fs::File;
+use std::time::{Duration, Instant};
 
 use common::Result;
 use common::app::Stop;
@@ -12,6 +13,9 @@ use crate::record::Record;
 use crate::runner::Runner;
 use crate::sequence::{Fetched, MADE_BY_CHECKOUT};
 use crate::url::CloneUrl;
+
+/// How often a run looks whether another one has left the folder.
+const TURN: Duration = Duration::from_millis(200);
 
 /// A repository that is checked out.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub(crate) async fn check_out(repository: &Repository, stop: &Stop) -> (Record, 
         repository,
         folder: Folder::at(&repository.folder),
         runner: Runner::new(repository, stop),
+        stop,
     };
     let end = work.run().await;
     let mut record = Record::new(&repository.refs);
@@ -45,15 +50,28 @@ struct Work<'a> {
     repository: &'a Repository,
     folder: Folder,
     runner: Runner<'a>,
+    stop: &'a Stop,
 }
 
 impl Work<'_> {
     async fn run(&mut self) -> Result<Placed> {
-        match self.folder.look()? {
+        // Before anything is written: the folder may be somebody else's.
+        self.folder.look()?;
+        let _turn = self.turn().await?;
+        let found = self.folder.look()?;
+        if found != Found::Nothing {
+            self.runner.check_settings().await?;
+        }
+        match found {
             Found::Nothing => self.make(false).await?,
             Found::Unfinished => {
                 self.folder.remove_stale_locks()?;
                 self.make(true).await?;
+            }
+            Found::Fetching(note) => {
+                self.folder.remove_stale_locks()?;
+                self.folder.finish(note.as_deref())?;
+                self.update(note).await?;
             }
             Found::Repository(note) => self.update(note).await?,
         }
@@ -64,6 +82,26 @@ impl Work<'_> {
                 .ask(&["describe", "--tags", "--always", "--dirty"])
                 .await?,
         })
+    }
+
+    /// Waits until no other checkout is at work in the folder: to two at once, each other's
+    /// files and locks are what a killed run left.
+    async fn turn(&self) -> Result<File> {
+        let mut told = false;
+        loop {
+            if let Some(turn) = self.folder.take_turn()? {
+                return Ok(turn);
+            }
+            let folder = self.repository.folder.display();
+            if !told {
+                tracing::info!("another checkout is at work in {folder}: waiting for it");
+                told = true;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(TURN) => {}
+                _ = self.stop.wait() => self.stop.check(&format!("waiting for {folder}"))?,
+            }
+        }
     }
 
     /// A folder that is all checkout's own: files in the way are its own too.
@@ -87,7 +125,7 @@ impl Work<'_> {
         let moved = self.has_moved().await?;
         let changed = self.runner.changed_files().await?;
         if changed.is_empty() {
-            self.folder.begin()?;
+            self.folder.fetching(note.as_deref())?;
             if moved {
                 self.start().await?;
             }
@@ -96,7 +134,9 @@ impl Work<'_> {
                 // The files are as they were; the next run has to respect changes to them.
                 self.folder.finish(note.as_deref())?;
             }
-            let end = self.place(&end?, false).await;
+            let fetched = end?;
+            self.folder.begin()?;
+            let end = self.place(&fetched, false).await;
             return self.settle(end, note.as_deref()).await;
         }
         if moved {
@@ -177,16 +217,31 @@ impl Work<'_> {
     /// Whether the repository is to come from another place than last time. That is right for
     /// a folder that checkout made; somebody else's clone is not turned into another one.
     async fn has_moved(&self) -> Result<bool> {
-        let get = |key| ["config", "--get", "--default=", key];
-        let origin = self.runner.ask(&get("remote.origin.url")).await?;
-        let same = CloneUrl::parse("origin", &origin)
-            .is_ok_and(|origin| self.repository.url.is_same(origin.as_str()));
-        if same {
+        let settings = self.runner.ask(&["config", "--null", "--list"]).await?;
+        let all = |key: &str| {
+            let settings = settings.split('\0');
+            let found = settings.filter_map(|setting| setting.split_once('\n'));
+            let found = found.filter(|(name, _)| name.eq_ignore_ascii_case(key));
+            found.map(|(_, value)| value).collect::<Vec<_>>()
+        };
+        // Of several, git fetches from the first and `git config` shows the last.
+        let origins = all("remote.origin.url");
+        let is_same = |origin: &str| {
+            CloneUrl::parse("origin", origin)
+                .is_ok_and(|origin| self.repository.url.is_same(origin.as_str()))
+        };
+        if !origins.is_empty() && origins.iter().all(|origin| is_same(origin)) {
             return Ok(false);
         }
-        match self.runner.ask(&get(MADE_BY_CHECKOUT)).await?.as_str() {
-            "true" => Ok(true),
-            _ => Err(explain::other_origin(self.repository, &origin)),
+        match all(MADE_BY_CHECKOUT).last() {
+            Some(&"true") => Ok(true),
+            _ => {
+                let origin = origins.into_iter().find(|origin| !is_same(origin));
+                Err(explain::other_origin(
+                    self.repository,
+                    origin.unwrap_or_default(),
+                ))
+            }
         }
     }
 

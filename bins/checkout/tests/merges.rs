@@ -241,6 +241,12 @@ fn submodules_are_checked_out_unless_skipped() {
     command.args(["--repos", "kubeflow/testing"]);
     succeed(command);
     assert_eq!(fixture.env.read("src/kubeflow/testing/library/code"), "x");
+    // The settings that git itself gives a submodule are no trap to the next run.
+    let note = "src/kubeflow/testing/.git/test-worker-checkout";
+    fixture.env.write(note, "unfinished\n");
+    let mut command = fixture.checkout();
+    command.args(["--repos", "kubeflow/testing"]);
+    succeed(command);
     let spec = r#"{"type": "periodic", "job": "j", "buildid": "1", "refs":
         {"org": "kubeflow", "repo": "testing", "path_alias": "skipped", "skip_submodules": true}}"#;
     let mut command = fixture.checkout();

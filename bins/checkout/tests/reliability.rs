@@ -292,6 +292,25 @@ fn a_checkout_killed_during_its_first_fetch_is_finished_by_the_next() {
 }
 
 #[test]
+fn a_killed_fetch_does_not_make_later_changes_checkouts_own() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let (mut child, connection) = stalled(&fixture.env);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(connection);
+    fixture.env.write("src/kubeflow/testing/README", "edited\n");
+    let lock = "src/kubeflow/testing/.git/shallow.lock";
+    fixture.env.write(lock, "");
+    assert_eq!(fixture.job(&[2]).output().unwrap().status.code(), Some(1));
+    assert_eq!(fixture.env.read("src/kubeflow/testing/README"), "edited\n");
+    assert!(!fixture.env.path().join(lock).exists());
+    fixture.env.write("src/kubeflow/testing/README", "two\n");
+    succeed(fixture.job(&[2]));
+    assert_eq!(fixture.files(), ["README", "second"]);
+}
+
+#[test]
 fn an_untracked_file_in_the_way_is_not_overwritten() {
     let fixture = Fixture::new();
     succeed(fixture.job(&[]));
@@ -313,4 +332,46 @@ fn an_untracked_file_in_the_way_is_not_overwritten() {
         assert!(stderr.contains("would be overwritten"), "{stderr}");
         assert_eq!(fixture.env.read("src/kubeflow/testing/added"), "mine");
     }
+}
+
+#[test]
+fn two_at_once_in_one_folder_take_turns() {
+    let fixture = Fixture::new();
+    let turn = fixture
+        .env
+        .write("src/kubeflow/testing/.git/test-worker-checkout.turn", "");
+    let turn = std::fs::File::open(turn).unwrap();
+    turn.lock().unwrap();
+    let spec = fixture.job_spec(&[1]);
+    let log = fixture.env.path().join("log");
+    let start = || {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log);
+        Running::start(
+            fixture
+                .env
+                .command(&e2e::binary("checkout"))
+                .args(["--src-dir", "src", "--git-base-url", &fixture.server.url()])
+                .env("JOB_SPEC", &spec)
+                .stdout(Stdio::null())
+                .stderr(log.unwrap()),
+        )
+    };
+    let (one, other, stopped) = (start(), start(), start());
+    wait_until("all wait", || {
+        fixture.env.read("log").matches("waiting for it").count() == 3
+    });
+    signal(&stopped, "TERM");
+    assert_eq!(stopped.wait_with_output().status.code(), Some(143));
+    assert!(!fixture.folder().join(".git/HEAD").exists());
+    drop(turn);
+    for run in [one, other] {
+        let end = run.wait_with_output();
+        assert!(end.status.success(), "{}", fixture.env.read("log"));
+    }
+    assert_eq!(fixture.files(), ["README", "first"]);
+    let log = fixture.env.read("log");
+    assert_eq!(log.matches("fetching from").count(), 1, "{log}");
 }

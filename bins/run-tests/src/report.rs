@@ -28,7 +28,7 @@ impl Place {
     /// neither leave no report nor the green one of an earlier run.
     pub(crate) fn prepare(path: &Path, target: &str) -> Result<Place> {
         let mut results = Results::new(target);
-        let message = "run-tests did not come to its end: it was killed, or still runs";
+        let message = "run-tests left no report: it was killed, still runs, or could not write it";
         results.error("no result", message, String::new());
         let path = path.to_owned();
         replace(&path, &results.into_report(Duration::ZERO, &[], None))
@@ -85,11 +85,17 @@ pub(crate) fn summarize(results: &Results, time: Duration, junit: Option<&Path>)
         } else {
             format!("{}: ", suite.name)
         };
-        tracing::error!(
-            "failed: {}: {}{place}",
+        let said = format!(
+            "{}: {}{place}",
             short(&format!("{suite}{}", case.name)),
             short(message)
         );
+        // The report lists each attempt at a flaky test.
+        if counts.faults() == 0 {
+            tracing::warn!("failed, then passed: {said}");
+        } else {
+            tracing::error!("failed: {said}");
+        }
     }
     if counts.faults() > NAMED as u64 {
         tracing::error!("… and {} more", counts.faults() - NAMED as u64);

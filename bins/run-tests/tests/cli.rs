@@ -559,7 +559,7 @@ fn a_killed_run_leaves_a_red_report_and_not_the_last_runs_green_one() {
     child.wait().unwrap();
     let (summary, first) = report(&environment);
     assert!(!summary.passed());
-    assert!(first.contains("did not come to its end"), "{first}");
+    assert!(first.contains("left no report"), "{first}");
 }
 
 #[test]
@@ -611,4 +611,16 @@ fn a_process_that_fled_the_commands_group_is_not_left_running() {
         assert!(!is_running(pid));
         std::fs::remove_file(environment.path().join("pid")).unwrap();
     }
+}
+
+#[test]
+fn a_flaky_test_of_a_green_run_is_not_logged_as_failed() {
+    let environment = TestEnvironment::new();
+    let write = "echo '<testsuite failures=\"1\"><testcase name=\"a\"><failure/></testcase>\
+                 <testcase name=\"a\"/></testsuite>' > new.xml";
+    let output = run_tests(&environment, &shell(&["--junit-from", "new.xml"], write));
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 0, "{stderr}");
+    assert!(stderr.contains("WARN  failed, then passed: a"), "{stderr}");
+    assert!(!stderr.contains("ERROR"), "{stderr}");
 }

@@ -122,3 +122,17 @@ fn commands_are_printed_as_a_shell_takes_them() {
         "run-local --step \"it's a; test\" -p 'a=$b'"
     );
 }
+
+#[test]
+fn an_endless_grace_time_is_no_overflow() {
+    on_a_runtime(async {
+        let limits = Limits {
+            deadline: Some(Instant::now()),
+            grace: Duration::MAX,
+        };
+        let stop = Stop::never();
+        let over = limits.over(&stop);
+        let waited = tokio::time::timeout(Duration::from_millis(50), over).await;
+        assert!(waited.is_err());
+    });
+}

@@ -90,7 +90,10 @@ impl Group {
             Line::QuietFailure(name) => self.ended(name, End::Failed, None, results),
             Line::Slow(name) if self.slow.len() < SLOW => self.slow.push(distinct(name)),
             Line::Failures | Line::Successes => self.part = Part::Sections(None),
-            Line::Totals(totals) => return self.done(*totals, results),
+            // Other totals are a part of what some test printed, one that runs cargo for example.
+            Line::Totals(totals) if totals.tests == self.planned => {
+                return self.done(*totals, results);
+            }
             Line::TestFailed => return Then::Ended,
             Line::Begin(_) | Line::Binary { .. } | Line::DocTests(_) => return Then::NotMine,
             _ => match behind_output(text) {
@@ -198,7 +201,7 @@ impl Group {
         };
         match line {
             Line::Listed(name) if self.is_listed(name, results) => {}
-            Line::Totals(totals) => {
+            Line::Totals(totals) if totals.tests == self.planned => {
                 self.explain(of, results);
                 return self.done(*totals, results);
             }

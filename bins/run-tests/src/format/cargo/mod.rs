@@ -128,6 +128,13 @@ impl Cargo {
                 self.nameless += group.totals(totals, results);
                 self.state = State::Between(None);
             }
+            (Line::Test { name, rest }, State::Between(_)) => {
+                // What passed may have been printed by anything; what failed is never dropped.
+                if matches!(line::end_of_test(rest), Some((line::End::Failed, _))) {
+                    let message = "failed, outside of any run that the test binary announced";
+                    group::errored(&self.suite, name, message, String::new(), results);
+                }
+            }
             (Line::TestFailed, State::Started(output)) => {
                 self.state = State::CustomFailed(std::mem::take(output));
             }

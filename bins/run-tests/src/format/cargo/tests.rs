@@ -170,3 +170,34 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
     [a] three passed
     ");
 }
+
+#[test]
+fn totals_that_a_test_prints_do_not_end_the_run() {
+    let of_another_run = "test result: ok. 9 passed; 0 failed; 0 ignored; 0 measured; \
+                          0 filtered out; finished in 0.00s";
+    let own = "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; \
+               0 filtered out; finished in 0.00s";
+    let output =
+        format!("running 2 tests\ntest a ... ok\n{of_another_run}\ntest b ... FAILED\n{own}\n");
+    insta::assert_snapshot!(read(Cargo::new("unit"), &output, &End::Success), @"
+    [unit] a passed
+    [unit] b failed test failed
+    ");
+    let cut = format!("running 5 tests\ntest a ... ok\n{of_another_run}\n");
+    insta::assert_snapshot!(read(Cargo::new("unit"), &cut, &End::Success), @"
+    [unit] a passed
+    [unit] unit: no result error the test binary said that it runs 5 tests and ended after 1 without a result
+    ");
+}
+
+#[test]
+fn a_failed_test_behind_forged_totals_is_not_dropped() {
+    let output = "running 2 tests\ntest a ... ok\n\
+        test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0s\n\
+        test b ... FAILED\n";
+    insta::assert_snapshot!(read(Cargo::new("unit"), output, &End::Success), @"
+    [unit] a passed
+    [unit] b error failed, outside of any run that the test binary announced
+    [unit] tests without a name passed
+    ");
+}

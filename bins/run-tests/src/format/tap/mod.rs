@@ -22,8 +22,10 @@ const NUMBERS: usize = 100_000;
 
 /// Whether a command whose output has this line speaks TAP.
 pub(super) fn starts_with(line: &str) -> bool {
-    let first = point(line).is_some_and(|point| point.number == Some(1));
-    first || plan(line).is_some() || point::is_version(line)
+    // A failure means something wherever the stream is joined.
+    let bad = line.starts_with("Bail out!");
+    let tells = point(line).is_some_and(|point| !point.ok || point.number == Some(1));
+    bad || tells || plan(line).is_some() || point::is_version(line)
 }
 
 /// Reads one TAP document after another.
@@ -187,6 +189,11 @@ impl Tap {
         self.numbers = Numbers::default();
     }
 
+    /// Whether a plan is fulfilled by tests that have numbers.
+    fn is_complete(&self) -> bool {
+        self.plan == Some(self.seen) && self.numbers.seen.len() as u64 == self.seen
+    }
+
     /// The right number of test points that are not the planned tests.
     fn misnumbered(&self, plan: u64) -> Option<String> {
         if let Some(number) = self.numbers.twice {
@@ -211,7 +218,10 @@ impl Format for Tap {
         {
             return;
         }
-        if let Some(point) = point(line) {
+        if line == "ok" && self.is_complete() {
+            // `prove -v` says so behind each file.
+            self.output.line(line);
+        } else if let Some(point) = point(line) {
             self.point(point, results);
         } else if let Some((number, remark)) = plan(line) {
             self.plan(number, remark, results);

@@ -127,3 +127,28 @@ fn a_yaml_block_that_is_never_closed_does_not_hide_the_next_test() {
     [unit] b passed
     ");
 }
+
+#[test]
+fn the_ok_that_prove_prints_behind_a_file_is_no_test() {
+    insta::assert_snapshot!(tap("a.t .. \n1..1\nok 1 - a\nok\nb.t .. \nok 1 - b\n1..1\nok\n"), @"
+    [unit] a passed
+    [unit (2)] b passed
+    ");
+    // Where tests have no numbers it may be one.
+    assert!(tap("1..1\nok\nok\n").contains("the plan says 1 tests, 2 were seen"));
+}
+
+#[test]
+fn a_stream_that_starts_with_bad_news_is_recognised() {
+    for line in [
+        "Bail out! no database",
+        "not ok - a",
+        "not ok 2 - b",
+        "ok 1",
+    ] {
+        assert!(starts_with(line), "{line}");
+    }
+    for line in ["ok 200", "ok", "not okay", "not ok, try again"] {
+        assert!(!starts_with(line), "{line}");
+    }
+}

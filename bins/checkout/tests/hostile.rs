@@ -1,0 +1,157 @@
+//! Credentials, and folders in which somebody laid traps.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot do its work fails by a panic"
+)]
+
+mod fixture;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use e2e::TestEnvironment;
+use fixture::{Fixture, succeed};
+
+/// The command lines of all processes.
+fn command_lines() -> String {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.map(|line| e2e::text(&line) + "\n").collect()
+}
+
+#[test]
+fn credentials_in_a_url_reach_the_server_and_no_command_line() {
+    let env = TestEnvironment::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            connection.read_exact(&mut byte).unwrap();
+            request.push(byte[0]);
+        }
+        // Git waits for the answer: this is when others could see how it was called.
+        let seen = command_lines();
+        let answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        connection.write_all(answer).unwrap();
+        (e2e::text(&request), seen)
+    });
+    let mut command = env.bin("checkout");
+    command.args(["--src-dir=src", "--repos=o/r", "--records=records.json"]);
+    command.env("GIT_BASE_URL", format!("http://me:pass-37%40x@{address}"));
+    let output = command.output().unwrap();
+    let (request, seen) = server.join().unwrap();
+    // me:pass-37@x
+    assert!(
+        request.contains("Authorization: Basic bWU6cGFzcy0zN0B4"),
+        "{request}"
+    );
+    assert!(seen.contains(&address.to_string()), "{seen}");
+    let config = env.read("src/o/r/.git/config");
+    let records = env.read("records.json");
+    for text in [seen, config, records, e2e::text(&output.stderr)] {
+        assert!(
+            !text.contains("pass-37") && !text.contains("bWU6"),
+            "{text}"
+        );
+    }
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn settings_of_a_folder_that_was_there_run_no_program_and_lead_nowhere() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let trap = fixture
+        .env
+        .write("trap", "#!/bin/sh\ntouch \"$0.sprung\"\nexec cat\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&trap, mode).unwrap();
+    let trap = trap.display().to_string();
+    let command = format!("!{trap}");
+    let ext = format!("url.ext::{trap} .insteadOf");
+    let git = "src/kubeflow/testing/.git";
+    fixture.env.write(
+        format!("{git}/info/attributes"),
+        "* filter=x merge=x diff=x\n",
+    );
+    let config = fixture.env.read(format!("{git}/config"));
+    for (name, value) in [
+        ("filter.x.smudge", trap.as_str()),
+        ("filter.x.clean", &trap),
+        ("filter.x.process", &trap),
+        ("merge.x.driver", &trap),
+        ("remote.origin.uploadpack", &trap),
+        ("core.sshCommand", &trap),
+        ("core.worktree", "../../../.."),
+        ("credential.https://h.helper", &command),
+        ("submodule.x.update", &command),
+        ("protocol.ext.allow", "always"),
+        ("include.path", "/dev/null"),
+        (&ext, "git://"),
+    ] {
+        let file = format!("{git}/config");
+        fixture
+            .env
+            .git("", &["config", "--file", &file, name, value]);
+        for note in ["unfinished\n", "other\n"] {
+            fixture
+                .env
+                .write(format!("{git}/test-worker-checkout"), note);
+            let output = fixture.job(&[2]).output().unwrap();
+            let stderr = e2e::text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{name}: {stderr}");
+            assert!(stderr.contains("may run a program"), "{name}: {stderr}");
+        }
+        fixture.env.write(format!("{git}/config"), &config);
+    }
+    let elsewhere = fixture.env.path().join("work/.git");
+    for (file, text) in [
+        (
+            format!("{git}/commondir"),
+            format!("{}\n", elsewhere.display()),
+        ),
+        (
+            "src/kubeflow/testing/sub/.git".to_owned(),
+            format!("gitdir: {}\n", elsewhere.display()),
+        ),
+    ] {
+        let path = fixture.env.write(&file, text);
+        let output = fixture.job(&[2]).output().unwrap();
+        let stderr = e2e::text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{file}: {stderr}");
+        assert!(stderr.contains("another repository"), "{file}: {stderr}");
+        std::fs::remove_file(path).unwrap();
+    }
+    assert!(!fixture.env.path().join("trap.sprung").exists());
+    succeed(fixture.job(&[2]));
+}
+
+#[test]
+fn a_link_in_place_of_the_new_note_is_not_written_through() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let mine = fixture.env.write("mine", "precious");
+    let note = ".git/test-worker-checkout.new";
+    std::os::unix::fs::symlink(&mine, fixture.folder().join(note)).unwrap();
+    succeed(fixture.job(&[2]));
+    assert_eq!(fixture.env.read("mine"), "precious");
+}
+
+#[test]
+fn a_second_origin_is_not_fetched_from() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    let origin = fixture.git(&["config", "remote.origin.url"]);
+    fixture.git(&["config", "remote.origin.url", "git://127.0.0.1:1/other"]);
+    fixture.git(&["config", "--add", "remote.origin.url", &origin]);
+    succeed(fixture.job(&[2]));
+    assert_eq!(fixture.files(), ["README", "second"]);
+    assert_eq!(
+        fixture.git(&["config", "--get-all", "remote.origin.url"]),
+        origin
+    );
+}

@@ -189,3 +189,26 @@ fn what_is_no_base_or_no_repository_is_told() {
         assert!(log.contains(expected), "{expected}\n{log}");
     }
 }
+
+#[test]
+fn a_change_as_young_as_the_index_is_not_missed_by_its_copy() {
+    let test = repository(CONFIG);
+    // What else would tell git of the change, and cannot be set.
+    test.git("src/o/r", &["config", "core.trustctime", "false"]);
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let put = |path: &str, content: Option<&str>| {
+        if let Some(content) = content {
+            test.write(path, content);
+        }
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(test.path().join(path));
+        file.unwrap().set_modified(time).unwrap();
+    };
+    put("src/o/r/src/a.c", Some("int a;\n"));
+    test.git("src/o/r", &["update-index", "--refresh"]);
+    put("src/o/r/src/a.c", Some("int b;\n"));
+    put("src/o/r/.git/index", None);
+    let said = taken(&test, "src/o/r", &[]);
+    assert!(said.ends_with("; 1 uncommitted file is included"), "{said}");
+}

@@ -212,3 +212,18 @@ fn a_change_as_young_as_the_index_is_not_missed_by_its_copy() {
     let said = taken(&test, "src/o/r", &[]);
     assert!(said.ends_with("; 1 uncommitted file is included"), "{said}");
 }
+
+#[test]
+fn a_run_folder_that_is_a_repositorys_does_not_lose_its_gitignore() {
+    let test = repository(CONFIG);
+    for folder in ["src/o/r", "src/o/r/docs"] {
+        test.write(format!("{folder}/.gitignore"), "*.o\n");
+        let output = own(&test, folder).args(["--run-dir", "."]).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let log = text(&output.stderr);
+        assert!(log.contains(" is a folder of a repository"), "{log}");
+        assert_eq!(test.read(format!("{folder}/.gitignore")), "*.o\n");
+    }
+    assert!(!test.path().join("src/o/r/build-log.txt").exists());
+}

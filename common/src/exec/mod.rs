@@ -73,7 +73,7 @@ impl Limits {
             _ = stop.wait() => {}
         }
         tokio::select! {
-            () = tokio::time::sleep(self.grace + Duration::from_secs(1)) => {}
+            () = tokio::time::sleep(self.grace.saturating_add(Duration::from_secs(1))) => {}
             _ = stop.insisted() => {}
         }
     }

@@ -55,7 +55,8 @@ pub(super) async fn take(
     for (name, value) in IDENTITY {
         at_work = at_work.env(name, value);
     }
-    at_work.text(["add", "--all"], stop).await?;
+    // What lies outside of a sparse checkout is a part of the change as well.
+    at_work.text(["add", "--all", "--sparse"], stop).await?;
     let tree = at_work.text(["write-tree"], stop).await?;
     let args = [
         "diff",

@@ -227,3 +227,15 @@ fn a_run_folder_that_is_a_repositorys_does_not_lose_its_gitignore() {
     }
     assert!(!test.path().join("src/o/r/build-log.txt").exists());
 }
+
+#[test]
+fn a_new_file_outside_of_a_sparse_checkout_is_included_and_the_rest_is_not_missed() {
+    let test = repository(CONFIG);
+    test.git("src/o/r", &["sparse-checkout", "set", "src"]);
+    assert!(!test.path().join("src/o/r/test").exists());
+    test.write("src/o/r/docs/new.txt", "new\n");
+    let args = ["--config-file", "../../../config.yaml"];
+    test.write("config.yaml", CONFIG);
+    let said = taken(&test, "src/o/r", &args);
+    assert!(said.ends_with("; 1 uncommitted file is included"), "{said}");
+}

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::mem::take;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -51,12 +52,13 @@ impl Output {
 }
 
 /// Puts the pieces of one workflow's output together to whole lines, so that the lines of
-/// two workflows never mix.
+/// two workflows, or of its two streams, never mix.
 pub(crate) struct Lines {
     output: Rc<Output>,
     limits: Limits,
     stop: Stop,
-    partial: Vec<u8>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
 }
 
 impl Lines {
@@ -66,7 +68,8 @@ impl Lines {
             output,
             limits,
             stop,
-            partial: Vec::new(),
+            stdout: Vec::new(),
+            stderr: Vec::new(),
         }
     }
 
@@ -74,11 +77,13 @@ impl Lines {
         self.output.write(lines, self.limits.over(&self.stop)).await
     }
 
-    /// Ends the last line, if it is not ended yet, and waits until stdout has all of it.
+    /// Ends the last lines, if they are not ended yet, and waits until stdout has all of it.
     pub(crate) async fn finish(mut self) -> io::Result<()> {
-        if !self.partial.is_empty() {
-            self.partial.push(b'\n');
-            self.pass_on(&self.partial).await?;
+        for mut partial in [take(&mut self.stdout), take(&mut self.stderr)] {
+            if !partial.is_empty() {
+                partial.push(b'\n');
+                self.pass_on(&partial).await?;
+            }
         }
         let live = &self.output.live;
         live.flush(self.limits.over(&self.stop)).await;
@@ -87,24 +92,32 @@ impl Lines {
 }
 
 impl Sink for Lines {
-    async fn write(&mut self, _: Stream, piece: &[u8]) -> io::Result<()> {
+    async fn write(&mut self, stream: Stream, piece: &[u8]) -> io::Result<()> {
         let whole = piece
             .iter()
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |at| at + 1);
         let (lines, rest) = piece.split_at(whole);
-        if !lines.is_empty() && self.partial.is_empty() {
+        let mut partial = take(match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        });
+        if !lines.is_empty() && partial.is_empty() {
             self.pass_on(lines).await?;
         } else if !lines.is_empty() {
-            self.partial.extend_from_slice(lines);
-            self.pass_on(&self.partial).await?;
-            self.partial.clear();
+            partial.extend_from_slice(lines);
+            self.pass_on(&partial).await?;
+            partial.clear();
         }
-        self.partial.extend_from_slice(rest);
-        if self.partial.len() > LONGEST_LINE {
-            self.partial.push(b'\n');
-            self.pass_on(&self.partial).await?;
-            self.partial.clear();
+        partial.extend_from_slice(rest);
+        if partial.len() > LONGEST_LINE {
+            partial.push(b'\n');
+            self.pass_on(&partial).await?;
+            partial.clear();
+        }
+        match stream {
+            Stream::Stdout => self.stdout = partial,
+            Stream::Stderr => self.stderr = partial,
         }
         Ok(())
     }
@@ -117,6 +130,11 @@ mod tests {
     use super::*;
 
     fn lines(pieces: &[&[u8]]) -> Vec<u8> {
+        let pieces: Vec<_> = pieces.iter().map(|one| (Stream::Stdout, *one)).collect();
+        lines_of(&pieces)
+    }
+
+    fn lines_of(pieces: &[(Stream, &[u8])]) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log");
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -132,8 +150,8 @@ mod tests {
                 grace: Duration::ZERO,
             };
             let mut lines = Lines::new(output, limits, Stop::never());
-            for piece in pieces {
-                lines.write(Stream::Stdout, piece).await.unwrap();
+            for (stream, piece) in pieces {
+                lines.write(*stream, piece).await.unwrap();
             }
             lines.finish().await.unwrap();
         });
@@ -145,6 +163,21 @@ mod tests {
         assert_eq!(lines(&[b"a", b"b\nc\nd", b"", b"\n"]), b"ab\nc\nd\n");
         assert_eq!(lines(&[b"a\n", b"not ended"]), b"a\nnot ended\n");
         assert_eq!(lines(&[]), b"");
+    }
+
+    #[test]
+    fn a_line_of_one_stream_is_not_cut_by_a_line_of_the_other() {
+        let (out, err) = (Stream::Stdout, Stream::Stderr);
+        let pieces: [(Stream, &[u8]); 4] = [
+            (out, b"begun"),
+            (err, b"log\nlast log"),
+            (out, b" and ended\n"),
+            (out, b"last"),
+        ];
+        assert_eq!(
+            String::from_utf8(lines_of(&pieces)).unwrap(),
+            "log\nbegun and ended\nlast\nlast log\n"
+        );
     }
 
     #[test]

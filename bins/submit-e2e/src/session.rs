@@ -217,11 +217,16 @@ pub(crate) fn run_dir(asked: Option<&Path>, env: &Env, build_id: &str) -> Result
 /// Makes the folder of this run; gives its real path, which steps and git can both use.
 fn make_run_dir(asked: Option<&Path>, env: &Env, build_id: &str) -> Result<PathBuf> {
     let folder = run_dir(asked, env, build_id)?;
-    let make = || {
-        std::fs::create_dir_all(&folder)?;
-        // In a working tree it is no part of the change.
-        std::fs::write(folder.join(".gitignore"), "*\n")?;
-        folder.canonicalize()
-    };
-    make().or_failed(|| format!("make the run's folder {}", folder.display()))
+    let what = || format!("make the run's folder {}", folder.display());
+    std::fs::create_dir_all(&folder).or_failed(what)?;
+    // In a working tree it is no part of the change.
+    let (ignore, own) = (folder.join(".gitignore"), "*\n");
+    if folder.join(".git").exists()
+        || std::fs::read(&ignore).is_ok_and(|text| text != own.as_bytes())
+    {
+        let what = format!("{} is a folder of a repository", folder.display());
+        return Err(Error::usage(what).hint("give a run a folder of its own with --run-dir"));
+    }
+    std::fs::write(&ignore, own).or_failed(what)?;
+    folder.canonicalize().or_failed(what)
 }

@@ -11,8 +11,8 @@ use crate::engine::{Local, WorkflowEnd};
 use crate::select::printable;
 use crate::verdict::{Evidence, JUnitFile};
 
-/// How many failed tests are named.
-const NAMED_TESTS: usize = 20;
+/// How many failed tests are named, and how many JUnit files that cannot be read.
+const NAMED: usize = 20;
 
 /// Verdict, workflows, failed steps with the command that runs each again, failed tests, and
 /// where the results are.
@@ -94,14 +94,20 @@ fn failed_step(text: &mut String, end: &WorkflowEnd, failed: FailedStep, engine:
 fn failed_tests(text: &mut String, files: &[JUnitFile]) {
     let mut named = 0;
     let mut more = 0;
+    let mut unreadable = 0;
     for file in files {
         match &file.summary {
-            Err(error) => line(text, 1, error.report().replace('\n', " ")),
+            Err(error) => {
+                if unreadable < NAMED {
+                    line(text, 1, error.report().replace('\n', " "));
+                }
+                unreadable += 1;
+            }
             Ok(summary) => {
                 let known: u64 = summary.failures + summary.errors;
                 let mut told: u64 = 0;
                 for test in &summary.failed {
-                    if named < NAMED_TESTS {
+                    if named < NAMED {
                         line(text, 1, format!("test {}", described(test)));
                         named += 1;
                         told += 1;
@@ -112,11 +118,12 @@ fn failed_tests(text: &mut String, files: &[JUnitFile]) {
         }
     }
     if more > 0 {
-        line(
-            text,
-            1,
-            format!("{more} more failed tests are in the JUnit files"),
-        );
+        let what = format!("{more} more failed tests are in the JUnit files");
+        line(text, 1, what);
+    }
+    if unreadable > NAMED {
+        let more = unreadable - NAMED;
+        line(text, 1, format!("{more} more JUnit files cannot be read"));
     }
 }
 

@@ -115,6 +115,20 @@ fn a_stop_passes_its_signal_on_to_the_whole_group() {
 }
 
 #[test]
+fn the_longest_grace_time_that_there_is_does_not_overflow() {
+    on_a_runtime(async {
+        let (handle, stop) = Stop::by_hand();
+        handle.stop(15);
+        handle.stop(15);
+        let limits = Limits {
+            deadline: None,
+            grace: Duration::MAX,
+        };
+        limits.over(&stop).await;
+    });
+}
+
+#[test]
 fn commands_are_printed_as_a_shell_takes_them() {
     let command = Command::new("run-local").args(["--step", "it's a; test", "-p", "a=$b"]);
     assert_eq!(

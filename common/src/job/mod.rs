@@ -245,13 +245,18 @@ impl Refs {
         if let Some(list) = env.get(env::PULL_REFS) {
             refs.read_pull_refs(list)?;
         }
-        if let Some(number) = env.get(env::PULL_NUMBER).filter(|_| refs.pulls.is_empty()) {
+        if let Some(number) = env.get(env::PULL_NUMBER) {
             let number = parse_number(env::PULL_NUMBER, number)?;
-            refs.pulls.push(Pull {
-                number,
-                sha: text(env::PULL_PULL_SHA),
-                ..Pull::default()
-            });
+            if refs.pulls.is_empty() {
+                refs.pulls.push(Pull {
+                    number,
+                    ..Pull::default()
+                });
+            }
+            let unsaid = |pull: &&mut Pull| pull.number == number && pull.sha.is_empty();
+            if let Some(pull) = refs.pulls.iter_mut().find(unsaid) {
+                pull.sha = text(env::PULL_PULL_SHA);
+            }
         }
         Ok(Some(refs))
     }

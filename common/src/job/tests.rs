@@ -96,3 +96,22 @@ fn a_field_that_go_writes_as_null_is_an_absent_one() {
         )
     );
 }
+
+#[test]
+fn a_commit_that_pull_refs_leaves_out_is_that_of_pull_pull_sha() {
+    for list in ["main:aaaa,12", "main:aaaa,12:", "main:aaaa", ""] {
+        let job = Job::from_env(&env(&[
+            ("JOB_NAME", "e2e"),
+            ("JOB_TYPE", "presubmit"),
+            ("BUILD_ID", "7"),
+            ("REPO_OWNER", "o"),
+            ("REPO_NAME", "r"),
+            ("PULL_REFS", list),
+            ("PULL_NUMBER", "12"),
+            ("PULL_PULL_SHA", "bbbb"),
+        ]))
+        .unwrap()
+        .unwrap();
+        assert_eq!(job.pull().unwrap().sha, "bbbb", "{list:?}");
+    }
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::app::Stop;
 use common::exec::{self, Cause, Ended, Limits};
-use common::workflow::{self, NodeStatus, WorkflowStatus};
+use common::workflow::{self, NodeStatus, Phase, WorkflowStatus};
 use common::{Error, Result, ResultExt};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -134,7 +134,7 @@ impl Local {
         };
         let problem = match ended {
             Err(error) => Some(not_started(&command, error)),
-            Ok(ended) => problem(&workflow, ended).or(status_problem),
+            Ok(ended) => problem(&workflow, ended, status.phase).or(status_problem),
         };
         let end = WorkflowEnd {
             workflow,
@@ -157,7 +157,7 @@ impl Local {
 }
 
 /// What ended a workflow beside its own steps.
-fn problem(workflow: &Workflow, ended: Ended) -> Option<Error> {
+fn problem(workflow: &Workflow, ended: Ended, phase: Phase) -> Option<Error> {
     let entry = &workflow.entry;
     match (ended.cause, ended.code()) {
         (Cause::Deadline, _) => Some(Error::timed_out(format!(
@@ -167,8 +167,9 @@ fn problem(workflow: &Workflow, ended: Ended) -> Option<Error> {
             signal,
             format!("workflow {entry:?} was interrupted"),
         )),
+        (Cause::Itself, 0) => None,
         // Its status says the rest; 124 is the workflow's own time limit.
-        (Cause::Itself, 0 | 1 | 124) => None,
+        (Cause::Itself, 1 | 124) if phase != Phase::Succeeded => None,
         (Cause::Itself, code) => {
             let what = format!("workflow {entry:?}: {PROGRAM} ended with exit code {code}");
             Some(match code {
@@ -195,6 +196,34 @@ fn not_started(command: &exec::Command, error: std::io::Error) -> Error {
 mod tests {
     use super::*;
 
+    fn workflow() -> Workflow {
+        Workflow {
+            entry: "e2e".to_owned(),
+            name: "e2e-1".to_owned(),
+            source: "e2e.yaml".into(),
+            manifest: Value::Null,
+        }
+    }
+
+    #[test]
+    fn a_failure_that_the_status_does_not_tell_of_is_a_problem() {
+        use std::os::unix::process::ExitStatusExt;
+        let problem = |code: i32, phase| {
+            let ended = Ended {
+                status: std::process::ExitStatus::from_raw(code << 8),
+                cause: Cause::Itself,
+            };
+            problem(&workflow(), ended, phase).map(|error| error.report())
+        };
+        assert_eq!(problem(0, Phase::Succeeded), None);
+        assert_eq!(problem(1, Phase::Failed), None);
+        assert_eq!(problem(124, Phase::Error), None);
+        assert_eq!(
+            problem(1, Phase::Succeeded).as_deref(),
+            Some("workflow \"e2e\": run-local ended with exit code 1")
+        );
+    }
+
     #[test]
     fn commands_are_what_a_person_can_type() {
         let local = Local {
@@ -203,12 +232,7 @@ mod tests {
             grace: Duration::from_secs(10),
             passed_on: vec!["--secret".into(), "a=/b".into()],
         };
-        let workflow = Workflow {
-            entry: "e2e".to_owned(),
-            name: "e2e-1".to_owned(),
-            source: "e2e.yaml".into(),
-            manifest: Value::Null,
-        };
+        let workflow = workflow();
         let step = NodeStatus {
             display_name: "test(0:a b)".to_owned(),
             ..NodeStatus::default()

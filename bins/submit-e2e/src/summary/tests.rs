@@ -117,3 +117,21 @@ fn failed_tests_and_errors_are_told_and_cannot_forge_lines() {
         "{said}"
     );
 }
+
+#[test]
+fn files_that_cannot_be_read_do_not_fill_the_log_however_many_there_are() {
+    let file = |number: usize| JUnitFile {
+        name: format!("artifacts/junit_{number}.xml"),
+        summary: Err(Error::failed(format!("read artifacts/junit_{number}.xml"))),
+    };
+    let evidence = Evidence {
+        junit: (0..1000).map(file).collect(),
+        ..Evidence::default()
+    };
+    let said = told(&evidence);
+    assert_eq!(said.matches("\nread artifacts/junit_").count(), 20);
+    assert!(
+        said.contains("\n980 more JUnit files cannot be read\n"),
+        "{said}"
+    );
+}

@@ -44,7 +44,9 @@ pub(super) async fn take(
     let path = folder.join("repository.git");
     let repository = make(git, &path, stop).await?;
     let index = path.join("snapshot-index");
-    copy_if_there(&git_path(git, "index", stop).await?, &index)?;
+    let own_index = git_path(git, "index", stop).await?;
+    copy_if_there(&own_index, &index)?;
+    keep_time(&own_index, &index)?;
     let mut at_work = Git::at(git.folder())
         .env("GIT_INDEX_FILE", &index)
         .env("GIT_OBJECT_DIRECTORY", path.join("objects"))
@@ -53,7 +55,8 @@ pub(super) async fn take(
     for (name, value) in IDENTITY {
         at_work = at_work.env(name, value);
     }
-    at_work.text(["add", "--all"], stop).await?;
+    // What lies outside of a sparse checkout is a part of the change as well.
+    at_work.text(["add", "--all", "--sparse"], stop).await?;
     let tree = at_work.text(["write-tree"], stop).await?;
     let args = [
         "diff",
@@ -131,6 +134,21 @@ fn copy_if_there(from: &Path, to: &Path) -> Result<()> {
     match fs::copy(from, to) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).or_failed(|| format!("copy {} to {}", from.display(), to.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives a copied index the original's time: git looks into a file that is as young as the
+/// index, and takes an older one for unchanged if its size and times are.
+fn keep_time(from: &Path, to: &Path) -> Result<()> {
+    let keep = || {
+        let time = fs::metadata(from)?.modified()?;
+        fs::File::open(to)?.set_modified(time)
+    };
+    match keep() {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).or_failed(|| format!("set the time of {}", to.display()))
         }
         _ => Ok(()),
     }

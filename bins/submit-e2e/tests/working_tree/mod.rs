@@ -189,3 +189,53 @@ fn what_is_no_base_or_no_repository_is_told() {
         assert!(log.contains(expected), "{expected}\n{log}");
     }
 }
+
+#[test]
+fn a_change_as_young_as_the_index_is_not_missed_by_its_copy() {
+    let test = repository(CONFIG);
+    // What else would tell git of the change, and cannot be set.
+    test.git("src/o/r", &["config", "core.trustctime", "false"]);
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let put = |path: &str, content: Option<&str>| {
+        if let Some(content) = content {
+            test.write(path, content);
+        }
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(test.path().join(path));
+        file.unwrap().set_modified(time).unwrap();
+    };
+    put("src/o/r/src/a.c", Some("int a;\n"));
+    test.git("src/o/r", &["update-index", "--refresh"]);
+    put("src/o/r/src/a.c", Some("int b;\n"));
+    put("src/o/r/.git/index", None);
+    let said = taken(&test, "src/o/r", &[]);
+    assert!(said.ends_with("; 1 uncommitted file is included"), "{said}");
+}
+
+#[test]
+fn a_run_folder_that_is_a_repositorys_does_not_lose_its_gitignore() {
+    let test = repository(CONFIG);
+    for folder in ["src/o/r", "src/o/r/docs"] {
+        test.write(format!("{folder}/.gitignore"), "*.o\n");
+        let output = own(&test, folder).args(["--run-dir", "."]).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let log = text(&output.stderr);
+        assert!(log.contains(" is a folder of a repository"), "{log}");
+        assert_eq!(test.read(format!("{folder}/.gitignore")), "*.o\n");
+    }
+    assert!(!test.path().join("src/o/r/build-log.txt").exists());
+}
+
+#[test]
+fn a_new_file_outside_of_a_sparse_checkout_is_included_and_the_rest_is_not_missed() {
+    let test = repository(CONFIG);
+    test.git("src/o/r", &["sparse-checkout", "set", "src"]);
+    assert!(!test.path().join("src/o/r/test").exists());
+    test.write("src/o/r/docs/new.txt", "new\n");
+    let args = ["--config-file", "../../../config.yaml"];
+    test.write("config.yaml", CONFIG);
+    let said = taken(&test, "src/o/r", &args);
+    assert!(said.ends_with("; 1 uncommitted file is included"), "{said}");
+}

@@ -233,16 +233,14 @@ impl Work<'_> {
         if !origins.is_empty() && origins.iter().all(|origin| is_same(origin)) {
             return Ok(false);
         }
-        match all(MADE_BY_CHECKOUT).last() {
-            Some(&"true") => Ok(true),
-            _ => {
-                let origin = origins.into_iter().find(|origin| !is_same(origin));
-                Err(explain::other_origin(
-                    self.repository,
-                    origin.unwrap_or_default(),
-                ))
-            }
+        if all(MADE_BY_CHECKOUT).last() == Some(&"true") {
+            return Ok(true);
         }
+        let other = origins.into_iter().find(|origin| !is_same(origin));
+        Err(explain::other_origin(
+            self.repository,
+            other.unwrap_or_default(),
+        ))
     }
 
     /// Whether an earlier run finished just this, and nobody has moved HEAD since.

@@ -27,7 +27,7 @@ build: ## Builds all binaries, for use: target/release
 test: $(NEXTEST) ## Runs all tests, unit and through the built binaries
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
-	$(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
+	INSTA_UPDATE=no $(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
 
 .PHONY: lint
 lint: lint-format lint-code lint-dependencies ## Checks format, clippy's lints, and licences and sources of dependencies

@@ -115,7 +115,9 @@ impl Record {
         let text = yaml::to_string(&end.object)?;
         if let Some(folder) = &self.decorated {
             let file = folder.join(&name);
-            return std::fs::write(&file, text).or_failed(|| format!("write {}", file.display()));
+            return std::fs::create_dir_all(folder)
+                .and_then(|()| std::fs::write(&file, text))
+                .or_failed(|| format!("write {}", file.display()));
         }
         self.write(&name, text.as_bytes()).await
     }

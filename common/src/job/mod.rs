@@ -140,10 +140,13 @@ impl Job {
     }
 
     fn from_spec(spec: &str) -> Result<Job> {
-        let what = || "JOB_SPEC is not the JSON that Prow sets";
-        let mut spec: Value = serde_json::from_str(spec).or_usage(what)?;
-        drop_nulls(&mut spec);
-        serde_json::from_value(spec).or_usage(what)
+        let job = serde_json::from_str(spec).or_else(|error| {
+            let mut without_nulls: Value = serde_json::from_str(spec)?;
+            drop_nulls(&mut without_nulls);
+            // The first error knows its line and column.
+            serde_json::from_value(without_nulls).map_err(|_| error)
+        });
+        job.or_usage(|| "JOB_SPEC is not the JSON that Prow sets")
     }
 
     fn from_variables(env: &Env) -> Result<Option<Job>> {

@@ -80,6 +80,9 @@ fn a_job_spec_that_is_not_json_is_wrong_usage() {
             .starts_with("JOB_SPEC is not the JSON that Prow sets: ")
     );
     assert_eq!(error.exit(), crate::Exit::Usage);
+    let spec = "{\"extra_refs\": null,\n\"type\": 3}";
+    let error = Job::from_env(&env(&[("JOB_SPEC", spec)])).unwrap_err();
+    assert!(error.report().contains(" at line "), "{}", error.report());
 }
 
 #[test]

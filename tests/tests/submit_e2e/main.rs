@@ -271,6 +271,15 @@ fn a_decorated_job_leaves_the_records_to_prows_sidecar() {
 }
 
 #[test]
+fn a_decorated_job_makes_the_folder_of_artifacts_that_no_step_has_made() {
+    let job = Job::new(&[("e2e", &manifest(&[("unit", "true")], ""))]);
+    let artifacts = job.path("logs/artifacts");
+    let output = job.command().env("ARTIFACTS", &artifacts).output().unwrap();
+    assert_eq!(status(&output), 0, "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_dir(&artifacts).unwrap().count(), 1);
+}
+
+#[test]
 fn a_second_run_of_the_same_build_leaves_its_own_verdict() {
     let job = Job::new(&[("e2e", "")]);
     let script = format!("test ! -e {0} && touch {0}", job.path("marker"));

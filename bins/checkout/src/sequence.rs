@@ -237,8 +237,8 @@ mod tests {
         assert_eq!(
             lines(&repository.fetch_steps()),
             [
-                "fetch --tags --force origin +refs/heads/main:refs/remotes/origin/main",
-                "fetch --no-tags origin +refs/changes/07/7/1:refs/remotes/origin/pull/7/head",
+                "fetch --update-shallow --tags --force origin +refs/heads/main:refs/remotes/origin/main",
+                "fetch --update-shallow --no-tags origin +refs/changes/07/7/1:refs/remotes/origin/pull/7/head",
             ]
         );
     }

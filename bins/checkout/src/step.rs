@@ -116,7 +116,8 @@ impl Step {
     /// The arguments of git.
     pub(crate) fn args(&self) -> Vec<String> {
         let fetch = |options: &[&str], depth: Option<u32>, what: &[&str]| {
-            let mut args = vec!["fetch".to_owned()];
+            // A person's own clone, which serves as the server of a local run, may be shallow.
+            let mut args = vec!["fetch".to_owned(), "--update-shallow".to_owned()];
             args.extend(options.iter().map(|&option| option.to_owned()));
             if let Some(depth) = depth {
                 args.extend(["--depth".to_owned(), depth.to_string()]);

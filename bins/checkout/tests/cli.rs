@@ -111,12 +111,12 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
     git -C [ROOT]/src/kubeflow/testing config --replace-all testworker.madeByCheckout true  # in a new folder
     git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.url [SERVER]/kubeflow/testing  # in a new folder
     git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
-    git -C [ROOT]/src/kubeflow/testing fetch --tags --force --depth 3 origin +main:refs/remotes/origin/main
-    git -C [ROOT]/src/kubeflow/testing fetch --no-tags --depth 3 origin [BASE]  # if [BASE] is not there yet
-    git -C [ROOT]/src/kubeflow/testing fetch --no-tags origin +refs/pull/1/head:refs/remotes/origin/pull/1/head
-    git -C [ROOT]/src/kubeflow/testing fetch --no-tags origin [PULL 1]  # if [PULL 1] is not there yet
+    git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --tags --force --depth 3 origin +main:refs/remotes/origin/main
+    git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --no-tags --depth 3 origin [BASE]  # if [BASE] is not there yet
+    git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --no-tags origin +refs/pull/1/head:refs/remotes/origin/pull/1/head
+    git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --no-tags origin [PULL 1]  # if [PULL 1] is not there yet
     git -C [ROOT]/src/kubeflow/testing checkout --quiet --detach [BASE] --
-    git -C [ROOT]/src/kubeflow/testing fetch --unshallow origin  # if [BASE] and [PULL 1] have no common ancestor yet
+    git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --unshallow origin  # if [BASE] and [PULL 1] have no common ancestor yet
     git -C [ROOT]/src/kubeflow/testing merge --no-ff --no-stat --no-log -m "Merge commit '[PULL 1]'" [PULL 1]  # dated 1 s after the base
     git -C [ROOT]/src/kubeflow/testing submodule update --init --recursive  # if there is a .gitmodules file
 
@@ -125,7 +125,7 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
     git -C [ROOT]/src/kubeflow/other config --replace-all testworker.madeByCheckout true  # in a new folder
     git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.url [SERVER]/kubeflow/other  # in a new folder
     git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
-    git -C [ROOT]/src/kubeflow/other fetch --tags --force --depth 3 origin +v2:refs/remotes/origin/v2
+    git -C [ROOT]/src/kubeflow/other fetch --update-shallow --tags --force --depth 3 origin +v2:refs/remotes/origin/v2
     git -C [ROOT]/src/kubeflow/other checkout --quiet --detach refs/remotes/origin/v2 --
     git -C [ROOT]/src/kubeflow/other submodule update --init --recursive  # if there is a .gitmodules file
     ----- stderr

@@ -10,7 +10,6 @@ use common::env::{self, Env};
 use common::job::Job;
 use common::junit::{self, Summary};
 use common::{Error, Result, ResultExt, yaml};
-use serde_json::{Map, Value};
 
 use crate::engine::WorkflowEnd;
 use crate::verdict::JUnitFile;
@@ -95,17 +94,25 @@ impl Record {
         Ok(())
     }
 
-    /// Writes `started.json` again, with the commit under test and a link for each workflow.
-    pub(crate) async fn start_workflows(&mut self, names: &[String]) -> Result<()> {
+    /// Where a person finds a workflow with its status.
+    fn workflow_url(&self, name: &str) -> Result<Option<String>> {
         let Some((bucket, folder)) = self.own() else {
-            return Ok(());
+            return Ok(None);
         };
-        let mut started = self.started.clone();
+        Ok(Some(bucket.url(&folder.join(&workflow_file(name))?)))
+    }
+
+    /// Writes `started.json` again, with a link for each workflow.
+    pub(crate) async fn start_workflows(&mut self, names: &[String]) -> Result<()> {
         for name in names {
-            let url = bucket.url(&folder.join(&workflow_file(name))?);
-            started.link(name, &url, "the workflow with its status");
+            if let Some(url) = self.workflow_url(name)? {
+                let description = "the workflow with its status";
+                self.started.link(name, &url, description);
+                self.started
+                    .metadata
+                    .insert(format!("{name}-ui"), url.into());
+            }
         }
-        self.started = started;
         self.start().await
     }
 
@@ -134,9 +141,17 @@ impl Record {
     }
 
     /// Writes `finished.json`.
-    pub(crate) async fn finish(&self, outcome: Outcome, phases: Map<String, Value>) -> Result<()> {
+    pub(crate) async fn finish(&self, outcome: Outcome, workflows: &[WorkflowEnd]) -> Result<()> {
         let mut finished = Finished::of(&self.job, outcome, SystemTime::now());
-        finished.metadata.extend(phases);
+        for end in workflows {
+            let (name, phase) = (&end.workflow.name, end.phase().as_str());
+            finished
+                .metadata
+                .insert(format!("{name}-phase"), phase.into());
+            if let Some(url) = self.workflow_url(name)? {
+                finished.metadata.insert(format!("{name}-ui"), url.into());
+            }
+        }
         self.write(FINISHED, &finished.to_json()?).await
     }
 

@@ -58,6 +58,9 @@ impl Session {
             Some(job) => Origin::Prow(Box::new(job)),
             None => Origin::of_working_tree(&opts.source, &build_id, &run_dir, &app.stop).await?,
         };
+        if let Origin::WorkingTree(tree) = &origin {
+            tree.check_whole(&app.stop).await?;
+        }
         let bucket = bucket_url(&opts, &origin, &run_dir);
         let record = Record::new(origin.job(), bucket.as_deref(), opts.layout, &app.env)?;
         app.stop.check("before anything was started")?;
@@ -159,12 +162,7 @@ impl Session {
             evidence.errors.push(failure);
         }
         let (outcome, exit) = evidence.verdict();
-        let phase = |end: &WorkflowEnd| {
-            let key = format!("{}-phase", end.workflow.name);
-            (key, end.phase().as_str().into())
-        };
-        let phases = evidence.workflows.iter().map(phase).collect();
-        if let Err(failure) = self.record.finish(outcome, phases).await {
+        if let Err(failure) = self.record.finish(outcome, &evidence.workflows).await {
             error!("{}", failure.report());
             evidence.errors.push(failure);
             return Ok(evidence.verdict().1);

@@ -80,6 +80,23 @@ pub(crate) async fn pull_request(
     })
 }
 
+impl WorkingTree {
+    /// Steps can only check out what is there: the repository that they are given borrows the
+    /// objects of the person's, and cannot fetch those that a partial clone lacks.
+    pub(crate) async fn check_whole(&self, stop: &Stop) -> Result<()> {
+        let git = Git::at(&self.root);
+        let promised = ["config", "--get-regexp", r"^remote\..*\.promisor$"];
+        if !git.run(promised, stop).await?.success() {
+            return Ok(());
+        }
+        let what = format!("{} is a partial clone", self.root.display());
+        Err(Error::usage(what).hint(
+            "steps could not check it out: clone it again without --filter, or run \
+             `submit-e2e plan`, which needs less",
+        ))
+    }
+}
+
 /// The root of the working tree that a folder is in.
 pub(crate) async fn root(start: &Path, stop: &Stop) -> Result<PathBuf> {
     let found = Git::at(start)

@@ -3,12 +3,13 @@
 use crate::{Error, Result};
 
 /// Checks a name that becomes one folder of a path: not empty, no separator, not `..`, no
-/// control character, and not to be taken for an option.
+/// control character, and not to be taken for an option or for a tag of an Argo template.
 pub fn check_segment(what: &str, name: &str) -> Result<()> {
     let bad = name.is_empty()
         || name == "."
         || name == ".."
         || name.starts_with('-')
+        || name.contains("{{")
         || name
             .chars()
             .any(|c| c == '/' || c == '\\' || c.is_control());
@@ -33,13 +34,15 @@ pub fn check_sha(what: &str, sha: &str) -> Result<()> {
 }
 
 /// Checks a branch, tag or full ref by the part of git-check-ref-format(1) that matters for
-/// safety: no option, no path tricks, no revision or refspec syntax. Empty is no ref.
+/// safety: no option, no path tricks, no revision or refspec syntax. Nor may it hold a tag of an
+/// Argo template, into which it is put. Empty is no ref.
 pub fn check_ref(what: &str, name: &str) -> Result<()> {
     let bad = name.starts_with(['-', '/', '+'])
         || name.ends_with('/')
         || name.contains("..")
         || name.contains("//")
         || name.contains("@{")
+        || name.contains("{{")
         || name
             .chars()
             .any(|c| c.is_control() || " ~^:?*[\\".contains(c));

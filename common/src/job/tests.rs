@@ -56,6 +56,8 @@ fn names_that_would_leave_their_folder_are_refused() {
         ("REPO_NAME", "-rf"),
         ("PULL_BASE_REF", "--upload-pack=x"),
         ("PULL_BASE_SHA", "HEAD"),
+        ("PULL_BASE_REF", "{{workflow.name}}"),
+        ("JOB_NAME", "{{item}}"),
     ] {
         let mut variables = vec![
             ("JOB_NAME", "e2e"),

@@ -183,6 +183,27 @@ fn killed_itself_it_leaves_no_step_running() {
 }
 
 #[test]
+fn a_killed_engine_is_an_error_of_its_workflow() {
+    let job = staying();
+    let (child, pid) = job.start(&[]);
+    let of_parent = ["-KILL".to_owned(), "-P".to_owned(), child.id().to_string()];
+    let mut kill = job.test.command(std::path::Path::new("pkill"));
+    assert!(kill.args(of_parent).status().unwrap().success());
+    let output = child.wait_with_output();
+    assert_eq!(status(&output), 1, "{}", text(&output.stderr));
+    assert_eq!(job.result(), "FAILURE");
+    assert!(!is_running(pid));
+    let files = job.files();
+    let workflow = files.iter().find(|name| name.strip_suffix(".yaml").is_some()).unwrap();
+    let workflow = job.read(workflow);
+    assert!(workflow.contains("phase: Error"), "{workflow}");
+    assert!(
+        workflow.contains("run-local ended before the workflow did"),
+        "{workflow}"
+    );
+}
+
+#[test]
 fn sigterm_ends_the_steps_and_leaves_an_aborted_record() {
     let job = staying();
     let (child, pid) = job.start(&[]);

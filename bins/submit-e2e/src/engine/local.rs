@@ -124,7 +124,7 @@ impl Local {
         let mut lines = Lines::new(output, limits, stop.clone());
         let ended = exec::run(&command, limits, &stop, &mut lines).await;
         let flushed = lines.finish().await.or_failed(|| "write the build log");
-        let (object, status, status_problem) = match self.read_status(&workflow) {
+        let (mut object, mut status, status_problem) = match self.read_status(&workflow) {
             Ok((object, status)) => (object, status, None),
             Err(error) => (
                 workflow.manifest.clone(),
@@ -136,6 +136,9 @@ impl Local {
             Err(error) => Some(not_started(&command, error)),
             Ok(ended) => problem(&workflow, ended, status.phase).or(status_problem),
         };
+        if !status.phase.is_final() {
+            cut_short(&mut object, &mut status);
+        }
         let end = WorkflowEnd {
             workflow,
             object,
@@ -190,6 +193,15 @@ fn not_started(command: &exec::Command, error: std::io::Error) -> Error {
     } else {
         error
     }
+}
+
+/// Ends a workflow whose engine was killed: nobody else will.
+fn cut_short(object: &mut Value, status: &mut WorkflowStatus) {
+    status.phase = Phase::Error;
+    PROGRAM.clone_into(&mut status.message);
+    status.message.push_str(" ended before the workflow did");
+    object["status"]["phase"] = Phase::Error.as_str().into();
+    object["status"]["message"] = status.message.as_str().into();
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ EXAMPLES:
       submit-e2e show --only e2e
 
 The job is taken from JOB_SPEC or Prow's single variables. Without them it is a presubmit of the
-current branch, uncommitted changes included.";
+current branch, uncommitted changes included.
+
+EXIT CODES: 0 good; 1 a workflow or a test failed; 2 wrong usage or configuration; 75 a service was
+out of reach, running it again may help; 124 out of time; 130, 143 interrupted.";
 
 /// Runs the workflows of prow_config.yaml that a change calls for, waits for them, and leaves
 /// the verdict and its evidence in a bucket.

@@ -194,7 +194,10 @@ fn a_killed_engine_is_an_error_of_its_workflow() {
     assert_eq!(job.result(), "FAILURE");
     assert!(!is_running(pid));
     let files = job.files();
-    let workflow = files.iter().find(|name| name.strip_suffix(".yaml").is_some()).unwrap();
+    let workflow = files
+        .iter()
+        .find(|name| name.strip_suffix(".yaml").is_some())
+        .unwrap();
     let workflow = job.read(workflow);
     assert!(workflow.contains("phase: Error"), "{workflow}");
     assert!(

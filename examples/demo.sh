@@ -58,6 +58,12 @@ build() {
 make_repository() {
   say 'Making a repository with a base branch and two pull requests'
   # Only what an earlier demo made.
+  if [[ -d $demo && ! -e $demo/.test-worker-demo && -n $(ls -A "$demo") ]]; then
+    printf '%s is not empty and no folder of an earlier demo; name another DEMO_DIR\n' "$demo" >&2
+    return 1
+  fi
+  mkdir -p "$demo"
+  : >"$demo/.test-worker-demo"
   rm -rf "$demo"/{bucket,git,work,pull-1,pull-2,git-server.log}
   mkdir -p "$demo"/{bucket,git/example}
   printf '[user]\n\tname = Ada\n\temail = ada@example.com\n[uploadpack]\n\tallowAnySHA1InWant = true\n' \

@@ -1,4 +1,4 @@
-//! Every environment variable that a binary reads or sets, in one place, and the snapshot of
+//! Every environment variable of our own interface, in one place, and the snapshot of
 //! the environment that the rest of the code sees.
 
 use std::collections::BTreeMap;

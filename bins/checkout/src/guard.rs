@@ -13,7 +13,7 @@ use walkdir::{DirEntry, WalkDir};
 
 /// Settings that do so: the section, and the last part of the name, `""` for any. What
 /// `common::git` sets itself wins over the repository and is not here.
-const REFUSED: [(&str, &str); 18] = [
+const REFUSED: [(&str, &str); 22] = [
     ("include", ""),
     ("includeif", ""),
     ("protocol", ""),
@@ -29,8 +29,12 @@ const REFUSED: [(&str, &str); 18] = [
     ("filter", "process"),
     ("diff", "command"),
     ("diff", "textconv"),
+    ("diff", "external"),
+    ("fetch", "bundleuri"),
+    ("http", ""),
     ("merge", "driver"),
     ("remote", "uploadpack"),
+    ("remote", "proxy"),
     ("remote", "vcs"),
 ];
 
@@ -149,7 +153,6 @@ mod tests {
             "submodule.update.url",
             "testworker.madebycheckout",
             "extensions.objectformat",
-            "http.https://h/.extraheader",
         ] {
             assert!(!is_refused(name, "x"), "{name}");
         }

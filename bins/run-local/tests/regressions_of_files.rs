@@ -269,3 +269,50 @@ fn two_runs_do_not_share_a_run_folder() {
     let first = first.wait_with_output().unwrap();
     assert_eq!(text(&first.stdout), "[w] on\n", "{}", text(&first.stderr));
 }
+
+#[test]
+fn an_output_that_is_a_pipe_or_too_large_is_an_error_and_no_stop() {
+    for (script, why) in [
+        ("mkfifo /tmp/out", "it is no file"),
+        (
+            "head -c 300000 /dev/zero | tr '\\0' x > /tmp/out",
+            "it is larger than 262144 bytes",
+        ),
+    ] {
+        let run = Run::of(
+            &format!(
+                "\
+templates:
+- name: main
+  outputs: {{parameters: [{{name: out, valueFrom: {{path: /tmp/out}}}}]}}
+  script: {{command: [sh, -e], source: \"{script}\"}}",
+                script = script.replace('\\', "\\\\")
+            ),
+            &[],
+        );
+        assert_eq!(run.code(), 1, "{}", run.stderr());
+        assert!(run.stderr().contains(why), "{}", run.stderr());
+    }
+}
+
+#[test]
+fn a_long_result_keeps_its_end() {
+    let run = Run::of(
+        "\
+templates:
+- name: main
+  steps:
+  - - {name: long, template: long}
+  - - {name: use, template: use, arguments: {parameters: [{name: text, value: '{{steps.long.outputs.result}}'}]}}
+- {name: long, script: {command: [sh], source: 'seq 100000'}}
+- name: use
+  inputs: {parameters: [{name: text}]}
+  script: {command: [sh], source: \"tail -n 2 <<'EOF'\\n{{inputs.parameters.text}}\\nEOF\\n\"}",
+        &[],
+    );
+    assert!(
+        run.stdout().ends_with("[use] 99999\n[use] 100000\n"),
+        "{}",
+        run.stderr()
+    );
+}

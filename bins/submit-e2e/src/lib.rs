@@ -67,7 +67,9 @@ async fn show(opts: ShowOpts, app: App) -> Result<Exit> {
         opts.render.bucket.as_deref(),
     );
     let workflows = selection.render(origin.job(), namespace, bucket)?;
-    let manifests = workflows.into_iter().map(|workflow| workflow.manifest);
+    let manifests = workflows
+        .into_iter()
+        .map(|workflow| record::masked(&workflow.manifest));
     match opts.output {
         ShowOutput::Json => app.print(format!("{:#}\n", manifests.collect::<Value>())),
         ShowOutput::Yaml => {

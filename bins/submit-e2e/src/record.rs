@@ -7,9 +7,11 @@ use common::bucket::{
     self, Bucket, FINISHED, Finished, Layout, ObjectName, Outcome, Rooted, STARTED, Started,
 };
 use common::env::{self, Env};
+use common::git;
 use common::job::Job;
 use common::junit::{self, Summary};
 use common::{Error, Result, ResultExt, yaml};
+use serde_json::Value;
 
 use crate::engine::WorkflowEnd;
 use crate::verdict::JUnitFile;
@@ -119,7 +121,7 @@ impl Record {
     /// Writes `{workflow}.yaml`, the workflow with its status.
     pub(crate) async fn workflow(&self, end: &WorkflowEnd) -> Result<()> {
         let name = workflow_file(&end.workflow.name);
-        let text = yaml::to_string(&end.object)?;
+        let text = yaml::to_string(&masked(&end.object))?;
         if let Some(folder) = &self.decorated {
             let file = folder.join(&name);
             return std::fs::create_dir_all(folder)
@@ -183,6 +185,19 @@ impl Record {
             }
         }
         Ok(files)
+    }
+}
+
+/// A workflow without the credentials of its URLs: everybody may read the bucket.
+pub(crate) fn masked(value: &Value) -> Value {
+    match value {
+        Value::String(text) => git::mask(text).into(),
+        Value::Array(items) => items.iter().map(masked).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), masked(value)))
+            .collect(),
+        other => other.clone(),
     }
 }
 

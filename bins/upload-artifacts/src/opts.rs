@@ -25,7 +25,7 @@ EXAMPLES:
 
 The job comes from the environment: JOB_SPEC, or JOB_TYPE, JOB_NAME, BUILD_ID, REPO_OWNER,
 REPO_NAME, PULL_NUMBER and the others that Prow sets.
-Exit codes: 0 all is there; 2 wrong usage; 75 something is missing, running it again may help;
+EXIT CODES: 0 all is there; 2 wrong usage; 75 something is missing, running it again may help;
 130 and 143 interrupted.";
 
 /// Copies a job's artifacts and records to its bucket, in the layout that Prow's pages read.

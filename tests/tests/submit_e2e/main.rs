@@ -207,6 +207,23 @@ fn a_killed_engine_is_an_error_of_its_workflow() {
 }
 
 #[test]
+fn credentials_of_a_clone_uri_do_not_reach_the_bucket() {
+    let job = Job::new(&[("e2e", &manifest(&[("look", "echo up")], ""))]);
+    let spec = format!(
+        r#"{{"type": "presubmit", "job": "job", "buildid": "7", "refs": {{"org": "o", "repo": "r",
+            "base_ref": "main", "base_sha": "{}", "clone_uri": "https://me:t0ken@h/o/r",
+            "pulls": [{{"number": 12, "sha": "{}"}}]}}}}"#,
+        job.base, job.head
+    );
+    let output = job.command().env("JOB_SPEC", spec).output().unwrap();
+    assert_eq!(status(&output), 0, "{}", text(&output.stderr));
+    for name in job.files().iter().filter(|name| *name != "artifacts") {
+        let content = job.read(name);
+        assert!(!content.contains("t0ken"), "{name}: {content}");
+    }
+}
+
+#[test]
 fn sigterm_ends_the_steps_and_leaves_an_aborted_record() {
     let job = staying();
     let (child, pid) = job.start(&[]);

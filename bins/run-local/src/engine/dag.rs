@@ -18,7 +18,7 @@ impl Engine {
     pub(crate) async fn run_dag(self: &Arc<Self>, frame: &mut Frame) -> Outcome {
         let template = frame.template.clone();
         let Body::Dag(tasks) = &template.body else {
-            return Outcome::default();
+            return Outcome::lost();
         };
         let mut waiting: Vec<&Task> = tasks.iter().collect();
         let mut ends = Ends::new();

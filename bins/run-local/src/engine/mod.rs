@@ -284,6 +284,11 @@ impl Outcome {
         }
     }
 
+    /// The end of what never told its own: a mistake of ours must not read as a success.
+    fn lost() -> Self {
+        Outcome::error("it did not report its end".to_owned())
+    }
+
     /// The end of what did not start because everything is told to end.
     fn stopped() -> Self {
         Outcome {

@@ -19,7 +19,7 @@ impl Engine {
         inputs: &[(String, String)],
     ) -> Outcome {
         let Some(retry) = &call.template.retry else {
-            return Outcome::default();
+            return Outcome::lost();
         };
         let id = self.start(call, "Retry", inputs);
         let first = Instant::now();

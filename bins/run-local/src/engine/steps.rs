@@ -13,7 +13,7 @@ impl Engine {
     pub(crate) async fn run_steps(self: &Arc<Self>, frame: &mut Frame) -> Outcome {
         let template = frame.template.clone();
         let Body::Steps(groups) = &template.body else {
-            return Outcome::default();
+            return Outcome::lost();
         };
         let mut previous = vec![frame.id.clone()];
         for (index, group) in groups.iter().enumerate() {
@@ -81,7 +81,7 @@ impl Engine {
             let engine = self.clone();
             running.spawn(async move { (index, engine.run_task(site).await) });
         }
-        let mut ends: Vec<TaskEnd> = group.iter().map(|_| TaskEnd::default()).collect();
+        let mut ends: Vec<TaskEnd> = group.iter().map(|_| Outcome::lost().into()).collect();
         while let Some(joined) = running.join_next().await {
             if let Ok((index, end)) = joined {
                 ends[index] = end;

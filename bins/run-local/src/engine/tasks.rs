@@ -107,7 +107,7 @@ impl Engine {
             let (engine, site) = (self.clone(), site.clone());
             running.spawn(async move { (index, engine.run_item(&site, Some(&item)).await) });
         }
-        let mut ends = vec![Outcome::default(); count];
+        let mut ends = vec![Outcome::lost(); count];
         while let Some(joined) = running.join_next().await {
             if let Ok((index, end)) = joined {
                 ends[index] = end;

@@ -231,10 +231,24 @@ fn verdict(ended: &Ended) -> (Phase, String) {
 
 fn read_output(path: &Path) -> Result<String, String> {
     use std::io::Read;
-    let open = std::fs::File::open(path);
+    use std::os::unix::fs::OpenOptionsExt;
+    // A pipe that a step put there must not hold us up.
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let open = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblocking)
+        .open(path);
     let mut text = String::new();
-    open.and_then(|file| file.take(MAX_OUTPUT).read_to_string(&mut text))
-        .map_err(|error| error.to_string())?;
+    let read = open.and_then(|file| {
+        if !file.metadata()?.is_file() {
+            return Err(std::io::Error::other("it is no file"));
+        }
+        file.take(MAX_OUTPUT + 1).read_to_string(&mut text)
+    });
+    let length = read.map_err(|error| error.to_string())?;
+    if length as u64 > MAX_OUTPUT {
+        return Err(format!("it is larger than {MAX_OUTPUT} bytes"));
+    }
     // The controller cuts one newline off the end.
     Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
 }

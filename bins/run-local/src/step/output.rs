@@ -17,7 +17,7 @@ const TAIL: usize = 4 * 1024;
 /// How many lines of it are shown.
 const TAIL_LINES: usize = 20;
 
-/// Argo keeps this much of a script's stdout as its result.
+/// Argo keeps this much of the end of a script's stdout as its result.
 const MAX_RESULT: usize = 256 * 1024;
 
 /// Takes a step's output.
@@ -89,13 +89,6 @@ impl<'a> StepOutput<'a> {
         self.shown.push(b'\n');
     }
 
-    fn keep_tail(&mut self, piece: &[u8]) {
-        let piece = &piece[piece.len().saturating_sub(TAIL)..];
-        let excess = (self.tail.len() + piece.len()).saturating_sub(TAIL);
-        self.tail.drain(..excess);
-        self.tail.extend_from_slice(piece);
-    }
-
     async fn show(&mut self) {
         let out_of_time = self.limits.over(self.stop);
         self.live.show(&self.shown, out_of_time).await;
@@ -103,17 +96,24 @@ impl<'a> StepOutput<'a> {
     }
 }
 
+/// Keeps the last `limit` bytes of what is kept and a piece that follows it.
+fn keep_end(kept: &mut Vec<u8>, piece: &[u8], limit: usize) {
+    let piece = &piece[piece.len().saturating_sub(limit)..];
+    let excess = (kept.len() + piece.len()).saturating_sub(limit);
+    kept.drain(..excess);
+    kept.extend_from_slice(piece);
+}
+
 impl Sink for StepOutput<'_> {
     async fn write(&mut self, stream: Stream, piece: &[u8]) -> io::Result<()> {
         self.file
             .write_all(piece)
             .map_err(|error| io::Error::new(error.kind(), format!("write its log: {error}")))?;
-        self.keep_tail(piece);
+        keep_end(&mut self.tail, piece, TAIL);
         if stream == Stream::Stdout
             && let Some(result) = &mut self.result
         {
-            let room = MAX_RESULT.saturating_sub(result.len()).min(piece.len());
-            result.extend_from_slice(&piece[..room]);
+            keep_end(result, piece, MAX_RESULT);
         }
         let index = usize::from(stream == Stream::Stderr);
         let mut rest = piece;

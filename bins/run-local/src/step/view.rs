@@ -277,6 +277,7 @@ fn locked_flags(path: &Path) -> io::Result<MountFlags> {
         (Has::NOEXEC, MountFlags::NOEXEC),
         (Has::NOSUID, MountFlags::NOSUID),
         (Has::NOATIME, MountFlags::NOATIME),
+        (Has::NODIRATIME, MountFlags::NODIRATIME),
         (Has::RELATIME, MountFlags::RELATIME),
     ];
     Ok(pairs
@@ -352,7 +353,7 @@ fn enter_and_become(view: &str, folder: &Path, command: &[OsString]) -> Result<(
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .or_failed(|| "tie the step to this program")?;
     let Some((program, arguments)) = command.split_first() else {
-        return Ok(());
+        return Err(Error::failed("the step has no command"));
     };
     let error = std::process::Command::new(program).args(arguments).exec();
     let what = format!("run {}", Path::new(program).display());
@@ -365,8 +366,8 @@ fn enter_and_become(view: &str, folder: &Path, command: &[OsString]) -> Result<(
     })
 }
 
-/// Removes what building a view left in its root: empty folders and files, and links. What
-/// the step wrote there itself stays.
+/// Removes what building a view left in its root: empty folders and files, and links, the
+/// step's own among them. What has content stays.
 pub(crate) fn tidy(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else {
         return;

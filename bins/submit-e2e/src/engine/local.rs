@@ -104,8 +104,9 @@ impl Local {
             .args(self.passed_on.iter().cloned())
     }
 
-    /// Runs a workflow to its end. Asked to end, run-local gives its steps the grace time and
-    /// its exit handler the same again; it gets a little more than both together.
+    /// Runs a workflow to its end. Asked to end, run-local gives its steps the grace time, its
+    /// exit handler the same again, and the same once more where that has to be stopped; it gets
+    /// a little more than all three together.
     pub(crate) async fn run(
         self,
         workflow: Workflow,
@@ -119,7 +120,7 @@ impl Local {
         let command = self.run_command(&workflow, &prefix);
         let limits = Limits {
             deadline: Some(deadline),
-            grace: self.grace.saturating_mul(2).saturating_add(MARGIN),
+            grace: self.grace.saturating_mul(3).saturating_add(MARGIN),
         };
         let mut lines = Lines::new(output, limits, stop.clone());
         let ended = exec::run(&command, limits, &stop, &mut lines).await;

@@ -2,6 +2,9 @@
 //! the environment that the rest of the code sees.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
 
 /// Folder where the sources are placed: `SRC/ORG/NAME`.
 pub const SRC_DIR: &str = "SRC_DIR";
@@ -87,6 +90,18 @@ impl Env {
     /// The value of a variable, if it is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// Folder of local runs, in the user's cache folder. Source: the XDG base directory
+    /// specification, which has a relative `XDG_CACHE_HOME` ignored.
+    pub fn runs_folder(&self) -> Result<PathBuf> {
+        let cache = self.get(XDG_CACHE_HOME).map(PathBuf::from);
+        let home = || self.get(HOME).map(|home| Path::new(home).join(".cache"));
+        match cache.filter(|path| path.is_absolute()).or_else(home) {
+            Some(cache) => Ok(cache.join("test-worker/runs")),
+            None => Err(Error::usage("neither XDG_CACHE_HOME nor HOME is set")
+                .hint("say with --run-dir where this run's files go")),
+        }
     }
 
     /// All variables, sorted by name.

@@ -156,6 +156,8 @@ mod tests {
         ] {
             assert!(!is_refused(name, "x"), "{name}");
         }
+        assert!(is_refused("http.proxy", "x"));
+        assert!(is_refused("http.https://h/.sslverify", "false"));
         assert!(!is_refused("submodule.x.update", "rebase"));
         assert!(is_refused("submodule.x.update", "!id"));
     }

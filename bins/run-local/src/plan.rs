@@ -47,9 +47,7 @@ impl Plan {
         };
         let run_dir = match opts.run_dir {
             Some(folder) => folder,
-            None => cache_dir(env)?
-                .join("test-worker/runs")
-                .join(&workflow.name),
+            None => env.runs_folder()?.join(&workflow.name),
         };
         let run_dir = std::path::absolute(&run_dir).or_usage(|| "look up the run folder")?;
         let status = match opts.status {
@@ -165,18 +163,6 @@ fn secrets(given: &[(String, String)]) -> Result<Secrets> {
         secrets.insert(name.clone(), folder);
     }
     Ok(secrets)
-}
-
-fn cache_dir(env: &Env) -> Result<PathBuf> {
-    if let Some(folder) = env.get("XDG_CACHE_HOME") {
-        return Ok(PathBuf::from(folder));
-    }
-    match env.get("HOME") {
-        Some(home) => Ok(Path::new(home).join(".cache")),
-        None => Err(Error::usage(
-            "there is no HOME for the run folder: name one with --run-dir",
-        )),
-    }
 }
 
 impl fmt::Display for Plan {

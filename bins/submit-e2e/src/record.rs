@@ -174,7 +174,7 @@ impl Record {
         }
         if let Some((bucket, folder)) = &self.bucket {
             for object in bucket.list(&folder.join(ARTIFACTS)?).await? {
-                if is_junit(object.name.file_name()) {
+                if junit::is_junit(object.name.file_name()) {
                     let name = object
                         .name
                         .strip_folder(folder)
@@ -203,12 +203,6 @@ pub(crate) fn masked(value: &Value) -> Value {
 
 fn workflow_file(name: &str) -> String {
     format!("{name}.yaml")
-}
-
-/// As the pattern `junit*.xml` of Prow's pages has it.
-fn is_junit(file_name: &str) -> bool {
-    let stem = file_name.strip_suffix(".xml");
-    stem.is_some_and(|stem| stem.starts_with("junit"))
 }
 
 async fn junit_object(bucket: &Bucket, object: ObjectName, name: String) -> Result<JUnitFile> {
@@ -242,7 +236,7 @@ fn junit_in_folder(folder: &Path) -> Result<Vec<JUnitFile>> {
             let file_type = entry.file_type().or_failed(what)?;
             if file_type.is_dir() {
                 folders.push(path);
-            } else if file_type.is_file() && is_junit(&entry.file_name().to_string_lossy()) {
+            } else if file_type.is_file() && junit::is_junit(&entry.file_name().to_string_lossy()) {
                 let name = format!("{ARTIFACTS}/{}", path.display());
                 let opened = rooted.open_file(&path).or_failed(|| format!("read {name}"));
                 let summary =

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use common::app::App;
 use common::bucket::Outcome;
-use common::env::{self, Env};
+use common::env::Env;
 use common::job::Job;
 use common::{Error, Exit, Result, ResultExt, exec, yaml};
 use tokio::task::{JoinSet, LocalSet};
@@ -199,17 +199,7 @@ pub(crate) fn run_dir(asked: Option<&Path>, env: &Env, build_id: &str) -> Result
     if let Some(asked) = asked {
         return std::path::absolute(asked).or_usage(|| format!("--run-dir {}", asked.display()));
     }
-    let cache = env.get(env::XDG_CACHE_HOME).map(PathBuf::from);
-    let home = || {
-        env.get(env::HOME)
-            .map(|home| Path::new(home).join(".cache"))
-    };
-    // The specification has relative folders ignored.
-    match cache.filter(|path| path.is_absolute()).or_else(home) {
-        Some(cache) => Ok(cache.join("test-worker/runs").join(build_id)),
-        None => Err(Error::usage("neither XDG_CACHE_HOME nor HOME is set")
-            .hint("say with --run-dir where this run's files go")),
-    }
+    Ok(env.runs_folder()?.join(build_id))
 }
 
 /// Makes the folder of this run; gives its real path, which steps and git can both use.

@@ -77,15 +77,15 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         let mut message = Message(String::new());
         event.record(&mut message);
         let level = *event.metadata().level();
-        let line = line(self.format, level, SystemTime::now(), &message.0);
+        let now = SystemTime::now();
+        let line = line(self.format, level, now, &message.0);
         // A log that cannot be written has nowhere to say so.
         let _ = std::io::stderr().write_all(line.as_bytes());
         if let Ok(mut tee) = TEE.lock()
             && let Some(file) = tee.as_mut()
         {
-            let _ = file.write_all(
-                self::line(Format::Text, level, SystemTime::now(), &message.0).as_bytes(),
-            );
+            let line = self::line(Format::Text, level, now, &message.0);
+            let _ = file.write_all(line.as_bytes());
         }
     }
 }

@@ -92,12 +92,8 @@ impl Engine {
 
     fn record(&self, frame: &mut Frame, ends: &mut Ends, name: &str, end: TaskEnd) {
         let prefix = format!("tasks.{name}");
-        scope::add_task(
-            &mut frame.scope,
-            &prefix,
-            &end.whole,
-            &self.nodes.snapshot(),
-        );
+        let node = self.nodes.node(&end.whole.id);
+        scope::add_task(&mut frame.scope, &prefix, &end.whole, node.as_ref());
         scope::add_repeated(&mut frame.scope, &prefix, &end.items);
         ends.insert(name.to_owned(), end);
     }

@@ -169,6 +169,11 @@ impl Nodes {
         status.finished_at = Some(now());
     }
 
+    /// A copy of one node.
+    pub(crate) fn node(&self, id: &str) -> Option<NodeStatus> {
+        self.lock().nodes.get(id).cloned()
+    }
+
     /// A copy of the status.
     pub(crate) fn snapshot(&self) -> WorkflowStatus {
         self.lock().clone()

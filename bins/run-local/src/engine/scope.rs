@@ -1,6 +1,6 @@
 //! The values behind the tags.
 
-use common::workflow::{NodeStatus, Outputs, Phase, WorkflowStatus};
+use common::workflow::{NodeStatus, Outputs, Phase};
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -93,20 +93,18 @@ fn list_of_parameters<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> 
 }
 
 /// Adds the tags of a step that has ended: `steps.NAME.` or `tasks.NAME.`.
-pub(crate) fn add_task(scope: &mut Scope, prefix: &str, end: &Outcome, status: &WorkflowStatus) {
+pub(crate) fn add_task(scope: &mut Scope, prefix: &str, end: &Outcome, node: Option<&NodeStatus>) {
     let mut set = |name: &str, value: &str| {
         scope.insert(format!("{prefix}.{name}"), value.to_owned());
     };
     set("id", &end.id);
     set("status", end.phase.as_str());
-    if let Some(NodeStatus {
-        started_at,
-        finished_at,
-        ..
-    }) = status.nodes.get(&end.id)
-    {
-        set("startedAt", started_at.as_deref().unwrap_or_default());
-        set("finishedAt", finished_at.as_deref().unwrap_or_default());
+    if let Some(node) = node {
+        set("startedAt", node.started_at.as_deref().unwrap_or_default());
+        set(
+            "finishedAt",
+            node.finished_at.as_deref().unwrap_or_default(),
+        );
     }
     let Some(outputs) = &end.outputs else { return };
     if let Some(exit_code) = &outputs.exit_code {

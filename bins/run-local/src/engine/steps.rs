@@ -53,10 +53,10 @@ impl Engine {
                 };
             }
             self.nodes.finish(&group_id, Phase::Succeeded, "", None);
-            let status = self.nodes.snapshot();
             for (step, end) in group.iter().zip(&ends) {
                 let prefix = format!("steps.{}", step.name);
-                scope::add_task(&mut frame.scope, &prefix, &end.whole, &status);
+                let node = self.nodes.node(&end.whole.id);
+                scope::add_task(&mut frame.scope, &prefix, &end.whole, node.as_ref());
                 scope::add_repeated(&mut frame.scope, &prefix, &end.items);
             }
         }

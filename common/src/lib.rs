@@ -12,11 +12,12 @@ pub mod job;
 pub mod junit;
 pub mod live;
 mod logging;
+pub mod whole_file;
 pub mod workflow;
 pub mod yaml;
 
 pub use error::{Error, Exit, Result, ResultExt};
-pub use logging::tee as tee_log;
+pub use logging::{on_one_line, tee as tee_log};
 
 /// The version of every binary: `git describe` and the commit, for `--version` and records.
 pub const VERSION: &str = env!("TEST_WORKER_VERSION");

@@ -144,6 +144,20 @@ fn line(format: Format, level: Level, now: SystemTime, message: &str) -> String 
     }
 }
 
+/// A text on one line and without control characters: a name that somebody else chose can
+/// neither drive a terminal nor forge a line.
+pub fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
 /// A message without control characters, so that a hostile name can neither drive the
 /// terminal nor forge a line of its own: further lines of a message are indented.
 fn printable(message: &str) -> String {

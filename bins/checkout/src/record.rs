@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::git::mask;
 use common::job::Refs;
-use common::{Result, ResultExt};
+use common::{Result, ResultExt, whole_file};
 use serde::{Serialize, Serializer};
 
 /// One repository's checkout.
@@ -67,14 +67,8 @@ pub(crate) fn write(file: &Path, records: &[Record]) -> Result<()> {
     let what = || format!("write the clone records to {}", file.display());
     let mut json = serde_json::to_vec(records).or_failed(what)?;
     json.push(b'\n');
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = file.with_file_name(name);
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).or_failed(what)?;
     }
-    let written = fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(&json))
-        .and_then(|()| fs::rename(&temporary, file));
-    written.or_failed(what)
+    whole_file::replace(file, |mut file| file.write_all(&json)).or_failed(what)
 }

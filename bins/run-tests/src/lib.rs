@@ -45,7 +45,7 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         return Ok(exit);
     };
     let properties = [("command".to_owned(), plan.command.to_string())];
-    let report = results.into_report(time, &properties, hostname().as_deref());
+    let report = results.into_report(time, &properties, common::env::hostname().as_deref());
     match place.write(&report) {
         Ok(()) => Ok(exit),
         // Green without its report is not green; what is red already says more.
@@ -55,10 +55,4 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
             Ok(exit)
         }
     }
-}
-
-/// The machine's name.
-fn hostname() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim().to_owned())
 }

@@ -1,13 +1,11 @@
 //! Writes the JUnit file, and the summary that a person reads first.
 
-use std::fs::Permissions;
 use std::io::{self, BufWriter};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::junit::{Report, clean};
-use common::{Result, ResultExt};
+use common::{Result, ResultExt, whole_file};
 
 use crate::results::Results;
 
@@ -51,14 +49,7 @@ fn replace(path: &Path, report: &Report) -> io::Result<()> {
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    // Others upload it: as open as any new file.
-    let file = tempfile::Builder::new()
-        .prefix(".junit-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    report.write(BufWriter::new(file.as_file()))?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    whole_file::replace(path, |file| report.write(BufWriter::new(file)))
 }
 
 /// As much of a text as a line of a log takes.

@@ -53,7 +53,8 @@ impl Record {
             }
         };
         let mut started = Started::of(job, SystemTime::now());
-        started.node = node();
+        // Unknown is no reason to fail.
+        started.node = env::hostname().unwrap_or_default();
         Ok(Record {
             job: job.clone(),
             started,
@@ -247,10 +248,4 @@ fn junit_in_folder(folder: &Path) -> Result<Vec<JUnitFile>> {
     }
     files.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(files)
-}
-
-/// The machine's name; unknown is no reason to fail.
-fn node() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    name.unwrap_or_default().trim().to_owned()
 }

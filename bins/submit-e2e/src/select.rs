@@ -1,7 +1,5 @@
 //! Which workflows a change calls for, and why.
 
-use std::fmt::Write as _;
-
 use common::job::JobType;
 use common::{Error, Result};
 
@@ -90,29 +88,15 @@ fn by_files(include_dirs: &[String], files: &[String]) -> Decision {
 fn yes(reason: impl AsRef<str>) -> Decision {
     Decision {
         run: true,
-        reason: printable(reason.as_ref()),
+        reason: common::on_one_line(reason.as_ref()),
     }
 }
 
 fn no(reason: impl AsRef<str>) -> Decision {
     Decision {
         run: false,
-        reason: printable(reason.as_ref()),
+        reason: common::on_one_line(reason.as_ref()),
     }
-}
-
-/// A pull request chooses its files' names; none may drive a terminal or forge a line.
-pub(crate) fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            // Writing to a string cannot fail.
-            let _ = write!(printable, "{}", character.escape_default());
-        } else {
-            printable.push(character);
-        }
-    }
-    printable
 }
 
 #[cfg(test)]

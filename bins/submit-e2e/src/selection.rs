@@ -17,7 +17,7 @@ use crate::names;
 use crate::opts::SourceOpts;
 use crate::origin::{Origin, Source};
 use crate::render::{Mistake, Rendering};
-use crate::select::{Changes, Decision, printable, select};
+use crate::select::{Changes, Decision, select};
 
 /// The decision about every entry.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Selection {
         };
         let names: Vec<_> = self
             .entries()
-            .map(|(entry, _)| printable(&entry.name))
+            .map(|(entry, _)| common::on_one_line(&entry.name))
             .collect();
         let kinds: Vec<_> = self
             .entries()
@@ -107,7 +107,7 @@ impl Selection {
             let _ = writeln!(
                 table,
                 "{:name_width$}  {:kind_width$}  {:3}  {}",
-                printable(&entry.name),
+                common::on_one_line(&entry.name),
                 entry.kind.as_str(),
                 if decision.run { "yes" } else { "no" },
                 decision.reason

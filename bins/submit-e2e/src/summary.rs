@@ -8,7 +8,6 @@ use common::junit::FailedTest;
 use common::workflow::{FailedStep, failed_steps};
 
 use crate::engine::{Local, WorkflowEnd};
-use crate::select::printable;
 use crate::verdict::{Evidence, JUnitFile};
 
 /// How many failed tests are named, and how many JUnit files that cannot be read.
@@ -151,7 +150,7 @@ fn line(text: &mut String, depth: usize, what: impl AsRef<str>) {
         "{:1$}{2}",
         "",
         2 * (depth - 1),
-        printable(what.as_ref())
+        common::on_one_line(what.as_ref())
     );
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use common::app::App;
-use common::{Exit, Result};
+use common::{Exit, Result, env};
 
 pub use opts::{BucketOpts, Command, FinishedOpts, Opts, SyncOpts};
 use plan::{Plan, Sync, Write};
@@ -23,7 +23,9 @@ use source::Found;
 /// Plans and runs.
 pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     let dry_run = opts.dry_run();
-    let plan = Plan::new(opts, &app.env, SystemTime::now(), node())?;
+    // A record without it is as good.
+    let node = env::hostname().unwrap_or_default();
+    let plan = Plan::new(opts, &app.env, SystemTime::now(), node)?;
     if dry_run {
         app.print(&plan)?;
     }
@@ -70,10 +72,4 @@ async fn list(plan: Sync, app: &App) -> Result<()> {
         app.print(format_args!("{line}\n"))?;
     }
     Ok(())
-}
-
-/// This machine's name; a record without one is as good.
-fn node() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().to_owned()
 }

@@ -62,12 +62,7 @@ impl Limits {
     /// Waits until a child within these limits has been killed for sure, if it ever is: its
     /// deadline or a signal, the grace time and a moment have passed.
     pub async fn over(self, stop: &Stop) {
-        let deadline = async {
-            match self.deadline {
-                Some(deadline) => sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
+        let deadline = until(self.deadline);
         tokio::select! {
             () = deadline => {}
             _ = stop.wait() => {}
@@ -76,6 +71,14 @@ impl Limits {
             () = tokio::time::sleep(self.grace.saturating_add(Duration::from_secs(1))) => {}
             _ = stop.insisted() => {}
         }
+    }
+}
+
+/// Waits for a deadline; for ever where there is none.
+pub async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -211,12 +214,7 @@ impl Drop for Group {
 }
 
 async fn wait(child: &mut Child, group: &Group, limits: Limits, stop: &Stop) -> io::Result<Ended> {
-    let deadline = async {
-        match limits.deadline {
-            Some(deadline) => sleep_until(deadline).await,
-            None => std::future::pending().await,
-        }
-    };
+    let deadline = until(limits.deadline);
     let (cause, signal) = tokio::select! {
         status = child.wait() => return Ok(Ended { status: status?, cause: Cause::Itself }),
         number = stop.wait() => (Cause::Stopped(number), number),

@@ -203,12 +203,7 @@ impl Engine {
         deadline: Option<Instant>,
         grace: Option<Duration>,
     ) {
-        let at_deadline = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
+        let at_deadline = common::exec::until(deadline);
         let asked = async {
             let signal = stop.wait().await;
             if let Some(grace) = grace {
@@ -242,15 +237,8 @@ impl Engine {
         let own = display_name
             .strip_prefix(&self.workflow.name)
             .and_then(|rest| rest.strip_prefix('.'));
-        let mut label = self.output_prefix.clone();
-        for character in own.unwrap_or(display_name).chars() {
-            if character.is_control() {
-                label.extend(character.escape_default());
-            } else {
-                label.push(character);
-            }
-        }
-        label
+        let name = common::on_one_line(own.unwrap_or(display_name));
+        format!("{}{name}", self.output_prefix)
     }
 
     /// The steps that failed, with their last words.

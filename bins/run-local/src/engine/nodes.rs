@@ -2,12 +2,13 @@
 //! status file that follows them.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use common::workflow::{Inputs, NodeStatus, Outputs, Parameter, Phase, WorkflowStatus};
-use common::{Error, Result, ResultExt};
+use common::{Error, Result, ResultExt, whole_file};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -222,16 +223,9 @@ impl Nodes {
         } else {
             common::yaml::to_string(&object)?
         };
-        write_whole(file, &text)
+        whole_file::replace(file, |mut file| file.write_all(text.as_bytes()))
             .map_err(|error| Error::failed(format!("write {}", file.display())).because(error))
     }
-}
-
-fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    std::fs::write(&name, text)?;
-    std::fs::rename(&name, file)
 }
 
 fn progress(status: &WorkflowStatus) -> String {

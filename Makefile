@@ -11,6 +11,10 @@ NEXTEST := .tools/cargo-nextest-$(NEXTEST_VERSION)/bin/cargo-nextest
 DENY := .tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 ADVISORIES := https://github.com/RustSec/advisory-db
 
+# What tests run besides cargo's tools: PROGRAM=DEBIAN_PACKAGE, one a line, sorted.
+TEST_PROGRAMS := \
+	git=git
+
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # A name, or nothing: `make test TESTS='package(checkout)'`, in nextest's filter language.
 TESTS ?=
@@ -25,6 +29,7 @@ build: ## Builds all binaries, for use: target/release
 
 .PHONY: test
 test: $(NEXTEST) ## Runs all tests, unit and through the built binaries
+	@.ci/install-packages $(TEST_PROGRAMS)
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
 	INSTA_UPDATE=no $(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')

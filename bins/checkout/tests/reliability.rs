@@ -7,12 +7,11 @@
 
 mod fixture;
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use e2e::{Running, TestEnvironment, wait_until};
+use e2e::{Fault, FaultProxy, Running, TestEnvironment, wait_until};
 use fixture::{Fixture, commit, succeed};
 
 #[test]
@@ -178,40 +177,12 @@ fn an_unreachable_server_is_tried_again_and_then_unavailable() {
     assert!(stderr.contains("Connection refused"), "{stderr}");
 }
 
-/// Stands before a server and cuts the first connections.
-fn cutting_proxy(server: &str, cuts: usize) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = server.trim_start_matches("git://").to_owned();
-    std::thread::spawn(move || {
-        for (index, client) in listener.incoming().flatten().enumerate() {
-            if index >= cuts {
-                let server = TcpStream::connect(&server).unwrap();
-                copy(client.try_clone().unwrap(), server.try_clone().unwrap());
-                copy(server, client);
-            }
-        }
-    });
-    format!("git://{address}")
-}
-
-fn copy(mut from: TcpStream, mut to: TcpStream) {
-    std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(read @ 1..) = from.read(&mut buffer) {
-            if to.write_all(&buffer[..read]).is_err() {
-                break;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Write);
-    });
-}
-
 #[test]
 fn a_connection_that_is_cut_is_tried_again() {
     let fixture = Fixture::new();
     let mut command = fixture.job(&[1]);
-    command.env("GIT_BASE_URL", cutting_proxy(&fixture.server.url(), 1));
+    let proxy = FaultProxy::start(&fixture.server.address(), [Fault::Close]);
+    command.env("GIT_BASE_URL", proxy.url("git"));
     let output = succeed(command);
     assert!(e2e::text(&output.stderr).contains("trying again in 500ms"));
     assert_eq!(fixture.files(), ["README", "first"]);

@@ -11,6 +11,8 @@ use super::text::{clean, distinct, shorten};
 
 /// Longest message, in characters.
 const MESSAGE: usize = 500;
+/// How many earlier attempts at one test are kept.
+const ATTEMPTS: usize = 20;
 /// How much text of a failure is kept to find its first line, in bytes.
 const FIRST_LINE: usize = 4096;
 /// How much text of an element is kept when cases are wanted whole, in bytes.
@@ -26,6 +28,8 @@ pub(super) struct Case {
     pub(super) error: bool,
     pub(super) skipped: bool,
     pub(super) model: model::Case,
+    /// Attempts that failed before this one passed: Surefire's and nextest's `<flakyFailure>`.
+    earlier: Vec<Detail>,
 }
 
 impl Case {
@@ -55,19 +59,46 @@ impl Case {
             Kind::Failure => self.failure = true,
             Kind::Error => self.error = true,
             Kind::Skipped => self.skipped = true,
+            Kind::FlakyFailure | Kind::FlakyError => {
+                if self.earlier.len() < ATTEMPTS {
+                    self.earlier.push(part.into_detail());
+                }
+                return;
+            }
         }
         if self.model.outcome.fault().is_some() {
             return;
         }
-        let detail = Detail {
-            message: part.message(),
-            text: part.text,
-        };
-        self.model.outcome = match part.kind {
+        let kind = part.kind;
+        let detail = part.into_detail();
+        self.model.outcome = match kind {
             Kind::Failure => Outcome::Failed(detail),
             Kind::Error => Outcome::Errored(detail),
             _ => Outcome::Skipped(detail),
         };
+    }
+
+    /// The failed attempts before a case that passed in the end, as cases of their own.
+    pub(super) fn take_earlier(&mut self) -> impl Iterator<Item = Case> + use<> {
+        let passed = !(self.failure || self.error || self.skipped) && !self.model.name.is_empty();
+        let earlier = std::mem::take(&mut self.earlier);
+        let (key, classname, name) = (
+            self.key,
+            self.model.classname.clone(),
+            self.model.name.clone(),
+        );
+        let attempt = move |detail| Case {
+            key,
+            failure: true,
+            model: model::Case {
+                classname: classname.clone(),
+                name: name.clone(),
+                outcome: Outcome::Failed(detail),
+                ..model::Case::default()
+            },
+            ..Case::default()
+        };
+        earlier.into_iter().filter(move |_| passed).map(attempt)
     }
 
     /// The case as a list of failed tests has it.
@@ -97,6 +128,8 @@ pub(super) enum Kind {
     Skipped,
     Out,
     Err,
+    FlakyFailure,
+    FlakyError,
 }
 
 impl Kind {
@@ -107,6 +140,8 @@ impl Kind {
             Kind::Skipped,
             Kind::Out,
             Kind::Err,
+            Kind::FlakyFailure,
+            Kind::FlakyError,
         ]
         .into_iter()
         .find(|kind| kind.name() == name)
@@ -119,6 +154,8 @@ impl Kind {
             Kind::Skipped => "skipped",
             Kind::Out => "system-out",
             Kind::Err => "system-err",
+            Kind::FlakyFailure => "flakyFailure",
+            Kind::FlakyError => "flakyError",
         }
     }
 }
@@ -145,6 +182,13 @@ impl Part {
             .min(content.len());
         self.text
             .push_str(&content[..content.floor_char_boundary(room)]);
+    }
+
+    fn into_detail(self) -> Detail {
+        Detail {
+            message: self.message(),
+            text: self.text,
+        }
     }
 
     /// The message, or the first line of the text.

@@ -209,6 +209,37 @@ mod tests {
     }
 
     #[test]
+    fn attempts_that_a_tool_tells_of_in_one_case_are_flaky() {
+        let xml = "<testsuite failures='0'><testcase name='a'><flakyFailure message='m'/>\
+                   <flakyError/></testcase><testcase name='b'><failure/><rerunFailure/></testcase>\
+                   <testcase><flakyFailure/></testcase></testsuite>";
+        let flaky = summary(xml);
+        assert_eq!((flaky.tests, flaky.flaky, flaky.failures), (5, 1, 1));
+        let mut attempts = Vec::new();
+        read(xml.as_bytes(), "j.xml", |_, case| {
+            attempts.push((case.name, case.outcome.fault().map(|f| f.message.clone())));
+        })
+        .unwrap();
+        assert_eq!(attempts[0], ("a".to_owned(), Some("m".to_owned())));
+        assert_eq!(attempts[2], ("a".to_owned(), None));
+    }
+
+    #[test]
+    fn cases_within_a_case_count() {
+        let xml = format!(
+            "<testsuite name='s'><testcase name='outer'>{FAILED}\
+             <testsuite name='inner'>{FAILED}</testsuite></testcase></testsuite>"
+        );
+        assert_eq!(counts(&xml), (3, 2, 0, 0));
+        // A step that failed is not taken back by another test's step of that name.
+        let steps = format!(
+            "<testsuite><testcase name='a'>{FAILED}</testcase>\
+             <testcase name='b'><testcase name='f'/></testcase></testsuite>"
+        );
+        assert!(!summary(&steps).passed());
+    }
+
+    #[test]
     fn long_names_that_differ_at_their_ends_only_are_two_tests() {
         let long = "x".repeat(1000);
         let xml = format!(

@@ -112,11 +112,14 @@ impl<'a> Walk<'a> {
             return Err(format!("its elements are nested more than {DEPTH} deep"));
         }
         let element = match (name, self.open.last()) {
-            ("testsuites" | "testsuite", None | Some(Element::Suite(_))) => {
+            ("testsuites" | "testsuite", None | Some(Element::Suite(_) | Element::Case(_))) => {
                 Element::Suite(self.suite(start)?)
             }
             (_, None) => return Err(format!("its root is <{}>", printable(name))),
-            ("testcase", Some(Element::Suite(_))) => Element::Case(self.case(start)?),
+            // Some put the steps of a test into its element: a failed one is a failed test.
+            ("testcase", Some(Element::Suite(_) | Element::Case(_))) => {
+                Element::Case(self.case(start)?)
+            }
             (_, Some(Element::Case(_) | Element::Suite(_))) => match Kind::of(name) {
                 Some(kind) => Element::Part(Part::new(kind, start, self.visit.is_some())?),
                 None => other(start, name)?,
@@ -150,10 +153,11 @@ impl<'a> Walk<'a> {
         Case::new(start, key, &names)
     }
 
-    /// Identifies the innermost open suite.
+    /// Identifies the innermost open suite or case.
     fn key(&self) -> u64 {
         match self.open.last() {
             Some(Element::Suite(suite)) => suite.key,
+            Some(Element::Case(case)) => case.key,
             _ => 0,
         }
     }
@@ -175,7 +179,7 @@ impl<'a> Walk<'a> {
         let (failures, errors) = match part.kind {
             Kind::Failure => (1, 0),
             Kind::Error => (0, 1),
-            Kind::Skipped | Kind::Out | Kind::Err => return,
+            _ => return,
         };
         self.show(Counts {
             failures,
@@ -198,7 +202,11 @@ impl<'a> Walk<'a> {
         self.faults.unshown(failures, errors, test);
     }
 
-    fn end_case(&mut self, case: Case) {
+    fn end_case(&mut self, mut case: Case) {
+        // Both attempts, as TestGrid reads flaky.
+        for attempt in case.take_earlier() {
+            self.end_case(attempt);
+        }
         let failed = case.failure || case.error;
         let skipped = case.skipped && !failed;
         self.tests += 1;

@@ -1,70 +1,48 @@
-//! TAP 13 and 14. Subtests and plain output belong to the test point that follows them,
-//! comments and YAML blocks to the one before them.
+//! TAP 13 and 14, and Bats, which speaks TAP. A subtest is indented and comes before the test
+//! point that it belongs to, and so does plain output; comments and YAML blocks come behind.
 
+mod level;
+mod open;
 mod point;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use common::junit::Case;
 
-use common::junit::{Case, Detail, Outcome};
-
-use self::point::{Directive, Point, milliseconds, plan, point};
+use self::level::Level;
+use self::open::{Open, skipped};
+use self::point::{Line, Point};
 use super::{End, Format};
 use crate::kept::Kept;
-use crate::place;
 use crate::results::Results;
 
-/// Longest message, in characters.
-const MESSAGE: usize = 500;
-/// How many test numbers are compared with each other.
-const NUMBERS: usize = 100_000;
+/// How deep subtests are understood.
+const DEPTH: usize = 16;
+/// How much the subtests of one test may hold until it comes itself, in bytes.
+const HELD: usize = 4 * 1024 * 1024;
+/// Spaces for each level.
+const INDENT: &str = "    ";
 
 /// Whether a command whose output has this line speaks TAP.
 pub(super) fn starts_with(line: &str) -> bool {
-    // A failure means something wherever the stream is joined.
-    let bad = line.starts_with("Bail out!");
-    let tells = point(line).is_some_and(|point| !point.ok || point.number == Some(1));
-    bad || tells || plan(line).is_some() || point::is_version(line)
+    match Line::of(line) {
+        // A failure means something wherever the stream is joined.
+        Line::BailOut(_) | Line::Plan(..) | Line::Version => true,
+        Line::Point(point) => !point.ok || point.number == Some(1),
+        _ => false,
+    }
 }
 
 /// Reads one TAP document after another.
 pub(super) struct Tap {
     target: String,
     documents: u64,
-    plan: Option<u64>,
-    seen: u64,
-    begun: bool,
-    bailed: bool,
-    numbers: Numbers,
-    /// The last test point; its comments and YAML block may follow.
-    open: Option<Open>,
-    /// What was printed since.
+    /// The document, and the subtests that are being told.
+    levels: Vec<Level>,
+    /// What the levels of subtests hold, in bytes.
+    held: usize,
+    /// What was printed since the last test point.
     output: Kept,
-}
-
-/// The numbers that test points gave themselves.
-#[derive(Default)]
-struct Numbers {
-    seen: HashSet<u64>,
-    highest: u64,
-    twice: Option<u64>,
-}
-
-impl Numbers {
-    fn add(&mut self, number: u64) {
-        self.highest = self.highest.max(number);
-        if self.seen.len() < NUMBERS && !self.seen.insert(number) {
-            self.twice.get_or_insert(number);
-        }
-    }
-}
-
-struct Open {
-    case: Case,
-    said: Kept,
-    yaml: bool,
-    message: Option<String>,
 }
 
 impl Tap {
@@ -72,12 +50,8 @@ impl Tap {
         Tap {
             target: target.to_owned(),
             documents: 1,
-            plan: None,
-            seen: 0,
-            begun: false,
-            bailed: false,
-            numbers: Numbers::default(),
-            open: None,
+            levels: vec![Level::default()],
+            held: 0,
             output: Kept::for_a_case(),
         }
     }
@@ -89,50 +63,99 @@ impl Tap {
         }
     }
 
-    fn point(&mut self, point: Point, results: &mut Results) {
-        let again = self.plan.is_some_and(|plan| self.seen >= plan) && point.number == Some(1);
-        if again && self.seen > 0 {
-            self.finish(results);
+    /// The level that a line belongs to, and the line without its indentation.
+    fn level<'a>(&self, line: &'a str) -> (usize, &'a str) {
+        let (mut depth, mut rest) = (0, line);
+        while depth < self.levels.len().min(DEPTH)
+            && let Some(inner) = rest.strip_prefix(INDENT)
+        {
+            (depth, rest) = (depth + 1, inner);
         }
-        self.close(results);
-        self.begun = true;
-        self.seen += 1;
-        point
-            .number
-            .into_iter()
-            .for_each(|number| self.numbers.add(number));
-        let name = match (point.description.is_empty(), point.number) {
-            (false, _) => point.description,
-            (true, number) => format!("test {}", number.unwrap_or(self.seen)),
-        };
-        let outcome = match (point.ok, point.directive) {
-            (true, Some(Directive::Skip(reason))) => skipped(&reason),
-            (false, Some(Directive::Todo(reason))) => skipped(&format!("TODO {reason}")),
-            (true, _) => Outcome::Passed,
-            (false, _) => Outcome::Failed(Detail::default()),
-        };
-        self.open = Some(Open {
-            case: Case {
-                name,
-                outcome,
-                time: point.time,
-                system_out: self.output.take(),
-                ..Case::default()
-            },
-            said: Kept::for_a_case(),
-            yaml: false,
-            message: None,
-        });
+        (depth, rest)
     }
 
-    fn plan(&mut self, number: u64, remark: &str, results: &mut Results) {
-        if self.plan.is_some() {
+    /// Makes the level of this depth the innermost one; gives the subtests that it ends.
+    fn enter(&mut self, depth: usize) -> Vec<Case> {
+        if depth == self.levels.len() {
+            self.levels.push(Level::default());
+        }
+        let mut subtests = Vec::new();
+        while self.levels.len() > depth + 1 {
+            let Some(mut level) = self.levels.pop() else {
+                break;
+            };
+            // Subtests whose own test point never came belong to the next one above.
+            level.cases.append(&mut subtests);
+            subtests = level.into_subtests();
+        }
+        if depth == 0 {
+            self.held = 0;
+        }
+        subtests
+    }
+
+    fn point(&mut self, depth: usize, point: Point, results: &mut Results) {
+        if depth == 0 && self.levels[0].starts_anew(point.number) {
             self.finish(results);
         }
+        let subtests = self.enter(depth);
         self.close(results);
-        self.begun = true;
-        self.plan = Some(number);
-        if number == 0 && !remark.is_empty() {
+        let level = &mut self.levels[depth];
+        level.see(&point);
+        level.open = Some(Open::new(point, level.seen, self.output.take(), subtests));
+    }
+
+    /// The innermost level's last test point has said all it will.
+    fn close(&mut self, results: &mut Results) {
+        let Some(open) = self.levels.last_mut().and_then(|level| level.open.take()) else {
+            return;
+        };
+        if self.levels.len() == 1 {
+            let suite = self.suite();
+            for case in open.close() {
+                results.add(&suite, case);
+            }
+            return;
+        }
+        for case in open.close() {
+            self.held += size_of::<Case>() + case.name.len() + case.system_out.len();
+            self.held += case.outcome.fault().map_or(0, |fault| fault.text.len());
+            if let Some(level) = self.levels.last_mut() {
+                level.cases.push(case);
+            }
+        }
+        if self.held > HELD {
+            self.let_go(results);
+        }
+    }
+
+    /// Tells the results of subtests whose test has not come: for want of room, or because
+    /// nothing more comes.
+    fn let_go(&mut self, results: &mut Results) {
+        let suite = self.suite();
+        for case in self
+            .levels
+            .iter_mut()
+            .flat_map(|level| level.cases.drain(..))
+        {
+            let name = format!("subtest > {}", case.name);
+            results.add(&suite, Case { name, ..case });
+        }
+        self.held = 0;
+    }
+
+    fn plan(&mut self, depth: usize, number: u64, remark: &str, results: &mut Results) {
+        if depth == 0 && self.levels[0].plan.is_some() {
+            self.finish(results);
+        }
+        if depth >= self.levels.len() || depth + 1 == self.levels.len() {
+            self.enter(depth);
+            self.close(results);
+        }
+        let level = &mut self.levels[depth];
+        level.begun = true;
+        level.plan = Some(number);
+        if depth == 0 && number == 0 && !remark.is_empty() {
             let case = Case {
                 name: self.suite(),
                 outcome: skipped(remark),
@@ -142,158 +165,83 @@ impl Tap {
         }
     }
 
-    /// The last test point has said all it will.
-    fn close(&mut self, results: &mut Results) {
-        let Some(Open {
-            mut case,
-            said,
-            message,
-            ..
-        }) = self.open.take()
-        else {
-            return;
-        };
-        if let Outcome::Failed(detail) = &mut case.outcome {
-            detail.text = said.text();
-            detail.message = message.unwrap_or_else(|| "not ok".to_owned());
-            let place = place::of(&detail.text);
-            (case.file, case.line) =
-                place.map_or((None, None), |(file, line)| (Some(file), Some(line)));
-        }
-        results.add(&self.suite(), case);
-    }
-
     /// The document is over: did all come that was promised?
     fn finish(&mut self, results: &mut Results) {
+        let mut orphans = self.enter(0);
         self.close(results);
-        let problem = match self.plan {
-            _ if self.bailed || !self.begun => None,
-            Some(plan) if plan == self.seen => self.misnumbered(plan),
-            Some(plan) => Some(format!(
-                "the plan says {plan} tests, {} were seen",
-                self.seen
-            )),
-            None => Some(format!(
-                "{} tests were seen but no plan: the output may have been cut",
-                self.seen
-            )),
-        };
-        if let Some(problem) = problem {
+        self.levels[0].cases.append(&mut orphans);
+        self.let_go(results);
+        if let Some(problem) = self.levels[0].problem() {
             results.error("plan", &problem, self.output.take());
         }
         self.documents += 1;
-        self.plan = None;
-        self.seen = 0;
-        self.begun = false;
-        self.bailed = false;
-        self.numbers = Numbers::default();
-    }
-
-    /// Whether a plan is fulfilled by tests that have numbers.
-    fn is_complete(&self) -> bool {
-        self.plan == Some(self.seen) && self.numbers.seen.len() as u64 == self.seen
-    }
-
-    /// The right number of test points that are not the planned tests.
-    fn misnumbered(&self, plan: u64) -> Option<String> {
-        if let Some(number) = self.numbers.twice {
-            return Some(format!("test number {number} came twice"));
-        }
-        let highest = self.numbers.highest;
-        (highest > plan).then(|| format!("the plan says {plan} tests, number {highest} came"))
+        self.levels = vec![Level::default()];
     }
 
     fn bail_out(&mut self, reason: &str, results: &mut Results) {
         self.close(results);
         let message = format!("Bail out! {}", reason.trim());
         results.error("bail out", message.trim(), self.output.take());
-        self.bailed = true;
+        for level in &mut self.levels {
+            level.excused = true;
+        }
+    }
+
+    /// A line that is no TAP.
+    fn plain(&mut self, line: &str, results: &mut Results) {
+        self.output.line(line);
+        if self.levels[0].strict && !line.trim().is_empty() {
+            // Once is enough.
+            self.levels[0].strict = false;
+            let message = "a line that is no TAP, which pragma +strict forbids";
+            results.error("strict", message, line.to_owned());
+        }
     }
 }
 
 impl Format for Tap {
     fn line(&mut self, line: &str, results: &mut Results) {
-        if let Some(open) = &mut self.open
-            && open.takes(line)
+        let innermost = self.levels.len() - 1;
+        if let Some(open) = &mut self.levels[innermost].open
+            && let Some(own) = line.get(innermost * INDENT.len()..)
+            && line.len() - line.trim_start_matches(' ').len() >= innermost * INDENT.len()
+            && open.takes(own)
         {
             return;
         }
-        if line == "ok" && self.is_complete() {
+        let (depth, rest) = self.level(line);
+        let begins = depth == self.levels.len();
+        match Line::of(rest) {
             // `prove -v` says so behind each file.
-            self.output.line(line);
-        } else if let Some(point) = point(line) {
-            self.point(point, results);
-        } else if let Some((number, remark)) = plan(line) {
-            self.plan(number, remark, results);
-        } else if let Some(reason) = line.trim_start().strip_prefix("Bail out!") {
-            self.bail_out(reason, results);
-        } else if point::is_version(line) {
-            if self.begun {
-                self.finish(results);
+            Line::Point(_) if rest == "ok" && self.levels[0].is_complete() => {
+                self.output.line(line);
             }
-            self.begun = true;
-        } else {
-            self.output.line(line);
+            // What looks like a test within indented output is none.
+            Line::Point(point) if begins && point.number != Some(1) => {
+                self.plain(line, results);
+            }
+            Line::Point(point) => self.point(depth, point, results),
+            Line::Plan(number, remark) => self.plan(depth, number, remark, results),
+            Line::BailOut(reason) => self.bail_out(reason, results),
+            Line::Version if depth == 0 => {
+                if self.levels[0].begun {
+                    self.finish(results);
+                }
+                self.levels[0].begun = true;
+            }
+            Line::Strict(on) if depth == 0 => self.levels[0].strict = on,
+            Line::Comment => self.output.line(line),
+            Line::Version | Line::Pragma | Line::Strict(_) => {}
+            Line::Other => self.plain(line, results),
         }
     }
 
     fn end(&mut self, end: &End, results: &mut Results) {
         // That tests are missing when the command was cut short goes without saying.
-        self.bailed |= matches!(end, End::CutShort(_));
+        let cut = matches!(end, End::CutShort(_));
+        for level in &mut self.levels {
+            level.excused |= cut;
+        }
         self.finish(results);
     }
-}
-
-impl Open {
-    /// Takes a line that belongs to this test point.
-    fn takes(&mut self, line: &str) -> bool {
-        let indent = line.len() - line.trim_start().len();
-        let text = line.trim();
-        if self.yaml && (indent > 0 || text.is_empty()) {
-            self.said.line(line);
-            self.yaml = !(text == "..." && indent < 4);
-            self.fact(text);
-            return true;
-        }
-        self.yaml = false;
-        if text == "---" && (1..4).contains(&indent) && self.said.is_empty() {
-            self.yaml = true;
-            self.said.line(line);
-            return true;
-        }
-        match line.strip_prefix('#') {
-            Some(comment) if !comment.trim_start().starts_with("Subtest") => {
-                let comment = comment.trim();
-                if self.message.is_none() && !comment.is_empty() {
-                    self.message = Some(comment.chars().take(MESSAGE).collect());
-                }
-                self.said.line(line);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// What a line of a YAML block tells us.
-    fn fact(&mut self, line: &str) {
-        let Some((name, value)) = line.split_once(':') else {
-            return;
-        };
-        let value = value.trim().trim_matches(['"', '\'']);
-        match name {
-            "message" | "error" if !matches!(value, "" | "|" | "|-" | ">" | ">-") => {
-                self.message
-                    .get_or_insert_with(|| value.chars().take(MESSAGE).collect());
-            }
-            "duration_ms" => self.case.time = self.case.time.or_else(|| milliseconds(value)),
-            _ => {}
-        }
-    }
-}
-
-fn skipped(reason: &str) -> Outcome {
-    Outcome::Skipped(Detail {
-        message: reason.trim().to_owned(),
-        text: String::new(),
-    })
 }

@@ -2,6 +2,46 @@
 
 use std::time::Duration;
 
+/// A line of TAP, its indentation removed.
+#[derive(Debug, PartialEq)]
+pub(super) enum Line<'a> {
+    Version,
+    Point(Point),
+    /// How many tests, and what a `#` behind it says.
+    Plan(u64, &'a str),
+    BailOut(&'a str),
+    /// `pragma +strict`, `pragma -strict`.
+    Strict(bool),
+    Pragma,
+    Comment,
+    Other,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn of(line: &'a str) -> Self {
+        if let Some(point) = point(line) {
+            Line::Point(point)
+        } else if let Some((number, remark)) = plan(line) {
+            Line::Plan(number, remark)
+        } else if let Some(reason) = line.trim_start().strip_prefix("Bail out!") {
+            Line::BailOut(reason)
+        } else if is_version(line) {
+            Line::Version
+        } else if let Some(pragma) = line.strip_prefix("pragma ") {
+            match pragma.trim() {
+                "+strict" => Line::Strict(true),
+                "-strict" => Line::Strict(false),
+                other if other.starts_with(['+', '-']) => Line::Pragma,
+                _ => Line::Other,
+            }
+        } else if line.trim_start().starts_with('#') {
+            Line::Comment
+        } else {
+            Line::Other
+        }
+    }
+}
+
 /// `ok 3 - adds # SKIP no network`.
 #[derive(Debug, PartialEq)]
 pub(super) struct Point {
@@ -20,7 +60,7 @@ pub(super) enum Directive {
 }
 
 /// Reads a test point.
-pub(super) fn point(line: &str) -> Option<Point> {
+fn point(line: &str) -> Option<Point> {
     let (ok, rest) = match line.strip_prefix("not ok") {
         Some(rest) => (false, rest),
         None => (true, line.strip_prefix("ok")?),
@@ -39,12 +79,14 @@ pub(super) fn point(line: &str) -> Option<Point> {
         _ => (None, rest),
     };
     let (description, remark) = split_remark(rest);
+    let description = description.trim().trim_start_matches("- ").trim();
+    let (description, bats) = without_bats_time(description);
     Some(Point {
         ok,
         number,
-        description: unescape(description.trim().trim_start_matches("- ").trim()),
+        description: unescape(description),
         directive: remark.and_then(directive),
-        time: remark.and_then(time),
+        time: remark.and_then(time).or(bats),
     })
 }
 
@@ -85,12 +127,34 @@ pub(super) fn milliseconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number / 1000.0).ok()
 }
 
+/// `adds in 12ms`, as `bats --timing` has it: the name is the same in every run.
+fn without_bats_time(description: &str) -> (&str, Option<Duration>) {
+    let parts = description
+        .strip_suffix("ms")
+        .and_then(|rest| rest.rsplit_once(" in "));
+    match parts {
+        Some((name, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (name, milliseconds(number))
+        }
+        _ => (description, None),
+    }
+}
+
+/// `\#` and `\\` stand for themselves, any other backslash does as well.
 fn unescape(text: &str) -> String {
-    text.replace("\\#", "#").replace("\\\\", "\\")
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let escaped = (character == '\\')
+            .then(|| characters.next_if(|next| matches!(next, '#' | '\\')))
+            .flatten();
+        plain.push(escaped.unwrap_or(character));
+    }
+    plain
 }
 
 /// `1..5`, with what a `#` behind it says.
-pub(super) fn plan(line: &str) -> Option<(u64, &str)> {
+fn plan(line: &str) -> Option<(u64, &str)> {
     let rest = line.strip_prefix("1..")?;
     let (number, remark) = match rest.split_once('#') {
         Some((number, remark)) => (number, remark.trim()),
@@ -102,8 +166,9 @@ pub(super) fn plan(line: &str) -> Option<(u64, &str)> {
 }
 
 /// `TAP version 14`.
-pub(super) fn is_version(line: &str) -> bool {
-    matches!(line.trim_end(), "TAP version 13" | "TAP version 14")
+fn is_version(line: &str) -> bool {
+    let number = line.trim_end().strip_prefix("TAP version ");
+    number.is_some_and(|number| number.parse::<u8>().is_ok())
 }
 
 #[cfg(test)]
@@ -133,6 +198,10 @@ mod tests {
         assert_eq!(
             point(r"ok 1 - a \# TODO b"),
             Some(plain(true, Some(1), "a # TODO b"))
+        );
+        assert_eq!(
+            point(r"ok 1 - a \\# b\c"),
+            Some(plain(true, Some(1), r"a \# b\c"))
         );
         for other in ["okay", "not okay", "nok 1", " ok 1", "OK 1"] {
             assert_eq!(point(other), None, "{other}");

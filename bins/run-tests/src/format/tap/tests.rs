@@ -14,6 +14,8 @@ fn perls_output_is_read() {
     [unit] sum is right failed Failed test 'sum is right' (t/a.t:4)
     [unit] test 3 skipped no network
     [unit] later skipped TODO not done
+    [unit] inner > in a passed
+    [unit] inner > in b failed Failed test 'in b' (t/a.t:7)
     [unit] inner failed Failed test 'inner' (t/a.t:7)
     ");
 }
@@ -23,6 +25,7 @@ fn nodes_output_is_read() {
     insta::assert_snapshot!(tap(include_str!("../../../tests/fixtures/tap-node.txt")), @"
     [unit] adds passed
     [unit] fails failed one is not two (/tmp/rt/n.mjs:3)
+    [unit] parent > child passed
     [unit] parent passed
     [unit] skips skipped no network
     [unit] todo passed
@@ -151,4 +154,89 @@ fn a_stream_that_starts_with_bad_news_is_recognised() {
     for line in ["ok 200", "ok", "not okay", "not ok, try again"] {
         assert!(!starts_with(line), "{line}");
     }
+}
+
+#[test]
+fn subtests_are_named_after_the_tests_above_them() {
+    let output = "TAP version 14\n1..2\n    1..1\n        ok 1 - deep\n        1..1\n    ok 1 - mid\n\
+                  ok 1 - top\n    # Subtest: other\n    not ok 1 - x\n      ---\n      message: |\n\
+                      \x20       first\n        second\n      at:\n        file: a.t\n        line: 7\n\
+                      \x20     ...\n    1..1\nnot ok 2 - other\n";
+    insta::assert_snapshot!(tap(output), @"
+    [unit] top > mid > deep passed
+    [unit] top > mid passed
+    [unit] top passed
+    [unit] other > x failed first (a.t:7)
+    [unit] other failed not ok
+    ");
+}
+
+#[test]
+fn a_failed_subtest_is_excused_only_by_a_directive_above_it() {
+    let output = "1..2\n    1..1\n    not ok 1 - x\nok 1 - says it passed\n    1..1\n    not ok 1 - y\n\
+                  not ok 2 - later # TODO\n";
+    insta::assert_snapshot!(tap(output), @"
+    [unit] says it passed > x failed not ok
+    [unit] says it passed passed
+    [unit] later > y skipped not ok, as later is expected to be
+    [unit] later skipped TODO
+    ");
+}
+
+#[test]
+fn subtests_that_are_missing_or_whose_test_never_comes_are_told() {
+    insta::assert_snapshot!(tap("1..1\n    1..3\n    ok 1 - a\nok 1 - top\n"), @"
+    [unit] top > a passed
+    [unit] top > plan error the plan says 3 tests, 1 were seen
+    [unit] top passed
+    ");
+    insta::assert_snapshot!(tap("1..1\n    # Subtest: top\n    not ok 1 - a\n    ok 2 - b\n    1..2\n"), @"
+    [unit] subtest > a failed not ok
+    [unit] subtest > b passed
+    [unit] plan error the plan says 1 tests, 0 were seen
+    ");
+    insta::assert_snapshot!(tap("1..2\n    ok 1 - a\n    Bail out! no disk\n"), @"
+    [unit] bail out error Bail out! no disk
+    [unit] subtest > a passed
+    ");
+}
+
+#[test]
+fn indented_output_that_only_looks_like_a_test_is_none() {
+    insta::assert_snapshot!(tap("    ok\n    not ok 7 - x\n  ok 1\n1..1\nok 1 - a\n"), @"[unit] a passed");
+}
+
+#[test]
+fn pragma_strict_makes_an_error_of_other_output() {
+    insta::assert_snapshot!(tap("TAP version 14\npragma -strict\nnoise\npragma +strict\n# fine\nnoise\n\nmore\n1..1\nok\n"), @"
+    [unit] strict error a line that is no TAP, which pragma +strict forbids
+    [unit] test 1 passed
+    ");
+}
+
+#[test]
+fn bats_output_is_read() {
+    insta::assert_snapshot!(tap(include_str!("../../../tests/fixtures/tap-bats.txt")), @"
+    [unit] adds two passed
+    [unit] fails # with hash failed (in test file bt/a.bats, line 3) (bt/a.bats:3)
+    [unit] skips skipped no network
+    [unit] long ] name passed
+    [unit] unit::adds two failed (in test file bt/b.bats, line 2) (bt/b.bats:2)
+    [unit] teardown_file failed failed (from function `teardown_file' in test file bt/b.bats, line 1) (bt/b.bats:1)
+    [unit] setup_file failed failed (from function `setup_file' in test file bt/c.bats, line 1) (bt/c.bats:1)
+    ");
+    insta::assert_snapshot!(tap(include_str!("../../../tests/fixtures/tap13-bats.txt")), @"
+    [unit] adds two passed
+    [unit] fails # with hash failed (in test file bt/a.bats, line 3) (bt/a.bats:3)
+    [unit] skips failed not ok
+    [unit] long ] name passed
+    [unit] unit::adds two failed (in test file bt/b.bats, line 2) (bt/b.bats:2)
+    [unit] teardown_file failed failed (from function `teardown_file' in test file bt/b.bats, line 1) (bt/b.bats:1)
+    [unit] setup_file failed failed (from function `setup_file' in test file bt/c.bats, line 1) (bt/c.bats:1)
+    ");
+    let timed = "1..2\nok 1 adds two in 6ms\nok 2 skips in 7ms # skip no network\n";
+    insta::assert_snapshot!(tap(timed), @"
+    [unit] adds two passed
+    [unit] skips skipped no network
+    ");
 }

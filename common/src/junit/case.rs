@@ -66,7 +66,12 @@ impl Case {
                 return;
             }
         }
-        if self.model.outcome.fault().is_some() {
+        if let Outcome::Failed(known) | Outcome::Errored(known) = &mut self.model.outcome {
+            // As pytest writes failed subtests: one case, a fault for each.
+            if part.limit == WHOLE && known.text.len() < WHOLE {
+                let more = format!("\n\n{}\n{}", part.message(), part.text);
+                known.text.push_str(&more);
+            }
             return;
         }
         let kind = part.kind;
@@ -80,7 +85,7 @@ impl Case {
 
     /// The failed attempts before a case that passed in the end, as cases of their own.
     pub(super) fn take_earlier(&mut self) -> impl Iterator<Item = Case> + use<> {
-        let passed = !(self.failure || self.error || self.skipped) && !self.model.name.is_empty();
+        let passed = !(self.failure || self.error || self.skipped || self.model.name.is_empty());
         let earlier = std::mem::take(&mut self.earlier);
         let (key, classname, name) = (
             self.key,

@@ -1,8 +1,10 @@
 //! The command writes JUnit itself: its files are read when it has ended.
 
+mod decode;
+
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
-use std::io::BufReader;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,10 @@ use common::{Result, ResultExt};
 
 use super::{End, Format};
 use crate::results::{Counts, Results};
+
+const MB: u64 = 1_000_000;
+/// The largest file that is read; Prow takes reports of 100 MB.
+const LARGEST: u64 = 256 * MB;
 
 /// Reads files that the command wrote.
 pub(super) struct Junit {
@@ -107,11 +113,11 @@ impl Format for Junit {
 /// Lists the cases of a file as they are; the counts follow TestGrid's rule for flaky ones.
 fn merge(path: &Path, results: &mut Results) {
     let name = path.display().to_string();
-    let read = File::open(path)
-        .or_failed(|| format!("open {name}"))
+    let read = open(path)
+        .or_failed(|| format!("read {name} as JUnit"))
         .and_then(|file| {
             let mut flat = String::new();
-            junit::read(BufReader::new(file), &name, |suite, mut case| {
+            junit::read(file, &name, |suite, mut case| {
                 // A report with a suite that has no name reads badly.
                 let suite = if suite.is_empty() {
                     results.target().clone_into(&mut flat);
@@ -145,4 +151,15 @@ fn merge(path: &Path, results: &mut Results) {
             String::new(),
         ),
     }
+}
+
+fn open(path: &Path) -> io::Result<impl io::BufRead> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    if size > LARGEST {
+        let reason = format!("it has {} MB, more than {}", size / MB, LARGEST / MB);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    // A process that was left behind may write on.
+    decode::utf8(file.take(LARGEST))
 }

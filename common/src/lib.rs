@@ -12,6 +12,7 @@ pub mod job;
 pub mod junit;
 pub mod live;
 mod logging;
+pub mod redact;
 pub mod whole_file;
 pub mod workflow;
 pub mod yaml;

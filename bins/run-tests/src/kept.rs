@@ -35,16 +35,21 @@ impl Kept {
 
     /// Adds a line.
     pub(crate) fn line(&mut self, line: &str) {
-        if !self.full && self.head.len() + line.len() < self.head_limit {
-            self.head.push_str(line);
-            self.head.push('\n');
+        self.full |= self.head.len() + line.len() >= self.head_limit;
+        self.push(line);
+        self.push("\n");
+    }
+
+    /// Adds a piece of text that ends anywhere.
+    pub(crate) fn push(&mut self, text: &str) {
+        if !self.full && self.head.len() + text.len() <= self.head_limit {
+            self.head.push_str(text);
             return;
         }
         self.full = true;
-        let bytes = line.as_bytes();
+        let bytes = text.as_bytes();
         let skip = bytes.len().saturating_sub(self.tail_limit);
         self.tail.extend(&bytes[skip..]);
-        self.tail.push_back(b'\n');
         let too_many = self.tail.len().saturating_sub(self.tail_limit);
         self.tail.drain(..too_many);
         self.cut += (skip + too_many) as u64;

@@ -9,6 +9,8 @@ mod plan;
 mod report;
 mod results;
 mod run;
+mod session;
+mod tool;
 mod verdict;
 
 use std::time::Instant;
@@ -28,7 +30,6 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     if dry_run {
         return app.print(plan);
     }
-    let mut format = format::reader(&plan)?;
     let place = plan.junit.as_deref();
     let place = place.map(|path| Place::prepare(path, &plan.target));
     let place = place.transpose()?;
@@ -36,17 +37,16 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     // So that a process which fled the command's group is not left running.
     exec::adopt_orphans()?;
     let start = Instant::now();
-    let (ended, output) = run::run(&plan, &app.stop, format.as_mut(), &mut results).await;
+    let ended = session::run(&plan, &app.stop, &mut results).await;
     exec::end_orphans();
-    let exit = verdict::conclude(&plan, &ended, &output, format.as_mut(), &mut results);
+    let exit = verdict::exit(&plan, &ended?, &mut results);
     let time = start.elapsed();
-    report::summarize(&results, time, plan.junit.as_deref());
+    report::summarize(&plan, &results, time);
     let Some(place) = place else {
         return Ok(exit);
     };
     let properties = [("command".to_owned(), plan.command.to_string())];
-    let report = results.into_report(time, &properties, common::env::hostname().as_deref());
-    match place.write(&report) {
+    match place.write(&mut results, time, &properties) {
         Ok(()) => Ok(exit),
         // Green without its report is not green; what is red already says more.
         Err(error) if exit == Exit::Success => Err(error),

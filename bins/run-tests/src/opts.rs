@@ -15,6 +15,9 @@ EXAMPLES:
     # A tool that writes JUnit itself.
     run-tests --artifacts-dir out --junit-from 'build/reports/*.xml' -- ./gradlew test
 
+    # Go; what failed is run up to twice more, what hangs says where.
+    run-tests --artifacts-dir out --rerun-fails 2 --test-timeout 5m -- go test ./...
+
     # Any other command: one test, which passes when the command exits with 0.
     run-tests --artifacts-dir out --target-name lint -- make lint
 
@@ -52,6 +55,34 @@ pub struct Opts {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub timeout: Option<Duration>,
 
+    /// Time limit of each test, where the format says when a test starts: Go, and cargo's JSON.
+    /// A test that runs longer ends the command.
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = humantime::parse_duration,
+        alias = "test_timeout"
+    )]
+    pub test_timeout: Option<Duration>,
+
+    /// Runs failed tests again, up to N times, until they pass; for tools that can pick tests:
+    /// `go test`, `cargo test`. A test that then passes is reported as flaky.
+    #[arg(long, value_name = "N", default_value_t = 0, alias = "rerun_fails")]
+    pub rerun_fails: u32,
+
+    /// Runs nothing again where more tests than this failed: that is no flake.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        alias = "rerun_fails_max_failures"
+    )]
+    pub rerun_fails_max_failures: u64,
+
+    /// What a flaky test means for the exit code.
+    #[arg(long, value_enum, default_value_t = Flaky::Pass)]
+    pub flaky: Flaky,
+
     /// How long the command may take to end once it has been asked to, before it is killed.
     #[arg(
         long,
@@ -80,7 +111,9 @@ pub struct Opts {
 pub enum FormatName {
     /// Decided by the first lines that are recognised, else as `command`.
     Auto,
-    /// `cargo test`, as people read it.
+    /// `go test -json`.
+    Go,
+    /// `cargo test`, as people read it, and libtest's JSON.
     Cargo,
     /// TAP 13 or 14.
     Tap,
@@ -94,10 +127,20 @@ impl std::fmt::Display for FormatName {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(match self {
             FormatName::Auto => "auto",
+            FormatName::Go => "go",
             FormatName::Cargo => "cargo",
             FormatName::Tap => "tap",
             FormatName::Junit => "junit",
             FormatName::Command => "command",
         })
     }
+}
+
+/// What a test that failed and passed when it was run again means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Flaky {
+    /// It is reported, and is no failure.
+    Pass,
+    /// It is a failure.
+    Fail,
 }

@@ -10,6 +10,7 @@ fn in_line(line: &str) -> Option<(String, u64)> {
         .or_else(|| perl(line))
         .or_else(|| bats(line))
         .or_else(|| node(line))
+        .or_else(|| go(line))
 }
 
 /// `thread 'a' (7) panicked at src/lib.rs:10:9:`.
@@ -45,6 +46,15 @@ fn node(line: &str) -> Option<(String, u64)> {
     checked(file, line.parse().ok()?)
 }
 
+/// `    a_test.go:12: message`, or `/src/a_test.go:12 +0x1d` of a panic.
+fn go(line: &str) -> Option<(String, u64)> {
+    let (file, rest) = line.trim_start().split_once(".go:")?;
+    let number = rest.split([':', ' ']).next()?.parse().ok()?;
+    // A panic's way leads through the standard library first.
+    let test = file.ends_with("_test") && !file.contains(' ');
+    test.then(|| checked(&format!("{file}.go"), number))?
+}
+
 fn checked(file: &str, line: u64) -> Option<(String, u64)> {
     let plausible = file.contains(['.', '/']) && file.len() < 500;
     plausible.then(|| (file.to_owned(), line))
@@ -67,6 +77,11 @@ mod tests {
             place("test/a.bats", 3)
         );
         assert_eq!(of("  location: '/a/n.mjs:3:1'"), place("/a/n.mjs", 3));
+        assert_eq!(of("    a_test.go:4: no"), place("a_test.go", 4));
+        assert_eq!(
+            of("\t/go/src/testing/testing.go:1 +0x2\n\t/x/a_test.go:4 +0x25"),
+            place("/x/a_test.go", 4)
+        );
         for none in [
             "thread 'x' panicked at /rustc/59807/library/std/src/panicking.rs:689:5:",
             "panicked at 'old style', src/lib.rs",

@@ -7,7 +7,8 @@ use std::time::Duration;
 use common::exec::Command;
 use common::{Error, Result};
 
-use crate::opts::{FormatName, Opts};
+use crate::opts::{Flaky, FormatName, Opts};
+use crate::tool::Tool;
 
 /// Longest target name in a file name.
 const FILE_NAME: usize = 100;
@@ -15,8 +16,12 @@ const FILE_NAME: usize = 100;
 /// One run of a test command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// What to run.
+    /// What to run, with what makes the tool speak the format.
     pub(crate) command: Command,
+    /// The same as it was typed.
+    pub(crate) typed: Command,
+    /// The tool that it starts.
+    pub(crate) tool: Tool,
     /// Name that the tests report as.
     pub(crate) target: String,
     /// What the command speaks.
@@ -27,6 +32,14 @@ pub(crate) struct Plan {
     pub(crate) junit_from: Vec<String>,
     /// Time limit of the command.
     pub(crate) timeout: Option<Duration>,
+    /// Time limit of each test.
+    pub(crate) test_timeout: Option<Duration>,
+    /// How often failed tests are run again.
+    pub(crate) rerun_fails: u32,
+    /// With how many failures they are.
+    pub(crate) rerun_fails_max_failures: u64,
+    /// What flaky tests mean.
+    pub(crate) flaky: Flaky,
     /// Time between asking the command to end and killing it.
     pub(crate) grace: Duration,
     /// Whether no test at all is fine.
@@ -41,11 +54,16 @@ impl Plan {
         if program.is_empty() {
             return Err(Error::usage("the command behind -- has no name"));
         }
-        if opts.timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Err(
-                Error::usage("--timeout is 0: the command could not even start")
-                    .hint("leave the flag out for no limit"),
-            );
+        for (flag, limit) in [
+            ("--timeout", opts.timeout),
+            ("--test-timeout", opts.test_timeout),
+        ] {
+            if limit.is_some_and(|limit| limit.is_zero()) {
+                return Err(
+                    Error::usage(format!("{flag} is 0: nothing could even start"))
+                        .hint("leave the flag out for no limit"),
+                );
+            }
         }
         let target = match opts.target_name {
             Some(name) => name,
@@ -53,10 +71,28 @@ impl Plan {
                 .file_name()
                 .map_or_else(|| "tests".to_owned(), |name| name.to_string_lossy().into()),
         };
+        let command = Command::new(program).args(words).merge_output();
+        let tool = Tool::of(&command);
+        let format = match format(opts.format, &opts.junit_from)? {
+            FormatName::Auto => tool.format(),
+            format => format,
+        };
+        if opts.rerun_fails > 0 {
+            can_run_again(tool, &command)?;
+        }
+        if opts.test_timeout.is_some() {
+            can_time_tests(format)?;
+        }
         Ok(Plan {
             junit: junit_file(opts.artifacts_dir, opts.junit, &target)?,
-            format: format(opts.format, &opts.junit_from)?,
-            command: Command::new(program).args(words).merge_output(),
+            typed: command.clone(),
+            command: tool.prepare(command, format),
+            format,
+            tool,
+            test_timeout: opts.test_timeout,
+            rerun_fails: opts.rerun_fails,
+            rerun_fails_max_failures: opts.rerun_fails_max_failures,
+            flaky: opts.flaky,
             target,
             junit_from: opts.junit_from,
             timeout: opts.timeout,
@@ -72,10 +108,30 @@ fn format(format: FormatName, junit_from: &[String]) -> Result<FormatName> {
             "--format junit needs --junit-from: which files does the command write?",
         )),
         (FormatName::Auto, false) => Ok(FormatName::Junit),
-        (FormatName::Cargo | FormatName::Tap | FormatName::Command, false) => Err(Error::usage(
-            format!("--junit-from goes with --format junit, not with --format {format}"),
-        )),
-        (format, _) => Ok(format),
+        (FormatName::Auto | FormatName::Junit, _) | (_, true) => Ok(format),
+        _ => Err(Error::usage(format!(
+            "--junit-from goes with --format junit, not with --format {format}"
+        ))),
+    }
+}
+
+fn can_run_again(tool: Tool, command: &Command) -> Result<()> {
+    match tool.again(command, &[]) {
+        Some(_) => Ok(()),
+        None => Err(Error::usage(format!(
+            "--rerun-fails cannot pick single tests of {command}"
+        ))
+        .hint("run the test tool itself behind --: `go test` or `cargo test`")),
+    }
+}
+
+fn can_time_tests(format: FormatName) -> Result<()> {
+    match format {
+        FormatName::Auto | FormatName::Go | FormatName::Cargo => Ok(()),
+        FormatName::Tap | FormatName::Junit | FormatName::Command => Err(Error::usage(format!(
+            "--test-timeout needs to know when a test starts; --format {format} does not say that"
+        ))
+        .hint("limit the whole command with --timeout")),
     }
 }
 
@@ -124,11 +180,21 @@ impl fmt::Display for Plan {
             Some(timeout) => write!(out, "time limit:  {}", humantime::format_duration(timeout))?,
             None => write!(out, "time limit:  none")?,
         }
+        if let Some(limit) = self.test_timeout {
+            write!(out, ", {} a test", humantime::format_duration(limit))?;
+        }
         writeln!(
             out,
             ", {} to end when asked to",
             humantime::format_duration(self.grace)
         )?;
+        if self.rerun_fails > 0 {
+            writeln!(
+                out,
+                "run again:   failed tests, {} times, if at most {} failed",
+                self.rerun_fails, self.rerun_fails_max_failures
+            )?;
+        }
         match &self.junit {
             Some(file) => writeln!(out, "JUnit file:  {}", file.display()),
             None => writeln!(

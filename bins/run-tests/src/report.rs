@@ -1,12 +1,14 @@
 //! Writes the JUnit file, and the summary that a person reads first.
 
+use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::junit::{Report, clean};
+use common::junit::{Case, Suite, clean};
 use common::{Result, ResultExt, whole_file};
 
+use crate::plan::Plan;
 use crate::results::Results;
 
 /// How many failed tests the summary names.
@@ -29,27 +31,35 @@ impl Place {
         let message = "run-tests left no report: it was killed, still runs, or could not write it";
         results.error("no result", message, String::new());
         let path = path.to_owned();
-        replace(&path, &results.into_report(Duration::ZERO, &[], None))
+        replace(&path, |file| results.write(file, Duration::ZERO, &[], None))
             .or_usage(|| format!("write the JUnit file {}", path.display()))?;
         Ok(Place { path })
     }
 
-    /// Writes the report.
-    pub(crate) fn write(self, report: &Report) -> Result<()> {
-        replace(&self.path, report)
-            .or_failed(|| format!("write the JUnit file {}", self.path.display()))
+    /// Writes the report; every suite of it carries these properties.
+    pub(crate) fn write(
+        self,
+        results: &mut Results,
+        time: Duration,
+        properties: &[(String, String)],
+    ) -> Result<()> {
+        let hostname = common::env::hostname();
+        replace(&self.path, |file| {
+            results.write(file, time, properties, hostname.as_deref())
+        })
+        .or_failed(|| format!("write the JUnit file {}", self.path.display()))
     }
 }
 
 /// Writes a file that is there whole or not at all. The folder may have gone while the command
 /// ran: some clean up first.
-fn replace(path: &Path, report: &Report) -> io::Result<()> {
+fn replace(path: &Path, write: impl FnOnce(BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    whole_file::replace(path, |file| report.write(BufWriter::new(file)))
+    whole_file::replace(path, |file| write(BufWriter::new(file)))
 }
 
 /// As much of a text as a line of a log takes.
@@ -62,9 +72,9 @@ fn short(text: &str) -> String {
 }
 
 /// Says how the tests went, the failed ones first.
-pub(crate) fn summarize(results: &Results, time: Duration, junit: Option<&Path>) {
+pub(crate) fn summarize(plan: &Plan, results: &Results, time: Duration) {
     let counts = results.counts();
-    for (suite, case) in results.faults().take(NAMED) {
+    let said = |(suite, case): (&Suite, &Case)| {
         let fault = case.outcome.fault();
         let message = fault.map_or("", |fault| fault.message.lines().next().unwrap_or_default());
         let place = match (&case.file, case.line) {
@@ -76,17 +86,21 @@ pub(crate) fn summarize(results: &Results, time: Duration, junit: Option<&Path>)
         } else {
             format!("{}: ", suite.name)
         };
-        let said = format!(
-            "{}: {}{place}",
-            short(&format!("{suite}{}", case.name)),
-            short(message)
+        let name = short(&format!("{suite}{}", case.name));
+        format!("{name}: {}{place}", short(message))
+    };
+    for slow in results.slowest().iter() {
+        tracing::info!(
+            "slow: {:.1} s {}",
+            slow.time.as_secs_f64(),
+            short(&format!("{}: {}", slow.suite, slow.name))
         );
-        // The report lists each attempt at a flaky test.
-        if counts.faults() == 0 {
-            tracing::warn!("failed, then passed: {said}");
-        } else {
-            tracing::error!("failed: {said}");
-        }
+    }
+    for flake in results.flakes().take(NAMED) {
+        tracing::warn!("failed, then passed: {}", said(flake));
+    }
+    for fault in results.faults().take(NAMED) {
+        tracing::error!("failed: {}", said(fault));
     }
     if counts.faults() > NAMED as u64 {
         tracing::error!("… and {} more", counts.faults() - NAMED as u64);
@@ -109,7 +123,7 @@ pub(crate) fn summarize(results: &Results, time: Duration, junit: Option<&Path>)
         .filter(|(count, what)| *count > 0 || *what == "passed")
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-    let junit = match junit {
+    let junit = match &plan.junit {
         Some(path) => format!("JUnit: {}", path.display()),
         None => "no JUnit is written: neither --artifacts-dir nor --junit is given".to_owned(),
     };

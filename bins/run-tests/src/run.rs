@@ -1,12 +1,14 @@
-//! Runs the command: its output goes to our stdout as it is, and line by line to the reader
-//! of its format.
+//! Runs the command: its output goes to our stdout as it is, or made readable, and line by
+//! line to the reader of its format.
 
+use std::cell::RefCell;
 use std::io;
+use std::time::Duration;
 
 use common::app::Stop;
-use common::exec::{self, Ended, Limits, Sink, Stream};
+use common::exec::{self, Cause, Command, Dump, Ended, Sink, Stream};
 use common::live::Live;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::format::Format;
 use crate::kept::Kept;
@@ -14,63 +16,225 @@ use crate::lines::Lines;
 use crate::plan::Plan;
 use crate::results::Results;
 
-/// Runs the plan's command to its end; gives that and the end of the output.
+/// How often the tests that run are looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long a command may take to say what it is doing before it is ended.
+const DUMP: Duration = Duration::from_secs(5);
+
+/// Longest start of a line that is held back because it may be no text for people.
+const HELD: usize = 64 * 1024;
+
+/// A command that has come to its end.
+pub(crate) struct Run {
+    /// How, or why it never started.
+    pub(crate) ended: io::Result<Ended>,
+    /// Which time limit it reached.
+    pub(crate) out_of_time: Option<String>,
+    /// The end of its output.
+    pub(crate) output: Kept,
+}
+
+impl Run {
+    /// Whether the command was ended, or never started: another run would end no better.
+    pub(crate) fn was_cut_short(&self) -> bool {
+        !matches!(&self.ended, Ok(ended) if ended.cause == Cause::Itself)
+    }
+}
+
+/// Runs a command to its end within what is left of the plan's time.
 pub(crate) async fn run(
     plan: &Plan,
+    command: &Command,
+    deadline: Option<Instant>,
     stop: &Stop,
     format: &mut dyn Format,
     results: &mut Results,
-) -> (io::Result<Ended>, Kept) {
-    let limits = Limits {
-        // A limit too far away to be told is none.
-        deadline: plan
-            .timeout
-            .and_then(|timeout| Instant::now().checked_add(timeout)),
-        grace: plan.grace,
+) -> Run {
+    let reader = RefCell::new(Reader {
+        lines: Lines::default(),
+        end: Kept::for_the_end(),
+        format,
+        results,
+        out_of_time: None,
+        held: Vec::new(),
+    });
+    let limits = exec::Limits {
+        deadline,
+        grace: plan.grace.saturating_add(DUMP),
     };
     let mut output = Output {
         stdout: Live::default(),
         limits,
         stop,
-        lines: Lines::default(),
-        end: Kept::for_the_end(),
-        format,
-        results,
+        reader: &reader,
+        shown: Vec::new(),
+        grace: limits.grace,
     };
-    let ended = exec::run(&plan.command, limits, stop, &mut output).await;
-    output.finish();
-    output.stdout.flush(limits.over(stop)).await;
-    (ended, output.end)
+    let time_is_up = time_is_up(plan, deadline, &reader);
+    let ended = exec::run_until(command, time_is_up, plan.grace, stop, &mut output).await;
+    output.finish().await;
+    let reader = reader.into_inner();
+    Run {
+        ended,
+        out_of_time: reader.out_of_time,
+        output: reader.end,
+    }
 }
 
-struct Output<'a> {
-    stdout: Live,
-    limits: Limits,
-    stop: &'a Stop,
+/// Reads what the command says.
+struct Reader<'a> {
     lines: Lines,
     end: Kept,
     format: &'a mut dyn Format,
     results: &'a mut Results,
+    out_of_time: Option<String>,
+    /// The start of a line that looks like JSON, until it is whole.
+    held: Vec<u8>,
 }
 
-impl Sink for Output<'_> {
-    async fn write(&mut self, _stream: Stream, piece: &[u8]) -> io::Result<()> {
-        self.stdout.show(piece, self.limits.over(self.stop)).await;
+impl Reader<'_> {
+    fn take(&mut self, piece: &[u8]) {
         let (end, format, results) = (&mut self.end, &mut *self.format, &mut *self.results);
         self.lines.push(piece, |line| {
             end.line(line);
             format.line(line, results);
         });
-        Ok(())
     }
-}
 
-impl Output<'_> {
-    fn finish(&mut self) {
+    fn finish(&mut self, shown: &mut Vec<u8>) {
         let (end, format, results) = (&mut self.end, &mut *self.format, &mut *self.results);
         self.lines.finish(|line| {
             end.line(line);
             format.line(line, results);
         });
+        if self.format.translation().is_none() {
+            shown.append(&mut self.held);
+        }
+        self.translated(shown);
+    }
+
+    /// Takes a piece and adds what is to be shown of it.
+    fn show(&mut self, piece: &[u8], shown: &mut Vec<u8>) {
+        if self.format.translation().is_some() {
+            self.take(piece);
+            return self.translated(shown);
+        }
+        // Line by line: at any of them it may turn out that people cannot read this.
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            self.take(part);
+            if self.format.translation().is_some() {
+                self.held.clear();
+                self.translated(shown);
+                continue;
+            }
+            self.held.extend_from_slice(part);
+            let may_be_json = self.held.starts_with(b"{") && self.held.len() < HELD;
+            if part.ends_with(b"\n") || !may_be_json {
+                shown.append(&mut self.held);
+            }
+        }
+    }
+
+    fn translated(&mut self, shown: &mut Vec<u8>) {
+        if let Some(translation) = self.format.translation() {
+            shown.append(&mut translation.shown);
+            translation.log.clear();
+        }
+    }
+
+    /// Notes that time is up; gives what the command is asked before it is ended.
+    fn out_of_time(&mut self, reason: String) -> Option<Dump> {
+        self.format.out_of_time(&reason);
+        self.out_of_time = Some(reason);
+        let signal = self.format.dump()?;
+        Some(Dump { signal, time: DUMP })
+    }
+
+    /// Which test has run for longer than a test may, and when the next one may have.
+    fn overdue(&self, limit: Duration) -> Result<String, Instant> {
+        let now = Instant::now();
+        let later = || now.checked_add(LOOK).unwrap_or(now);
+        let Some(test) = self.format.longest_running() else {
+            return Err(later());
+        };
+        match test.since.checked_add(limit) {
+            Some(end) if end <= now => Ok(test.name.to_owned()),
+            Some(end) => Err(end.min(later())),
+            None => Err(later()),
+        }
+    }
+}
+
+/// Waits until the time of the whole or of a test is up.
+async fn time_is_up(
+    plan: &Plan,
+    deadline: Option<Instant>,
+    reader: &RefCell<Reader<'_>>,
+) -> Option<Dump> {
+    let whole = exec::until(deadline);
+    let of_test = async {
+        let Some(limit) = plan.test_timeout else {
+            return std::future::pending().await;
+        };
+        loop {
+            // The borrow ends before the wait.
+            let overdue = reader.borrow().overdue(limit);
+            match overdue {
+                Ok(test) => return (test, limit),
+                Err(look) => sleep_until(look).await,
+            }
+        }
+    };
+    let reason = tokio::select! {
+        () = whole => {
+            let limit = humantime::format_duration(plan.timeout.unwrap_or_default());
+            format!("the command was ended at its time limit of {limit}")
+        }
+        (test, limit) = of_test => {
+            let limit = humantime::format_duration(limit);
+            format!("the command was ended because {test} ran longer than {limit}")
+        }
+    };
+    reader.borrow_mut().out_of_time(reason)
+}
+
+struct Output<'a, 'b> {
+    stdout: Live,
+    limits: exec::Limits,
+    grace: Duration,
+    stop: &'a Stop,
+    reader: &'a RefCell<Reader<'b>>,
+    shown: Vec<u8>,
+}
+
+impl Sink for Output<'_, '_> {
+    async fn write(&mut self, _stream: Stream, piece: &[u8]) -> io::Result<()> {
+        self.shown.clear();
+        self.reader.borrow_mut().show(piece, &mut self.shown);
+        self.stdout.show(&self.shown, self.over()).await;
+        Ok(())
+    }
+}
+
+impl Output<'_, '_> {
+    async fn finish(&mut self) {
+        self.shown.clear();
+        self.reader.borrow_mut().finish(&mut self.shown);
+        self.stdout.show(&self.shown, self.over()).await;
+        self.stdout.flush(self.over()).await;
+    }
+
+    /// Waits until the command has been killed for sure, if it ever is.
+    async fn over(&self) {
+        let of_test = async {
+            while self.reader.borrow().out_of_time.is_none() {
+                sleep(LOOK).await;
+            }
+            sleep(self.grace.saturating_add(Duration::from_secs(1))).await;
+        };
+        tokio::select! {
+            () = self.limits.over(self.stop) => {}
+            () = of_test => {}
+        }
     }
 }

@@ -7,26 +7,21 @@ use common::Exit;
 use common::exec::{Cause, Ended};
 
 use crate::format::{End, Format};
-use crate::kept::Kept;
+use crate::opts::Flaky;
 use crate::plan::Plan;
 use crate::results::Results;
+use crate::run::Run;
 
 /// Ends the reading and adds an error to the results for everything that does not add up.
-pub(crate) fn conclude(
-    plan: &Plan,
-    ended: &io::Result<Ended>,
-    output: &Kept,
-    format: &mut dyn Format,
-    results: &mut Results,
-) -> Exit {
-    let end = end(plan, ended);
+pub(crate) fn conclude(plan: &Plan, run: &Run, format: &mut dyn Format, results: &mut Results) {
+    let end = end(plan, run);
     let before = results.counts().errored;
     format.end(&end, results);
     let (tests, faults) = (results.counts().tests(), results.counts().faults());
     let new_errors = results.counts().errored > before;
     match &end {
-        End::CutShort(reason) if !new_errors => {
-            results.error(name_of_cut(ended), reason, output.text());
+        End::CutShort(reason) if !(new_errors || run.out_of_time.is_some() && faults > 0) => {
+            results.error(name_of_cut(&run.ended), reason, run.output.text());
         }
         End::Failure { how, .. } if faults == 0 => {
             let what = if tests == 0 {
@@ -35,18 +30,47 @@ pub(crate) fn conclude(
                 "no test failed"
             };
             let message = format!("the command failed although {what}: {how}");
-            results.error("exit code", &message, output.text());
+            results.error("exit code", &message, run.output.text());
         }
         End::Success if faults > 0 => {
             tracing::warn!("the command ended with exit code 0 although tests failed");
         }
         End::Success if tests == 0 && !plan.allow_empty => {
             let message = "the command ran no test; --allow-empty accepts that";
-            results.error("no tests", message, output.text());
+            results.error("no tests", message, run.output.text());
         }
         _ => {}
     }
-    match ended {
+}
+
+/// The same for a run of tests that failed before: it proves something only when it ended as
+/// its tests did.
+pub(crate) fn conclude_again(
+    plan: &Plan,
+    run: &Run,
+    format: &mut dyn Format,
+    results: &mut Results,
+) {
+    let end = end(plan, run);
+    format.end(&end, results);
+    let message = match &end {
+        End::Failure { how, .. } if !results.failed_again() => {
+            format!("the tests that were run again passed, but their command failed: {how}")
+        }
+        End::CutShort(reason) => reason.clone(),
+        _ => return,
+    };
+    results.error("run again", &message, run.output.text());
+}
+
+/// What the whole comes to.
+pub(crate) fn exit(plan: &Plan, last: &Run, results: &mut Results) -> Exit {
+    let flaky = results.counts().flaky;
+    if flaky > 0 && plan.flaky == Flaky::Fail {
+        let message = format!("{flaky} tests are flaky, which --flaky=fail does not accept");
+        results.error("flaky tests", &message, String::new());
+    }
+    match &last.ended {
         Ok(Ended {
             cause: Cause::Deadline,
             ..
@@ -60,8 +84,8 @@ pub(crate) fn conclude(
     }
 }
 
-fn end(plan: &Plan, ended: &io::Result<Ended>) -> End {
-    let ended = match ended {
+fn end(plan: &Plan, run: &Run) -> End {
+    let ended = match &run.ended {
         Ok(ended) => ended,
         Err(error) => {
             let program = plan.command.program.display();
@@ -70,11 +94,8 @@ fn end(plan: &Plan, ended: &io::Result<Ended>) -> End {
     };
     match (ended.cause, ended.status.signal()) {
         (Cause::Deadline, _) => {
-            let limit = plan.timeout.unwrap_or_default();
-            End::CutShort(format!(
-                "the command was ended at its time limit of {}",
-                humantime::format_duration(limit)
-            ))
+            let reason = run.out_of_time.clone();
+            End::CutShort(reason.unwrap_or_else(|| "the command was ended".to_owned()))
         }
         (Cause::Stopped(signal), _) => End::CutShort(format!(
             "the command was ended because run-tests got {}",

@@ -78,7 +78,7 @@ fn dry_run_prints_the_plan_and_does_nothing() {
 fn wrong_usage_is_refused_before_anything_runs() {
     let environment = TestEnvironment::new();
     for args in [
-        &["--format", "go", "--", "true"][..],
+        &["--format", "gone", "--", "true"][..],
         &["true"],
         &["--junit", "../j.xml", "--", "true"],
         &["--timeout", "soon", "--", "true"],

@@ -117,6 +117,15 @@ impl Ended {
     }
 }
 
+/// What the group of a child is asked before it is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dump {
+    /// The signal that makes it say what it is doing, SIGQUIT for Go.
+    pub signal: i32,
+    /// How long it may take over that.
+    pub time: Duration,
+}
+
 /// Runs a command to its end. When the deadline passes or `stop` asks, the child's group gets
 /// the signal (SIGTERM at a deadline), the grace time, and then SIGKILL; a second signal cuts
 /// the grace short. What is left of the group when the child has ended is killed, as the end
@@ -127,11 +136,27 @@ pub async fn run(
     stop: &Stop,
     sink: &mut impl Sink,
 ) -> io::Result<Ended> {
+    let time_is_up = async {
+        until(limits.deadline).await;
+        None
+    };
+    run_until(command, time_is_up, limits.grace, stop, sink).await
+}
+
+/// As [`run`], with a deadline that is decided while the child runs: `time_is_up` comes back
+/// when it has passed, and says what the child is to be asked before it is ended.
+pub async fn run_until(
+    command: &Command,
+    time_is_up: impl Future<Output = Option<Dump>>,
+    grace: Duration,
+    stop: &Stop,
+    sink: &mut impl Sink,
+) -> io::Result<Ended> {
     let (mut child, mut pipes) = command.spawn()?;
     let group = Group::of(&child);
     let (tell, told) = watch::channel(false);
     let waiting = async {
-        let ended = wait(&mut child, &group, limits, stop).await?;
+        let ended = wait(&mut child, &group, time_is_up, grace, stop).await?;
         group.signal(Signal::KILL);
         tell.send_replace(true);
         Ok(ended)
@@ -213,18 +238,26 @@ impl Drop for Group {
     }
 }
 
-async fn wait(child: &mut Child, group: &Group, limits: Limits, stop: &Stop) -> io::Result<Ended> {
-    let deadline = until(limits.deadline);
-    let (cause, signal) = tokio::select! {
+async fn wait(
+    child: &mut Child,
+    group: &Group,
+    time_is_up: impl Future<Output = Option<Dump>>,
+    grace: Duration,
+    stop: &Stop,
+) -> io::Result<Ended> {
+    let (cause, signal, dump) = tokio::select! {
         status = child.wait() => return Ok(Ended { status: status?, cause: Cause::Itself }),
-        number = stop.wait() => (Cause::Stopped(number), number),
-        () = deadline => (Cause::Deadline, Signal::TERM.as_raw()),
+        number = stop.wait() => (Cause::Stopped(number), number, None),
+        dump = time_is_up => (Cause::Deadline, Signal::TERM.as_raw(), dump),
     };
-    group.signal(Signal::from_named_raw(signal).unwrap_or(Signal::TERM));
-    tokio::select! {
-        status = child.wait() => return Ok(Ended { status: status?, cause }),
-        () = tokio::time::sleep(limits.grace) => {}
-        _ = stop.insisted() => {}
+    let dump = dump.map(|dump| (dump.signal, dump.time));
+    for (signal, time) in dump.into_iter().chain([(signal, grace)]) {
+        group.signal(Signal::from_named_raw(signal).unwrap_or(Signal::TERM));
+        tokio::select! {
+            status = child.wait() => return Ok(Ended { status: status?, cause }),
+            () = tokio::time::sleep(time) => {}
+            _ = stop.insisted() => {}
+        }
     }
     group.signal(Signal::KILL);
     Ok(Ended {

@@ -12,9 +12,10 @@ mod text;
 mod walk;
 mod write;
 
-pub use model::{Case, Detail, Outcome, Report, Suite};
+pub use model::{Case, Counts, Detail, Outcome, Report, Suite};
 pub use read::{FailedTest, Summary, read, summarize};
 pub use text::{clean, distinct};
+pub use write::{ReportWriter, render};
 
 /// Whether Prow and `TestGrid` read a file of this name as JUnit: `artifacts/**/junit*.xml`.
 pub fn is_junit(file_name: &str) -> bool {

@@ -98,27 +98,48 @@ pub struct Detail {
     pub text: String,
 }
 
-/// How many tests ended how.
+/// How many tests ended how, as the attributes of a suite say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) tests: usize,
-    pub(super) failures: usize,
-    pub(super) errors: usize,
-    pub(super) skipped: usize,
+pub struct Counts {
+    /// All of them.
+    pub tests: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Those that could not do their work.
+    pub errors: u64,
+    /// Those that were not run.
+    pub skipped: u64,
 }
 
 impl Counts {
-    pub(super) fn of<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Self {
+    /// Counts some cases.
+    pub fn of<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Self {
         let mut counts = Counts::default();
         for case in cases {
-            counts.tests += 1;
-            match case.outcome {
-                Outcome::Passed => {}
-                Outcome::Failed(_) => counts.failures += 1,
-                Outcome::Errored(_) => counts.errors += 1,
-                Outcome::Skipped(_) => counts.skipped += 1,
-            }
+            counts.add(&case.outcome);
         }
         counts
+    }
+
+    /// Counts one more case.
+    pub fn add(&mut self, outcome: &Outcome) {
+        self.tests += 1;
+        match outcome {
+            Outcome::Passed => {}
+            Outcome::Failed(_) => self.failures += 1,
+            Outcome::Errored(_) => self.errors += 1,
+            Outcome::Skipped(_) => self.skipped += 1,
+        }
+    }
+}
+
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Counts>>(all: I) -> Self {
+        all.fold(Counts::default(), |sum, more| Counts {
+            tests: sum.tests + more.tests,
+            failures: sum.failures + more.failures,
+            errors: sum.errors + more.errors,
+            skipped: sum.skipped + more.skipped,
+        })
     }
 }

@@ -13,54 +13,103 @@ impl Report {
     /// Writes the report as one `<testsuites>` document. Whatever its texts hold, the XML is
     /// valid: they pass through [`clean`].
     pub fn write(&self, out: impl Write) -> io::Result<()> {
-        let mut xml = Writer::new_with_indent(out, b' ', 2);
+        let cases = self.suites.iter().flat_map(|suite| &suite.cases);
+        let mut writer = ReportWriter::start(out, &self.name, self.time, Counts::of(cases))?;
+        let mut xml = Vec::new();
+        for suite in &self.suites {
+            writer.start_suite(suite, Counts::of(&suite.cases))?;
+            for case in &suite.cases {
+                xml.clear();
+                render(case, &mut xml)?;
+                writer.case(&xml)?;
+            }
+            writer.end_suite()?;
+        }
+        writer.end()
+    }
+}
+
+/// Writes a report piece by piece, for reports that do not fit into memory.
+pub struct ReportWriter<W: Write> {
+    xml: Writer<W>,
+}
+
+impl<W: Write> ReportWriter<W> {
+    /// Starts the document. The counts are those of all cases that will follow.
+    pub fn start(out: W, name: &str, took: Option<Duration>, all: Counts) -> io::Result<Self> {
+        let mut xml = Writer::new(out);
         xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         let mut root = BytesStart::new("testsuites");
-        let cases = self.suites.iter().flat_map(|suite| &suite.cases);
-        attribute(&mut root, "name", &self.name);
-        counts(&mut root, Counts::of(cases));
-        time(&mut root, self.time);
+        attribute(&mut root, "name", name);
+        counts(&mut root, all);
+        time(&mut root, took);
+        line(&mut xml, 0)?;
         xml.write_event(Event::Start(root))?;
-        for suite in &self.suites {
-            write_suite(&mut xml, suite)?;
+        Ok(ReportWriter { xml })
+    }
+
+    /// Starts a suite; its cases are those given to [`ReportWriter::case`], not its own.
+    pub fn start_suite(&mut self, suite: &Suite, all: Counts) -> io::Result<()> {
+        let mut start = BytesStart::new("testsuite");
+        attribute(&mut start, "name", &suite.name);
+        counts(&mut start, all);
+        time(&mut start, suite.time);
+        if let Some(timestamp) = suite.timestamp {
+            let timestamp = humantime::format_rfc3339_seconds(timestamp).to_string();
+            attribute(&mut start, "timestamp", &timestamp);
         }
-        xml.write_event(Event::End(BytesEnd::new("testsuites")))?;
-        let mut out = xml.into_inner();
+        if let Some(hostname) = &suite.hostname {
+            attribute(&mut start, "hostname", hostname);
+        }
+        line(&mut self.xml, 1)?;
+        self.xml.write_event(Event::Start(start))?;
+        self.properties(&suite.properties)
+    }
+
+    fn properties(&mut self, properties: &[(String, String)]) -> io::Result<()> {
+        if properties.is_empty() {
+            return Ok(());
+        }
+        line(&mut self.xml, 2)?;
+        let start = BytesStart::new("properties");
+        self.xml.write_event(Event::Start(start))?;
+        for (name, value) in properties {
+            let mut property = BytesStart::new("property");
+            attribute(&mut property, "name", name);
+            attribute(&mut property, "value", value);
+            line(&mut self.xml, 3)?;
+            self.xml.write_event(Event::Empty(property))?;
+        }
+        line(&mut self.xml, 2)?;
+        self.xml
+            .write_event(Event::End(BytesEnd::new("properties")))
+    }
+
+    /// Writes a case that [`render`] made.
+    pub fn case(&mut self, rendered: &[u8]) -> io::Result<()> {
+        self.xml.get_mut().write_all(rendered)
+    }
+
+    /// Ends the suite that was started last.
+    pub fn end_suite(&mut self) -> io::Result<()> {
+        line(&mut self.xml, 1)?;
+        self.xml.write_event(Event::End(BytesEnd::new("testsuite")))
+    }
+
+    /// Ends the document.
+    pub fn end(mut self) -> io::Result<()> {
+        line(&mut self.xml, 0)?;
+        let root = BytesEnd::new("testsuites");
+        self.xml.write_event(Event::End(root))?;
+        let mut out = self.xml.into_inner();
         out.write_all(b"\n")?;
         out.flush()
     }
 }
 
-fn write_suite<W: Write>(xml: &mut Writer<W>, suite: &Suite) -> io::Result<()> {
-    let mut start = BytesStart::new("testsuite");
-    attribute(&mut start, "name", &suite.name);
-    counts(&mut start, Counts::of(&suite.cases));
-    time(&mut start, suite.time);
-    if let Some(timestamp) = suite.timestamp {
-        let timestamp = humantime::format_rfc3339_seconds(timestamp).to_string();
-        attribute(&mut start, "timestamp", &timestamp);
-    }
-    if let Some(hostname) = &suite.hostname {
-        attribute(&mut start, "hostname", hostname);
-    }
-    xml.write_event(Event::Start(start))?;
-    if !suite.properties.is_empty() {
-        xml.write_event(Event::Start(BytesStart::new("properties")))?;
-        for (name, value) in &suite.properties {
-            let mut property = BytesStart::new("property");
-            attribute(&mut property, "name", name);
-            attribute(&mut property, "value", value);
-            xml.write_event(Event::Empty(property))?;
-        }
-        xml.write_event(Event::End(BytesEnd::new("properties")))?;
-    }
-    for case in &suite.cases {
-        write_case(xml, case)?;
-    }
-    xml.write_event(Event::End(BytesEnd::new("testsuite")))
-}
-
-fn write_case<W: Write>(xml: &mut Writer<W>, case: &Case) -> io::Result<()> {
+/// Writes a case as it stands in a report, for [`ReportWriter::case`].
+pub fn render(case: &Case, out: &mut Vec<u8>) -> io::Result<()> {
+    let mut xml = Writer::new(out);
     let mut start = BytesStart::new("testcase");
     attribute(&mut start, "name", &case.name);
     attribute(&mut start, "classname", &case.classname);
@@ -71,6 +120,7 @@ fn write_case<W: Write>(xml: &mut Writer<W>, case: &Case) -> io::Result<()> {
     if let Some(line) = case.line {
         attribute(&mut start, "line", &line.to_string());
     }
+    line(&mut xml, 2)?;
     let silent = case.system_out.is_empty() && case.system_err.is_empty();
     if case.outcome == Outcome::Passed && silent {
         return xml.write_event(Event::Empty(start));
@@ -78,18 +128,20 @@ fn write_case<W: Write>(xml: &mut Writer<W>, case: &Case) -> io::Result<()> {
     xml.write_event(Event::Start(start))?;
     match &case.outcome {
         Outcome::Passed => {}
-        Outcome::Failed(detail) => write_detail(xml, "failure", detail)?,
-        Outcome::Errored(detail) => write_detail(xml, "error", detail)?,
-        Outcome::Skipped(detail) => write_detail(xml, "skipped", detail)?,
+        Outcome::Failed(detail) => write_detail(&mut xml, "failure", detail)?,
+        Outcome::Errored(detail) => write_detail(&mut xml, "error", detail)?,
+        Outcome::Skipped(detail) => write_detail(&mut xml, "skipped", detail)?,
     }
     for (name, text) in [
         ("system-out", &case.system_out),
         ("system-err", &case.system_err),
     ] {
         if !text.is_empty() {
-            write_text(xml, BytesStart::new(name), text)?;
+            line(&mut xml, 3)?;
+            write_text(&mut xml, BytesStart::new(name), text)?;
         }
     }
+    line(&mut xml, 2)?;
     xml.write_event(Event::End(BytesEnd::new("testcase")))
 }
 
@@ -98,6 +150,7 @@ fn write_detail<W: Write>(xml: &mut Writer<W>, element: &str, detail: &Detail) -
     if !detail.message.is_empty() {
         attribute(&mut start, "message", &detail.message);
     }
+    line(xml, 3)?;
     if detail.text.is_empty() {
         return xml.write_event(Event::Empty(start));
     }
@@ -109,6 +162,12 @@ fn write_text<W: Write>(xml: &mut Writer<W>, start: BytesStart<'_>, text: &str) 
     xml.write_event(Event::Start(start))?;
     xml.write_event(Event::Text(BytesText::new(&clean(text.as_bytes()))))?;
     xml.write_event(Event::End(end))
+}
+
+/// Starts a line at a depth of the document.
+fn line<W: Write>(xml: &mut Writer<W>, depth: usize) -> io::Result<()> {
+    let start = "\n        ";
+    xml.get_mut().write_all(&start.as_bytes()[..=2 * depth])
 }
 
 fn counts(start: &mut BytesStart<'_>, counts: Counts) {

@@ -2,8 +2,9 @@
 
 use super::cargo::Cargo;
 use super::command::Command;
+use super::go::{self, Go};
 use super::tap::{self, Tap};
-use super::{End, Format};
+use super::{End, Format, Running, Translation};
 use crate::format::cargo;
 use crate::results::Results;
 
@@ -27,7 +28,9 @@ impl Auto {
 impl Format for Auto {
     fn line(&mut self, line: &str, results: &mut Results) {
         if self.recognised.is_none() {
-            self.recognised = if tap::starts_with(line) {
+            self.recognised = if go::starts_with(line) {
+                Some(Box::new(Go::new(false)))
+            } else if tap::starts_with(line) {
                 Some(Box::new(Tap::new(&self.target)))
             } else if cargo::starts_with(line) {
                 Some(Box::new(Cargo::new(&self.target)))
@@ -45,6 +48,24 @@ impl Format for Auto {
         match &mut self.recognised {
             Some(format) => format.end(end, results),
             None => self.otherwise.end(end, results),
+        }
+    }
+
+    fn translation(&mut self) -> Option<&mut Translation> {
+        self.recognised.as_mut()?.translation()
+    }
+
+    fn longest_running(&self) -> Option<Running<'_>> {
+        self.recognised.as_ref()?.longest_running()
+    }
+
+    fn dump(&self) -> Option<i32> {
+        self.recognised.as_ref()?.dump()
+    }
+
+    fn out_of_time(&mut self, reason: &str) {
+        if let Some(format) = &mut self.recognised {
+            format.out_of_time(reason);
         }
     }
 }

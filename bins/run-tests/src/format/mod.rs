@@ -4,12 +4,14 @@
 mod auto;
 mod cargo;
 mod command;
+mod go;
 mod junit;
 #[cfg(test)]
 mod property;
 mod tap;
 
 use common::Result;
+use tokio::time::Instant;
 
 use crate::opts::FormatName;
 use crate::plan::Plan;
@@ -23,6 +25,42 @@ pub(crate) trait Format {
     /// The output has ended. What was promised and did not come is an error, and where the
     /// command was cut short the tests that ran at that moment are.
     fn end(&mut self, end: &End, results: &mut Results);
+
+    /// What is shown in place of what the command said since this was asked last; `None` for
+    /// a format that people read as it is.
+    fn translation(&mut self) -> Option<&mut Translation> {
+        None
+    }
+
+    /// The test that runs longest by now, where the format says when tests start.
+    fn longest_running(&self) -> Option<Running<'_>> {
+        None
+    }
+
+    /// What the command is to be asked before it is ended at a time limit.
+    fn dump(&self) -> Option<i32> {
+        None
+    }
+
+    /// Time is up, of the whole or of one test: the tests that run now are told so in the
+    /// report. What the command says of it follows, and then the end.
+    fn out_of_time(&mut self, _reason: &str) {}
+}
+
+/// Output for people, made of output for programs.
+#[derive(Debug, Default)]
+pub(crate) struct Translation {
+    /// What the terminal shows.
+    pub(crate) shown: Vec<u8>,
+    /// What a log keeps: everything.
+    pub(crate) log: Vec<u8>,
+}
+
+/// A test that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Running<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) since: Instant,
 }
 
 /// How the command came to its end.
@@ -46,6 +84,7 @@ pub(crate) fn reader(plan: &Plan) -> Result<Box<dyn Format>> {
     let target = plan.target.as_str();
     Ok(match plan.format {
         FormatName::Auto => Box::new(auto::Auto::new(target)),
+        FormatName::Go => Box::new(go::Go::new(plan.command.args.iter().any(|arg| arg == "-v"))),
         FormatName::Cargo => Box::new(cargo::Cargo::new(target)),
         FormatName::Tap => Box::new(tap::Tap::new(target)),
         FormatName::Junit => Box::new(junit::Junit::new(&plan.junit_from, plan.junit.as_deref())?),
@@ -64,26 +103,26 @@ fn read(mut format: impl Format, output: &str, end: &End) -> String {
         format.line(line, &mut results);
     }
     format.end(end, &mut results);
+    let mut xml = Vec::new();
+    results
+        .write(&mut xml, std::time::Duration::ZERO, &[], None)
+        .unwrap();
     let mut text = String::new();
-    let report = results.into_report(std::time::Duration::ZERO, &[], None);
-    let cases = report
-        .suites
-        .iter()
-        .flat_map(|suite| suite.cases.iter().map(move |case| (suite, case)));
-    for (suite, case) in cases {
+    let visit = |suite: &str, case: common::junit::Case| {
         let (what, detail) = match &case.outcome {
             Outcome::Passed => ("passed", &Detail::default()),
             Outcome::Failed(detail) => ("failed", detail),
             Outcome::Errored(detail) => ("error", detail),
             Outcome::Skipped(detail) => ("skipped", detail),
         };
-        let line = format!("[{}] {} {what} {}", suite.name, case.name, detail.message);
+        let line = format!("[{suite}] {} {what} {}", case.name, detail.message);
         text.push_str(line.trim_end());
         if let (Some(file), Some(line)) = (&case.file, case.line) {
             write!(text, " ({file}:{line})").unwrap();
         }
         text.push('\n');
-    }
+    };
+    common::junit::read(xml.as_slice(), "report", visit).unwrap();
     text
 }
 

@@ -1,6 +1,6 @@
 //! One run of libtest: from `running 7 tests` to `test result: …`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::results::{Id, Results};
 
 /// How many failed tests are remembered to be explained.
 const FAILED: usize = 10_000;
+/// How many passed tests are remembered in case that they failed.
+const PASSED: usize = 100_000;
 /// How many slow tests are remembered to be named when time runs out.
 const SLOW: usize = 100;
 
@@ -39,6 +41,8 @@ pub(super) struct Group {
     /// Failed tests by the hashes of their names, which may be long; `None` for one that the
     /// report has no room for.
     failures: HashMap<u64, Option<Id>>,
+    /// Hashes of the names of tests taken for passed.
+    passed_names: HashSet<u64>,
     hasher: RandomState,
     slow: Vec<String>,
     part: Part,
@@ -66,6 +70,7 @@ impl Group {
             passed: 0,
             failed: 0,
             failures: HashMap::new(),
+            passed_names: HashSet::new(),
             hasher: RandomState::new(),
             slow: Vec::new(),
             part: Part::Tests,
@@ -226,13 +231,15 @@ impl Group {
         if self.failures.contains_key(&key) {
             return true;
         }
-        let id = results.fail(&self.suite, &distinct(name));
-        if id.is_some() {
+        let taken_for_passed = self.passed_names.remove(&key);
+        if taken_for_passed {
+            let id = results.fail(&self.suite, &distinct(name));
+            results.select(id, &self.suite, name);
             self.passed -= 1;
             self.failed += 1;
             self.failures.insert(key, id);
         }
-        id.is_some()
+        taken_for_passed
     }
 
     fn key(&self, name: &str) -> u64 {
@@ -252,6 +259,9 @@ impl Group {
         match end {
             End::Ok => {
                 self.passed += 1;
+                if self.passed_names.len() < PASSED {
+                    self.passed_names.insert(self.key(name));
+                }
                 passed(&self.suite, name, time, results);
             }
             End::Ignored(reason) => {
@@ -267,6 +277,7 @@ impl Group {
                 let place = place::of(&detail.text);
                 let case = case(name, time, Outcome::Failed(detail), place);
                 let id = results.add(&self.suite, case);
+                results.select(id, &self.suite, name);
                 if self.failures.len() < FAILED {
                     self.failures.insert(self.key(name), id);
                 }

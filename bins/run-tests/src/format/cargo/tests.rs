@@ -17,7 +17,7 @@ fn a_run_of_all_kinds_of_tests_is_read() {
     [demo] tests::panics passed
     [demo] tests::slow skipped slow on CI
     [demo] tests::prints passed
-    [demo (src/main.rs)] demo (src/main.rs)::tests::adds passed
+    [demo (src/main.rs)] tests::adds passed
     [demo::cli] works passed
     [demo (doc)] src/lib.rs - add (line 10) passed
     [demo (doc)] src/lib.rs - add (line 4) passed
@@ -53,8 +53,8 @@ fn a_crash_is_an_error_of_the_test_that_ran() {
     [cli] works passed
     [crash] fine passed
     [crash] goes_down error the test binary ended while this test ran (signal: 6, SIGABRT: process abort signal)
-    [crash] crash::fine passed
-    [crash] crash::goes_down error the test binary ended while this test ran (signal: 6, SIGABRT: process abort signal)
+    [crash] fine (2) passed
+    [crash] goes_down (2) error the test binary ended while this test ran (signal: 6, SIGABRT: process abort signal)
     ");
 }
 
@@ -62,9 +62,9 @@ fn a_crash_is_an_error_of_the_test_that_ran() {
 fn a_harness_of_its_own_is_one_test() {
     insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-custom.txt")), @"
     [cli] works passed
-    [cli] cli::works passed
+    [cli] works (2) passed
     [custom] custom passed
-    [custom] custom::custom error the test binary failed
+    [custom] custom (2) error the test binary failed
     ");
 }
 
@@ -141,8 +141,8 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
     );
     insta::assert_snapshot!(cargo(&output), @"
     [a] one passed
-    [a] two failed test failed
     [a] three passed
+    [a] two failed test failed
     ");
 }
 

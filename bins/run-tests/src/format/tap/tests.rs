@@ -76,12 +76,12 @@ fn a_plan_at_the_end_and_two_documents_are_fine() {
     insta::assert_snapshot!(tap("ok 1 - a\nnot ok 2 - b\n1..2\nok 1 - a\n1..1\n"), @"
     [unit] a passed
     [unit] b failed not ok
-    [unit (2)] unit (2)::a passed
+    [unit (2)] a passed
     ");
     insta::assert_snapshot!(tap("TAP version 13\n1..1\nok 1\nTAP version 13\n1..2\nok 1\n"), @"
     [unit] test 1 passed
     [unit] plan error the plan says 2 tests, 1 were seen
-    [unit (2)] unit (2)::test 1 passed
+    [unit (2)] test 1 passed
     ");
 }
 
@@ -111,7 +111,7 @@ fn a_skip_that_is_not_ok_has_failed() {
 fn tests_of_one_name_do_not_become_attempts_at_one_test() {
     insta::assert_snapshot!(tap("1..3\nnot ok 1 - a\nok 2 - a\nok\n"), @"
     [unit] a failed not ok
-    [unit] unit::a passed
+    [unit] a (2) passed
     [unit] test 3 passed
     ");
 }

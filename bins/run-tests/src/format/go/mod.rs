@@ -1,0 +1,167 @@
+//! `go test -json`: events, a line each, among which plain text of the build may stand.
+
+mod builds;
+mod event;
+mod package;
+mod story;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use common::junit::distinct;
+
+use self::builds::Builds;
+use self::event::{Action, Event};
+use self::package::Package;
+use super::{End, Format, Running, Translation};
+use crate::results::Results;
+
+/// SIGQUIT: a Go program prints what its goroutines do, and ends.
+const SIGQUIT: i32 = 3;
+/// How many packages may run at once, or never end.
+const PACKAGES: usize = 20_000;
+
+/// Whether a command whose output has this line speaks as `go test -json` does.
+pub(super) fn starts_with(line: &str) -> bool {
+    event::read(line).is_some_and(|event| event.action() != Action::Other)
+}
+
+/// Reads what `go test -json` prints.
+pub(super) struct Go {
+    /// Everything is shown as it comes, as `go test -v` does.
+    verbose: bool,
+    packages: HashMap<String, Package>,
+    builds: Builds,
+    translation: Translation,
+    out_of_time: Option<String>,
+}
+
+impl Go {
+    pub(super) fn new(verbose: bool) -> Self {
+        Go {
+            verbose,
+            packages: HashMap::new(),
+            builds: Builds::default(),
+            translation: Translation::default(),
+            out_of_time: None,
+        }
+    }
+
+    fn event(&mut self, event: &Event<'_>, results: &mut Results) {
+        let action = event.action();
+        self.translation.log.extend(event.output.as_bytes());
+        if self.verbose || action == Action::BuildOutput {
+            self.translation.shown.extend(event.output.as_bytes());
+        }
+        match action {
+            Action::BuildOutput => self.builds.output(&event.import_path, &event.output),
+            Action::BuildFail | Action::Other => {}
+            _ if event.package.is_empty() => {}
+            _ if event.test.is_empty() => self.of_package(action, event, results),
+            _ => self.of_test(action, event, results),
+        }
+    }
+
+    fn of_test(&mut self, action: Action, event: &Event<'_>, results: &mut Results) {
+        let Some(package) = package(&mut self.packages, &event.package, results) else {
+            return;
+        };
+        match action {
+            Action::Output => package.said(event),
+            Action::Run | Action::Cont => package.runs(&event.test),
+            Action::Pause => package.waits(&event.test),
+            Action::Pass | Action::Bench | Action::Fail | Action::Skip => {
+                let shown = package.ended(action, event, results);
+                if !self.verbose {
+                    self.translation.shown.extend(shown.as_bytes());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn of_package(&mut self, action: Action, event: &Event<'_>, results: &mut Results) {
+        let Some(package) = package(&mut self.packages, &event.package, results) else {
+            return;
+        };
+        match action {
+            Action::Output => package.said_outside(event),
+            Action::Pass | Action::Fail | Action::Skip | Action::Bench => {
+                if let Some(package) = self.packages.remove(event.package.as_ref()) {
+                    let shown = package.shown_at_its_end(action == Action::Fail);
+                    if !self.verbose {
+                        self.translation.shown.extend(shown.as_bytes());
+                    }
+                    if let Some(time) = event.elapsed() {
+                        // A suite that has no case takes no time either.
+                        results.took(package.name(), time);
+                    }
+                    package.finish(
+                        action == Action::Fail,
+                        event,
+                        &self.builds,
+                        self.out_of_time.as_deref(),
+                        results,
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The package of this name. Too many at once are no Go's.
+fn package<'a>(
+    packages: &'a mut HashMap<String, Package>,
+    name: &str,
+    results: &mut Results,
+) -> Option<&'a mut Package> {
+    if !packages.contains_key(name) {
+        if packages.len() >= PACKAGES {
+            return None;
+        }
+        let suite = distinct(name);
+        results.begin(&suite);
+        packages.insert(name.to_owned(), Package::new(suite));
+    }
+    packages.get_mut(name)
+}
+
+impl Format for Go {
+    fn line(&mut self, line: &str, results: &mut Results) {
+        if let Some(event) = event::read(line) {
+            return self.event(&event, results);
+        }
+        for text in [&mut self.translation.shown, &mut self.translation.log] {
+            text.extend(line.as_bytes());
+            text.push(b'\n');
+        }
+        self.builds.plain(line);
+    }
+
+    fn end(&mut self, end: &End, results: &mut Results) {
+        let mut left: Vec<Package> = self.packages.drain().map(|(_, package)| package).collect();
+        left.sort_by(|one, other| one.name().cmp(other.name()));
+        for package in left {
+            package.cut(end, self.out_of_time.as_deref(), results);
+        }
+    }
+
+    fn translation(&mut self) -> Option<&mut Translation> {
+        Some(&mut self.translation)
+    }
+
+    fn longest_running(&self) -> Option<Running<'_>> {
+        let running = self.packages.values().flat_map(Package::running);
+        running.min_by_key(|test| test.since)
+    }
+
+    fn dump(&self) -> Option<i32> {
+        Some(SIGQUIT)
+    }
+
+    fn out_of_time(&mut self, reason: &str) {
+        self.out_of_time = Some(reason.to_owned());
+    }
+}

@@ -1,0 +1,371 @@
+//! What the tests did so far, in bounded memory: everything is counted, and listed as far as
+//! a report may be large.
+
+mod attempts;
+mod counts;
+mod names;
+mod slowest;
+mod store;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, SystemTime};
+
+use common::junit::{self, Case, Detail, Outcome, Suite, distinct};
+
+use self::names::Names;
+use self::store::Store;
+use crate::tool::Selector;
+
+pub(crate) use self::counts::Counts;
+pub(crate) use self::slowest::Slowest;
+
+/// Room for the whole report, in bytes: readers take no more than 100 MB.
+const ROOM_FOR_REPORT: usize = 80 * 1024 * 1024;
+/// Room for the names of suites, in bytes.
+const ROOM_FOR_SUITES: usize = 4 * 1024 * 1024;
+/// Room for failed tests that may still be explained or run again, in bytes: some 10 000.
+const ROOM_FOR_FAULTS: usize = 4 * 1024 * 1024;
+/// Room for what failed tests said, in bytes.
+const ROOM_FOR_TEXTS: usize = 8 * 1024 * 1024;
+
+/// A failed test that is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Id(usize);
+
+/// What the tests did.
+pub(crate) struct Results {
+    target: String,
+    counts: Counts,
+    suites: Vec<Listed>,
+    places: HashMap<String, usize>,
+    names: Names,
+    store: Store,
+    faults: Vec<Fault>,
+    /// The last attempt at each failed test, by its key.
+    last_attempts: HashMap<u64, usize>,
+    /// Cases in the store that do not hold any more.
+    withdrawn: HashSet<u64>,
+    slowest: Slowest,
+    /// The suite that began last.
+    begun: (String, SystemTime),
+    room: Room,
+    unlisted: u64,
+    attempts: attempts::Attempts,
+}
+
+/// A suite, its cases apart.
+struct Listed {
+    suite: Suite,
+    counts: junit::Counts,
+}
+
+/// An attempt at a test that went wrong.
+struct Fault {
+    suite: usize,
+    case: Case,
+    selector: Option<Selector>,
+    /// Whether the test passed later.
+    passed_later: bool,
+    /// Whether the test failed again later.
+    failed_again: bool,
+}
+
+impl Fault {
+    fn is_open(&self) -> bool {
+        !self.passed_later && !self.failed_again
+    }
+}
+
+struct Room {
+    report: usize,
+    suites: usize,
+    faults: usize,
+    texts: usize,
+}
+
+impl Results {
+    pub(crate) fn new(target: &str) -> Self {
+        Results {
+            target: target.to_owned(),
+            counts: Counts::default(),
+            suites: Vec::new(),
+            places: HashMap::new(),
+            names: Names::default(),
+            store: Store::default(),
+            faults: Vec::new(),
+            last_attempts: HashMap::new(),
+            withdrawn: HashSet::new(),
+            slowest: Slowest::default(),
+            begun: (target.to_owned(), SystemTime::now()),
+            room: Room {
+                report: ROOM_FOR_REPORT,
+                suites: ROOM_FOR_SUITES,
+                faults: ROOM_FOR_FAULTS,
+                texts: ROOM_FOR_TEXTS,
+            },
+            unlisted: 0,
+            attempts: attempts::Attempts::default(),
+        }
+    }
+
+    /// The name that the tests report as; also the suite of what belongs to no other.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// How many tests are counted but not listed for want of room.
+    pub(crate) fn unlisted(&self) -> u64 {
+        self.unlisted
+    }
+
+    /// The tests that took longest.
+    pub(crate) fn slowest(&self) -> &Slowest {
+        &self.slowest
+    }
+
+    /// A suite starts now; it is listed when it has a test.
+    pub(crate) fn begin(&mut self, suite: &str) {
+        self.begun = (suite.to_owned(), SystemTime::now());
+    }
+
+    /// How long a suite took, added to what it took before.
+    pub(crate) fn took(&mut self, suite: &str, time: Duration) {
+        if let Some(place) = self.places.get(suite) {
+            let suite = &mut self.suites[*place].suite;
+            suite.time = Some(suite.time.unwrap_or_default() + time);
+        }
+    }
+
+    /// A test has ended. Its name becomes unique within its suite: readers take two cases of
+    /// one name for two attempts at one test, and a failure among them for flaky. Gives the
+    /// failed test, where it can still be explained or picked to run again.
+    pub(crate) fn add(&mut self, suite: &str, mut case: Case) -> Option<Id> {
+        self.give_class(&mut case);
+        let name = distinct(&case.name);
+        let (name, key) = self.names.unique(suite, &case.classname, &name);
+        case.name = name;
+        if self.attempts.is_again() {
+            return self.again(suite, case, key);
+        }
+        *self.counts.of(&case.outcome) += 1;
+        self.put(suite, case, key)
+    }
+
+    /// An attempt at a test as another tool reported it; counted by [`Results::count`].
+    pub(crate) fn list(&mut self, suite: &str, mut case: Case) -> Option<Id> {
+        self.give_class(&mut case);
+        let key = self.names.key(suite, &case.classname, &case.name);
+        if self.attempts.is_again() {
+            return self.again(suite, case, key);
+        }
+        self.names.note(key);
+        if case.outcome == Outcome::Passed {
+            self.pass_later(key);
+        }
+        self.put(suite, case, key)
+    }
+
+    fn give_class(&self, case: &mut Case) {
+        if case.classname.is_empty() {
+            case.classname.clone_from(&self.target);
+        }
+    }
+
+    /// Lists a case: one that went wrong in memory, others in the store.
+    fn put(&mut self, suite: &str, mut case: Case, key: u64) -> Option<Id> {
+        self.slowest.add(case.time, suite, &case.name);
+        if case.outcome.fault().is_some() {
+            self.bound_texts(&mut case);
+        } else {
+            // What a passed test printed is of no interest in a report.
+            case.system_out = String::new();
+            case.system_err = String::new();
+        }
+        let Some(place) = self.place(suite) else {
+            self.unlisted += 1;
+            return None;
+        };
+        let cost = cost(&case);
+        if case.outcome.fault().is_none() || cost > self.room.faults {
+            self.store(place, &case, key);
+            return None;
+        }
+        self.room.faults -= cost;
+        let number = self.faults.len();
+        self.suites[place].counts.add(&case.outcome);
+        self.store.fault(place, number);
+        self.faults.push(Fault {
+            suite: place,
+            case,
+            selector: None,
+            passed_later: false,
+            failed_again: false,
+        });
+        if let Some(before) = self.last_attempts.insert(key, number) {
+            self.faults[before].failed_again = true;
+        }
+        Some(Id(number))
+    }
+
+    fn store(&mut self, place: usize, case: &Case, key: u64) {
+        let mut rendered = Vec::new();
+        // Writing to memory cannot fail.
+        let written = junit::render(case, &mut rendered);
+        if written.is_err() || rendered.len() > self.room.report {
+            self.unlisted += 1;
+            return;
+        }
+        self.room.report -= rendered.len();
+        self.suites[place].counts.add(&case.outcome);
+        self.store.case(place, key, &rendered);
+    }
+
+    /// Adds to the counts what another tool counted.
+    pub(crate) fn count(&mut self, counts: Counts) {
+        // What is run again was counted before.
+        if !self.attempts.is_again() {
+            self.counts.add(counts);
+        }
+    }
+
+    /// An error that belongs to no test, or to the run as a whole.
+    pub(crate) fn error(&mut self, name: &str, message: &str, text: String) {
+        let target = self.target.clone();
+        self.add(
+            &target,
+            Case {
+                name: name.to_owned(),
+                outcome: Outcome::Errored(Detail {
+                    message: message.to_owned(),
+                    text,
+                }),
+                ..Case::default()
+            },
+        );
+    }
+
+    /// What a failed test said, where that comes after its outcome.
+    pub(crate) fn explain(&mut self, id: Id, detail: Detail, place: Option<(String, u64)>) {
+        let Some(Fault { case, .. }) = self.faults.get_mut(id.0) else {
+            return;
+        };
+        if let Some((file, line)) = place {
+            (case.file, case.line) = (Some(file), Some(line));
+        }
+        let room = &mut self.room.texts;
+        if let Outcome::Failed(known) | Outcome::Errored(known) = &mut case.outcome {
+            *known = detail;
+            bound(&mut known.text, room);
+        }
+    }
+
+    /// How to pick a failed test when it is run again.
+    pub(crate) fn select(&mut self, id: Option<Id>, group: &str, name: &str) {
+        if let Some(fault) = id.and_then(|id| self.faults.get_mut(id.0)) {
+            fault.selector = Some(Selector {
+                group: group.to_owned(),
+                name: name.to_owned(),
+            });
+        }
+    }
+
+    /// A test of this name and suite that was taken for passed has failed.
+    pub(crate) fn fail(&mut self, suite: &str, name: &str) -> Option<Id> {
+        let key = self.names.key(suite, &self.target, name);
+        let place = *self.places.get(suite)?;
+        if !self.withdrawn.insert(key) {
+            return None;
+        }
+        self.suites[place].counts.tests -= 1;
+        self.counts.passed -= 1;
+        self.counts.failed += 1;
+        let case = Case {
+            name: name.to_owned(),
+            classname: self.target.clone(),
+            outcome: Outcome::Failed(Detail {
+                message: "test failed".to_owned(),
+                text: String::new(),
+            }),
+            ..Case::default()
+        };
+        self.put(suite, case, key)
+    }
+
+    /// The tests whose last attempt went wrong, as far as they are listed, with their suites.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (&Suite, &Case)> {
+        let open = self.faults.iter().filter(|fault| fault.is_open());
+        open.map(|fault| (&self.suites[fault.suite].suite, &fault.case))
+    }
+
+    /// The tests that failed and then passed, with what went wrong last.
+    pub(crate) fn flakes(&self) -> impl Iterator<Item = (&Suite, &Case)> {
+        let passed = self.faults.iter().filter(|fault| fault.passed_later);
+        passed.map(|fault| (&self.suites[fault.suite].suite, &fault.case))
+    }
+
+    /// Leaves out what there is no room for.
+    fn bound_texts(&mut self, case: &mut Case) {
+        let room = &mut self.room.texts;
+        if let Outcome::Failed(detail) | Outcome::Errored(detail) = &mut case.outcome {
+            bound(&mut detail.text, room);
+        }
+        bound(&mut case.system_out, room);
+        bound(&mut case.system_err, room);
+    }
+
+    fn place(&mut self, name: &str) -> Option<usize> {
+        if let Some(place) = self.places.get(name) {
+            return Some(*place);
+        }
+        let cost = size_of::<Listed>() + 2 * name.len();
+        self.room.suites = self.room.suites.checked_sub(cost)?;
+        let start = if self.begun.0 == name {
+            self.begun.1
+        } else {
+            SystemTime::now()
+        };
+        self.suites.push(Listed {
+            suite: Suite {
+                name: name.to_owned(),
+                timestamp: Some(start),
+                ..Suite::default()
+            },
+            counts: junit::Counts::default(),
+        });
+        let place = self.suites.len() - 1;
+        self.places.insert(name.to_owned(), place);
+        Some(place)
+    }
+}
+
+const NO_ROOM: &str = "[left out: the report has no more room; see the log]";
+
+fn bound(text: &mut String, room: &mut usize) {
+    if text.len() <= *room {
+        *room -= text.len();
+        text.shrink_to_fit();
+    } else {
+        // Not copied into the text: that would keep its memory.
+        *text = String::from(NO_ROOM);
+    }
+}
+
+/// What a case costs without its texts.
+fn cost(case: &Case) -> usize {
+    let message = match &case.outcome {
+        Outcome::Passed => 0,
+        Outcome::Failed(detail) | Outcome::Errored(detail) | Outcome::Skipped(detail) => {
+            detail.message.len()
+        }
+    };
+    let file = case.file.as_ref().map_or(0, String::len);
+    // Each string costs its allocation as well.
+    size_of::<Fault>() + 128 + case.name.len() + case.classname.len() + file + message
+}

@@ -1,5 +1,6 @@
 //! Start-up shared by all binaries: command line, logging, signals, exit code.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,9 +41,23 @@ where
     Opts: clap::Parser,
     F: Future<Output = Result<Exit>>,
 {
+    main_as(Ok, program)
+}
+
+/// As [`main`], for a program that answers to other names as well: `called` turns the command
+/// line of such a name, the name first, into the program's own.
+pub fn main_as<Opts, F>(
+    called: impl FnOnce(Vec<OsString>) -> std::result::Result<Vec<OsString>, clap::Error>,
+    program: impl FnOnce(Opts, App) -> F,
+) -> ExitCode
+where
+    Opts: clap::Parser,
+    F: Future<Output = Result<Exit>>,
+{
     let env = Env::of_process();
     let logging = logging::start(&env);
-    let opts = match parse::<Opts>() {
+    let args = called(std::env::args_os().collect());
+    let opts = match args.and_then(parse::<Opts>) {
         Ok(opts) => opts,
         Err(error) => return ExitCode::from(not_parsed(&error, &env).code()),
     };
@@ -72,11 +87,11 @@ fn not_parsed(error: &clap::Error, env: &Env) -> Exit {
     }
 }
 
-fn parse<Opts: clap::Parser>() -> std::result::Result<Opts, clap::Error> {
+fn parse<Opts: clap::Parser>(args: Vec<OsString>) -> std::result::Result<Opts, clap::Error> {
     let command = without_empty_variables(<Opts as CommandFactory>::command())
         .version(crate::VERSION)
         .propagate_version(true);
-    <Opts as FromArgMatches>::from_arg_matches(&command.try_get_matches()?)
+    <Opts as FromArgMatches>::from_arg_matches(&command.try_get_matches_from(args)?)
 }
 
 /// clap takes a variable that is set to nothing as a value; here it counts as unset.

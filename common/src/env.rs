@@ -10,8 +10,30 @@ use crate::{Error, Result};
 pub const SRC_DIR: &str = "SRC_DIR";
 /// More repositories for checkout: `ORG/NAME@SHA[:PR];ORG/NAME@HEAD`.
 pub const EXTRA_REPOS: &str = "EXTRA_REPOS";
+/// Repositories that checkout adds where nothing else names them: `ORG/NAME,ORG/NAME@REV`.
+pub const DEFAULT_REPOS: &str = "DEFAULT_REPOS";
 /// Where checkout finds `ORG/NAME` when the job gives no clone URI. Default <https://github.com>.
 pub const GIT_BASE_URL: &str = "GIT_BASE_URL";
+/// File with a token for the host of [`GIT_BASE_URL`].
+pub const GITHUB_TOKEN_FILE: &str = "GITHUB_TOKEN_FILE";
+/// The token itself.
+pub const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
+/// Id of a GitHub App.
+pub const GITHUB_APP_ID: &str = "GITHUB_APP_ID";
+/// File with the private key of the GitHub App.
+pub const GITHUB_APP_PRIVATE_KEY_FILE: &str = "GITHUB_APP_PRIVATE_KEY_FILE";
+/// GitHub's API. Default <https://api.github.com>.
+pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
+/// Tokens of other git servers: `HOST=FILE,HOST=FILE`.
+pub const TOKEN_FILES: &str = "TOKEN_FILES";
+/// Cookies for git servers, in the form of git's `http.cookieFile`.
+pub const COOKIE_FILE: &str = "COOKIE_FILE";
+/// Private keys for git servers at ssh: `FILE,FILE`.
+pub const SSH_KEY_FILES: &str = "SSH_KEY_FILES";
+/// The keys of trusted ssh servers, in the form of `known_hosts`.
+pub const SSH_KNOWN_HOSTS: &str = "SSH_KNOWN_HOSTS";
+/// Where `checkout credential` asks the checkout that started its git; set for git only.
+pub const CREDENTIAL_SOCKET: &str = "CHECKOUT_CREDENTIAL_SOCKET";
 /// Branch of a periodic job.
 pub const BRANCH_NAME: &str = "BRANCH_NAME";
 /// Folder that Prow's sidecar uploads; set in decorated jobs only.

@@ -15,7 +15,11 @@ use crate::http::{self, HttpServer, Request};
 pub struct GitHttpServer {
     server: HttpServer,
     accepted: Arc<Mutex<Vec<String>>>,
+    observer: Arc<Mutex<Option<Observer>>>,
 }
+
+/// Called at each request, while the client waits.
+type Observer = Box<dyn FnMut(&Request) + Send>;
 
 impl GitHttpServer {
     /// Serves `base` (below it: `ORG/REPO.git` or `ORG/REPO`) to everybody.
@@ -34,24 +38,34 @@ impl GitHttpServer {
             .env("GIT_HTTP_EXPORT_ALL", "1");
         let backend = Backend::of(&template);
         let base = base.to_owned();
-        let allowed = accepted.clone();
+        let observer = Arc::new(Mutex::new(None::<Observer>));
+        let (allowed, watching) = (accepted.clone(), observer.clone());
         let server = HttpServer::start(Arc::new(move |request, connection| {
-            let allowed = allowed.lock().unwrap_or_else(PoisonError::into_inner);
-            if !is_allowed(request, &allowed) {
+            if let Some(observe) = &mut *lock(&watching) {
+                observe(request);
+            }
+            if !is_allowed(request, &lock(&allowed)) {
                 let challenge = [("WWW-Authenticate", "Basic realm=\"git\"")];
                 return http::answer(connection, "401 Unauthorized", &challenge, b"");
             }
-            drop(allowed);
             backend.answer(request, &base, connection)
         }));
-        GitHttpServer { server, accepted }
+        GitHttpServer {
+            server,
+            accepted,
+            observer,
+        }
+    }
+
+    /// From now on this is called at each request, while the client waits for its answer.
+    pub fn observe(&self, observer: impl FnMut(&Request) + Send + 'static) {
+        *lock(&self.observer) = Some(Box::new(observer));
     }
 
     /// From now on only requests with one of these `Authorization` headers are served, for
     /// example `Bearer TOKEN`. See [`basic`](Self::basic).
     pub fn accept_only(&self, authorizations: &[String]) {
-        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        *accepted = authorizations.to_vec();
+        *lock(&self.accepted) = authorizations.to_vec();
     }
 
     /// The header of a user with a password.
@@ -77,6 +91,10 @@ impl GitHttpServer {
     pub fn requests(&self) -> Vec<Request> {
         self.server.requests()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_allowed(request: &Request, accepted: &[String]) -> bool {

@@ -35,10 +35,13 @@ pub(crate) fn network(
         }
         (Fault::NoRepository, _) => Error::failed(format!("{name}: fetch {subject} from {url}"))
             .because(reason)
-            .hint("is the repository's name right, and may it be read without credentials?"),
+            .hint("is the repository's name right, and may it be read with these credentials?"),
         (Fault::Denied, _) => Error::failed(format!("{name}: fetch {subject} from {url}"))
             .because(reason)
-            .hint("the server wants credentials; git gets them from its own credential helpers"),
+            .hint(
+                "the server wants other credentials: see `checkout --help`; git's own credential \
+                 helpers are asked as well",
+            ),
         (Fault::Transient, _) => Error::unavailable(format!(
             "{name}: fetch {subject} from {url}, tried several times"
         ))

@@ -1,13 +1,17 @@
 //! Places the commit under test, with its pull requests merged as Prow does, and further
 //! repositories in the run folder.
 
+mod called;
+mod credentials;
 mod explain;
 mod fault;
 mod folder;
 mod guard;
+mod links;
 mod opts;
 mod plan;
 mod record;
+mod retry;
 mod runner;
 mod sequence;
 mod step;
@@ -17,13 +21,15 @@ mod work;
 
 use std::rc::Rc;
 
-use common::app::{App, Stop};
+use common::app::App;
 use common::{Error, Exit, Result, ResultExt};
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
+pub use called::called;
+use credentials::Session;
 pub use opts::Opts;
-use opts::Output;
+use opts::{Output, Subcommand};
 use plan::{Plan, Repository};
 use record::Record;
 use work::Placed;
@@ -33,11 +39,15 @@ const AT_ONCE: usize = 8;
 
 /// Plans and runs.
 pub async fn run(opts: Opts, app: App) -> Result<Exit> {
-    let plan = Plan::new(&opts, &app.env)?;
+    if let Some(Subcommand::Credential(asked)) = &opts.command {
+        return app.print(credentials::help(asked, &app).await?);
+    }
+    let mut plan = Plan::new(&opts, &app.env)?;
     if opts.dry_run {
         return app.print(plan);
     }
-    let (records, ends): (Vec<Record>, Vec<_>) = check_out_all(&plan.repositories, &app.stop)
+    let (records, ends): (Vec<Record>, Vec<_>) = LocalSet::new()
+        .run_until(check_out_all(&mut plan, &opts, &app))
         .await?
         .into_iter()
         .unzip();
@@ -53,6 +63,9 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
             Err(error) => errors.push(error),
         }
     }
+    if errors.is_empty() {
+        errors.extend(plan.links.iter().filter_map(|link| link.make().err()));
+    }
     app.print(result(&placed, opts.output)?)?;
     errors.extend(recorded.err());
     match worst(errors) {
@@ -61,30 +74,33 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     }
 }
 
+/// Has to be on a `LocalSet`.
 async fn check_out_all(
-    repositories: &[Repository],
-    stop: &Stop,
+    plan: &mut Plan,
+    opts: &Opts,
+    app: &App,
 ) -> Result<Vec<(Record, Result<Placed>)>> {
+    let session = Session::start(opts, plan, app).await?;
+    for repository in &mut plan.repositories {
+        repository.access = session.access.clone();
+    }
     let turns = Rc::new(Semaphore::new(AT_ONCE));
-    let tasks = LocalSet::new();
-    let running: Vec<_> = repositories
+    let running: Vec<_> = plan
+        .repositories
         .iter()
         .map(|repository| {
-            let (repository, stop, turns) = (repository.clone(), stop.clone(), turns.clone());
-            tasks.spawn_local(async move {
+            let (repository, stop, turns) = (repository.clone(), app.stop.clone(), turns.clone());
+            tokio::task::spawn_local(async move {
                 let _turn = turns.acquire().await;
                 work::check_out(&repository, &stop).await
             })
         })
         .collect();
-    let all = async {
-        let mut ends = Vec::new();
-        for task in running {
-            ends.push(task.await.or_failed(|| "check out a repository")?);
-        }
-        Ok(ends)
-    };
-    tasks.run_until(all).await
+    let mut ends = Vec::new();
+    for task in running {
+        ends.push(task.await.or_failed(|| "check out a repository")?);
+    }
+    Ok(ends)
 }
 
 /// The error to end with; the others go to the log. An interruption says more than what it

@@ -1,5 +1,5 @@
 //! See the library for what it does.
 
 fn main() -> std::process::ExitCode {
-    common::app::main(checkout::run)
+    common::app::main_as(checkout::called, checkout::run)
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use common::env;
 
+use crate::credentials::CredentialOpts;
+
 const EXAMPLES: &str = "\
 EXAMPLES:
   The commit under test of a Prow job (JOB_SPEC, or REPO_OWNER and its like, are set):
@@ -19,14 +21,28 @@ EXIT CODES:
   0 done; 1 a merge conflict, or no such repository, ref or commit; 2 wrong usage;
   75 the server was out of reach, running again may help; 130, 143 interrupted";
 
+const CREDENTIAL_EXAMPLES: &str = "\
+EXAMPLES:
+  A later step, in which git needs more of a private repository (GITHUB_TOKEN is set):
+    git config --global credential.https://github.com.helper '!checkout credential'";
+
 /// Places the commit under test, its pull requests merged as Prow does, and further
 /// repositories under one folder, each in ORG/NAME. A second run finishes or confirms the first.
 #[derive(Debug, clap::Parser)]
-#[command(name = "checkout", after_help = EXAMPLES)]
+#[command(
+    name = "checkout",
+    after_help = EXAMPLES,
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Opts {
+    /// Something else than checking out.
+    #[command(subcommand)]
+    pub command: Option<Subcommand>,
+
     /// Folder that gets ORG/NAME for each repository
-    #[arg(long, alias = "src_dir", value_name = "DIR", env = env::SRC_DIR)]
-    pub src_dir: PathBuf,
+    #[arg(long, alias = "src_dir", value_name = "DIR", env = env::SRC_DIR, required = true)]
+    pub src_dir: Option<PathBuf>,
 
     /// More repositories: ORG/NAME, ORG/NAME@COMMIT, @BRANCH, @TAG, @COMMIT:PULL or @HEAD:PULL
     #[arg(long, value_name = "A,B")]
@@ -35,6 +51,14 @@ pub struct Opts {
     /// The same, separated by semicolons
     #[arg(long, alias = "extra_repos", value_name = "A;B", env = env::EXTRA_REPOS)]
     pub extra_repos: Option<String>,
+
+    /// Repositories to add where nothing else names them
+    #[arg(long, alias = "default_repos", value_name = "A,B", env = env::DEFAULT_REPOS)]
+    pub default_repos: Option<String>,
+
+    /// Links to make in the folder: LINK leads to ORG/NAME
+    #[arg(long, value_name = "ORG/NAME=LINK,…")]
+    pub links: Option<String>,
 
     /// Number of commits to fetch [default: what the job says, else all]
     #[arg(long, value_name = "N|all")]
@@ -66,6 +90,64 @@ pub struct Opts {
     /// Print the commands instead of running them
     #[arg(long, alias = "dry_run")]
     pub dry_run: bool,
+
+    /// The script that this stands in for.
+    #[arg(long, value_enum, hide = true)]
+    pub called_as: Option<CalledAs>,
+
+    /// Who checkout is to the servers.
+    #[command(flatten)]
+    pub credentials: CredentialOpts,
+}
+
+/// The scripts of kubeflow/testing. They check out a pull request at its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CalledAs {
+    /// Reads the job's variables.
+    #[value(name = "checkout.sh")]
+    CheckoutSh,
+    /// Reads its arguments and nothing else.
+    #[value(name = "checkout_repos.sh")]
+    CheckoutReposSh,
+}
+
+impl CalledAs {
+    /// The script's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CalledAs::CheckoutSh => "checkout.sh",
+            CalledAs::CheckoutReposSh => "checkout_repos.sh",
+        }
+    }
+}
+
+/// What checkout does besides.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Answer git as its credential helper, with the same credentials as a checkout
+    #[command(after_help = CREDENTIAL_EXAMPLES)]
+    Credential(CredentialRequest),
+}
+
+/// What git wants of a credential helper.
+#[derive(Debug, clap::Args)]
+pub struct CredentialRequest {
+    /// get, store or erase; only the first does something
+    pub action: String,
+
+    /// Where the GitHub credentials are used
+    #[arg(
+        long,
+        value_name = "URL",
+        env = env::GIT_BASE_URL,
+        hide_env_values = true,
+        default_value = "https://github.com"
+    )]
+    pub git_base_url: String,
+
+    /// Who checkout is to the servers.
+    #[command(flatten)]
+    pub credentials: CredentialOpts,
 }
 
 /// What is tested of a pull request.

@@ -9,6 +9,8 @@ use common::git::Git;
 use common::job::{Refs, check_ref};
 use common::{Error, Result, ResultExt};
 
+use crate::credentials::Access;
+use crate::links::{self, Link};
 use crate::opts::{Opts, PullMode};
 use crate::step::{Step, When};
 use crate::url::CloneUrl;
@@ -19,6 +21,8 @@ use crate::wanted::wanted;
 pub(crate) struct Plan {
     /// In the order of their mention, the one under test first.
     pub repositories: Vec<Repository>,
+    /// Links to make once all of them are there.
+    pub links: Vec<Link>,
 }
 
 /// A repository and what is wanted of it.
@@ -34,20 +38,26 @@ pub(crate) struct Repository {
     pub depth: Option<NonZeroU32>,
     /// What is tested of its pull requests.
     pub mode: PullMode,
+    /// Who its git is to the server.
+    pub access: Access,
 }
 
 impl Plan {
     /// Checks everything that can be checked without git.
     pub(crate) fn new(opts: &Opts, env: &Env) -> Result<Plan> {
-        let src_dir = std::path::absolute(&opts.src_dir)
-            .or_usage(|| format!("--src-dir {}", opts.src_dir.display()))?;
+        let src_dir = opts.src_dir.as_deref().unwrap_or(Path::new("."));
+        let src_dir =
+            std::path::absolute(src_dir).or_usage(|| format!("--src-dir {}", src_dir.display()))?;
         let depth = opts.depth.as_deref().map(parse_depth).transpose()?;
         let mut plan = Plan {
             repositories: Vec::new(),
+            links: Vec::new(),
         };
         for refs in wanted(opts, env)? {
             plan.add(Repository::new(refs, &src_dir, depth, opts)?)?;
         }
+        let folders: Vec<&Path> = plan.repositories.iter().map(|one| &*one.folder).collect();
+        plan.links = links::parse(opts.links.as_deref(), &src_dir, &folders)?;
         Ok(plan)
     }
 
@@ -88,7 +98,12 @@ impl Repository {
         } else {
             CloneUrl::parse(&format!("clone_uri of {name}"), &refs.clone_uri)?
         };
-        if opts.pr_mode == PullMode::Head && refs.pulls.len() > 1 {
+        let mode = match opts.called_as {
+            // The scripts did so; for several pulls they knew nothing to do.
+            Some(_) if refs.pulls.len() == 1 => PullMode::Head,
+            _ => opts.pr_mode,
+        };
+        if mode == PullMode::Head && refs.pulls.len() > 1 {
             return Err(Error::usage(format!(
                 "--pr-mode head: {name} has {} pull requests, of which only one can be checked out",
                 refs.pulls.len()
@@ -104,7 +119,8 @@ impl Repository {
             refs,
             folder,
             url,
-            mode: opts.pr_mode,
+            mode,
+            access: Access::default(),
         })
     }
 
@@ -129,10 +145,11 @@ impl Repository {
             .env("GIT_AUTHOR_EMAIL", "ci-robot@k8s.io")
             .env("GIT_COMMITTER_NAME", "ci-robot")
             .env("GIT_COMMITTER_EMAIL", "ci-robot@k8s.io");
-        let git = match self.url.credentials() {
+        let git = match self.url.username() {
             Some((key, value)) => git.config(key, value),
             None => git,
         };
+        let git = self.access.apply(git);
         if self.url.is_local() {
             // A local repository may have local submodules; one from a server may not.
             git.config("protocol.file.allow", "always")
@@ -161,6 +178,9 @@ impl fmt::Display for Plan {
                 writeln!(out)?;
             }
             write!(out, "{repository}")?;
+        }
+        for link in &self.links {
+            writeln!(out, "{link}")?;
         }
         Ok(())
     }

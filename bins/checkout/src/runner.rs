@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use common::app::Stop;
 use common::git::{self, Finished, Git};
+use common::job::check_sha;
 use common::{Error, Result};
 
 use crate::explain;
@@ -12,14 +13,8 @@ use crate::folder::Folder;
 use crate::guard;
 use crate::plan::Repository;
 use crate::record::Command;
+use crate::retry;
 use crate::step::{Step, When};
-
-/// Pauses before the second and the further tries of a command that the network failed.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(500),
-    Duration::from_millis(1500),
-    Duration::from_secs(4),
-];
 
 /// Git at work for one repository.
 pub(crate) struct Runner<'a> {
@@ -61,7 +56,7 @@ impl<'a> Runner<'a> {
         if !self.is_needed(&step.when()).await? {
             return Ok(());
         }
-        let mut pauses = PAUSES.iter();
+        let mut pauses = retry::pauses();
         loop {
             let finished = self.recorded(step).await?;
             if finished.success() {
@@ -70,13 +65,16 @@ impl<'a> Runner<'a> {
             if !step.uses_network() {
                 return Err(self.local_failure(step, &finished).await);
             }
+            if let Some(error) = self.repository.access.error(&self.repository.name()) {
+                return Err(error);
+            }
             let fault = Fault::of(&finished.stderr);
             if fault == Fault::NoRef && matches!(step, Step::FetchPull { may_lack: true, .. }) {
                 // The commit itself may still be there; the next step asks for it.
                 return Ok(());
             }
             match pauses.next() {
-                Some(pause) if fault == Fault::Transient => self.pause(*pause, &finished).await?,
+                Some(pause) if fault == Fault::Transient => self.pause(pause, &finished).await?,
                 _ => return Err(explain::network(self.repository, step, fault, &finished)),
             }
         }
@@ -133,7 +131,7 @@ impl<'a> Runner<'a> {
 
     async fn pause(&self, pause: Duration, finished: &Finished) -> Result<()> {
         tracing::warn!(
-            "{}: {}; trying again in {pause:?}",
+            "{}: {}; trying again in {pause:.1?}",
             self.repository.name(),
             finished.reason()
         );
@@ -183,7 +181,22 @@ impl<'a> Runner<'a> {
     }
 
     /// The commit that a revision stands for, if it is here.
+    ///
+    /// A part of an id may be the name of a tag or branch as well, `20200101` for example.
+    /// Those come first, as they do for git, to whom a fetched branch has another name.
     pub(crate) async fn commit(&self, revision: &str) -> Result<Option<String>> {
+        if revision.len() < 40 && check_sha("", revision).is_ok() {
+            for kind in ["tags", "remotes/origin"] {
+                let named = self.look_up(&format!("refs/{kind}/{revision}")).await?;
+                if named.is_some() {
+                    return Ok(named);
+                }
+            }
+        }
+        self.look_up(revision).await
+    }
+
+    async fn look_up(&self, revision: &str) -> Result<Option<String>> {
         let revision = format!("{revision}^{{commit}}");
         let args = ["rev-parse", "--verify", "--quiet", &revision];
         let finished = self.git.run(args, self.stop).await?;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use common::{Error, Result, git};
+
+use crate::credentials::Secret;
 
 /// A URL that git may be given: https, http, ssh, git, file, an absolute path, or `user@host:path`.
 /// Prints without the credentials that it may carry.
@@ -11,8 +12,8 @@ use common::{Error, Result, git};
 pub(crate) struct CloneUrl {
     /// Without credentials; what `origin` is set to.
     plain: String,
-    /// The git setting that has the credentials: its name and its value.
-    credentials: Option<(String, String)>,
+    /// The user that an http URL names, and the password.
+    user: Option<(String, Option<Secret>)>,
 }
 
 const SCHEMES: [&str; 5] = ["https://", "http://", "ssh://", "git://", "file:///"];
@@ -27,20 +28,25 @@ impl CloneUrl {
                 ),
             )
         };
-        if url.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return refuse("there is a space or a control character in it");
+        if url
+            .chars()
+            .any(|c| c.is_control() || (c.is_whitespace() && c != ' '))
+        {
+            return refuse("there is a control character in it");
         }
         let scheme = SCHEMES.iter().find(|scheme| url.starts_with(**scheme));
         let Some(scheme) = scheme else {
             return if url.starts_with('/') || is_scp_form(url) {
                 Ok(CloneUrl {
                     plain: url.to_owned(),
-                    credentials: None,
+                    user: None,
                 })
             } else {
                 refuse("git is not given such a URL")
             };
         };
+        // Git reads an escaped space in each of these, and curl no other.
+        let url = &url.replace(' ', "%20");
         let rest = &url[scheme.len()..];
         let end = rest.find('/').unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
@@ -61,11 +67,11 @@ impl CloneUrl {
         Ok(match user.filter(|_| is_http) {
             Some(user) => CloneUrl {
                 plain: format!("{scheme}{host}{path}"),
-                credentials: Some(setting(&format!("{scheme}{host}/"), user)),
+                user: Some(split(user)),
             },
             None => CloneUrl {
                 plain: url.to_owned(),
-                credentials: None,
+                user: None,
             },
         })
     }
@@ -75,10 +81,24 @@ impl CloneUrl {
         &self.plain
     }
 
-    /// The git setting that adds the credentials on the wire, name and value. So they are in no
-    /// command line, git's own ones included, and not in the clone's configuration.
-    pub(crate) fn credentials(&self) -> Option<(String, String)> {
-        self.credentials.clone()
+    /// The user and the password that it carries.
+    pub(crate) fn login(&self) -> Option<(String, Secret)> {
+        let (user, password) = self.user.as_ref()?;
+        Some((user.clone(), password.clone()?))
+    }
+
+    /// For a user without a password: the git setting, name and value, that has git ask its
+    /// credential helpers for this user's.
+    pub(crate) fn username(&self) -> Option<(String, String)> {
+        let (user, None) = self.user.as_ref()? else {
+            return None;
+        };
+        let path = self.plain.find("://").map_or(0, |at| at + 3);
+        let end = self.plain[path..]
+            .find('/')
+            .map_or(self.plain.len(), |at| path + at);
+        let server = &self.plain[..end];
+        Some((format!("credential.{server}/.username"), user.clone()))
     }
 
     /// Whether it is a folder of this machine.
@@ -108,22 +128,13 @@ impl fmt::Debug for CloneUrl {
     }
 }
 
-/// A user with a password goes with each request. A user alone goes to the credential helpers
-/// that git asks for the password. Not `url.….insteadOf`: git hands the URL that comes of it
-/// to `git-remote-https` as an argument.
-fn setting(server: &str, user: &str) -> (String, String) {
-    let Some((name, password)) = user.split_once(':') else {
-        let name = String::from_utf8_lossy(&percent_decoded(user)).into_owned();
-        return (format!("credential.{server}.username"), name);
-    };
-    let pair = [
-        &percent_decoded(name),
-        &b":"[..],
-        &percent_decoded(password),
-    ]
-    .concat();
-    let value = format!("Authorization: Basic {}", BASE64_STANDARD.encode(pair));
-    (format!("http.{server}.extraHeader"), value)
+/// A user, and the password behind the first colon.
+fn split(user: &str) -> (String, Option<Secret>) {
+    let decoded = |text| String::from_utf8_lossy(&percent_decoded(text)).into_owned();
+    match user.split_once(':') {
+        Some((user, password)) => (decoded(user), Some(Secret::new(decoded(password)))),
+        None => (decoded(user), None),
+    }
 }
 
 /// `%40` is an `@`; a percent sign without two digits behind it stands for itself.
@@ -196,7 +207,7 @@ mod tests {
             "../up",
             "file://relative",
             "https:///x",
-            "https://h/a b",
+            "https://h/a\tb",
             "https://h/a\nb",
             "ssh://git:secret@h/x",
             "git://u:secret@h/x",
@@ -207,24 +218,32 @@ mod tests {
     }
 
     #[test]
+    fn a_space_is_written_as_urls_have_it() {
+        for (url, plain) in [
+            ("https://h/a b/c", "https://h/a%20b/c"),
+            ("file:///a b", "file:///a%20b"),
+            ("/a b", "/a b"),
+            ("git@h:a b", "git@h:a b"),
+        ] {
+            assert_eq!(CloneUrl::parse("url", url).unwrap().as_str(), plain);
+        }
+    }
+
+    #[test]
     fn credentials_are_kept_apart() {
         let url = CloneUrl::parse("url", "https://u:secret@h:8/o/r").unwrap();
         assert_eq!(
             format!("{url} {url:?}"),
             "https://h:8/o/r \"https://h:8/o/r\""
         );
-        let setting = |name: &str, value: &str| Some((name.to_owned(), value.to_owned()));
-        assert_eq!(
-            url.credentials(),
-            setting(
-                "http.https://h:8/.extraHeader",
-                "Authorization: Basic dTpzZWNyZXQ="
-            )
-        );
+        assert_eq!(url.login(), Some(("u".to_owned(), Secret::new("secret"))));
+        assert_eq!(url.username(), None);
         let user_alone = CloneUrl::parse("url", "https://me%40x@h/o/r").unwrap();
+        assert_eq!(user_alone.login(), None);
+        let setting = ("credential.https://h/.username", "me@x");
         assert_eq!(
-            user_alone.credentials(),
-            setting("credential.https://h/.username", "me@x")
+            user_alone.username(),
+            Some((setting.0.into(), setting.1.into()))
         );
         let error = CloneUrl::parse("url", "ftp://u:secret@h/x").unwrap_err();
         assert!(!error.report().contains("secret"));

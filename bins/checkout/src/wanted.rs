@@ -1,46 +1,71 @@
 //! Which repositories are wanted: the job's refs, and the lists of `--repos` and `EXTRA_REPOS`.
 
 use common::env::{self, Env};
-use common::job::{Job, JobType, Pull, Refs, check_ref, check_segment, check_sha};
+use common::job::{Pull, Refs, Sources, check_ref, check_segment, check_sha};
 use common::{Error, Result, ResultExt};
 
-use crate::opts::Opts;
+use crate::opts::{CalledAs, Opts};
 
 /// All that is wanted, the repository under test first.
 pub(crate) fn wanted(opts: &Opts, env: &Env) -> Result<Vec<Refs>> {
     let mut wanted = Vec::new();
-    if let Some(job) = Job::from_env(env)? {
-        wanted.extend(job.refs.map(|refs| with_branch(refs, job.job_type, env)));
-        wanted.extend(job.extra_refs);
+    let reads_variables = opts.called_as != Some(CalledAs::CheckoutReposSh);
+    if reads_variables {
+        let sources = Sources::from_env(env)?;
+        wanted.extend(sources.refs);
+        wanted.extend(sources.extra_refs);
     }
-    // The same repository may be named again by a list that many jobs share: the job's word holds.
-    for (name, list, separator) in [
-        ("--repos", &opts.repos, ','),
-        (env::EXTRA_REPOS, &opts.extra_repos, ';'),
-    ] {
-        let entries = list.as_deref().unwrap_or_default().split(separator);
-        for entry in entries.map(str::trim).filter(|entry| !entry.is_empty()) {
-            wanted.push(parse(name, entry)?);
+    let job = wanted.len();
+    wanted.extend(entries("--repos", opts.repos.as_deref(), ',')?);
+    if reads_variables {
+        for entry in entries(env::EXTRA_REPOS, opts.extra_repos.as_deref(), ';')? {
+            // Many jobs share such a list; the job knows better what it tests.
+            if let Some(tested) = wanted[..job].iter().find(|refs| is_same(refs, &entry)) {
+                tell_left_out(&entry, tested);
+            } else {
+                wanted.push(entry);
+            }
+        }
+        for entry in entries("--default-repos", opts.default_repos.as_deref(), ',')? {
+            if !wanted.iter().any(|refs| is_same(refs, &entry)) {
+                wanted.push(entry);
+            }
         }
     }
     if wanted.is_empty() {
         return Err(Error::usage("there is nothing to check out").hint(
-            "looked for refs and extra_refs in JOB_SPEC, for REPO_OWNER and REPO_NAME (with \
-             JOB_NAME and JOB_TYPE), and for repositories in --repos and --extra-repos (EXTRA_REPOS)",
+            "looked for refs and extra_refs in JOB_SPEC, for REPO_OWNER and REPO_NAME, and for \
+             repositories in --repos and --extra-repos (EXTRA_REPOS)",
         ));
     }
     Ok(wanted)
 }
 
-/// Periodic jobs may name their branch by a variable of its own.
-fn with_branch(mut refs: Refs, job_type: JobType, env: &Env) -> Refs {
-    if job_type == JobType::Periodic
-        && refs.base_ref.is_empty()
-        && let Some(branch) = env.get(env::BRANCH_NAME)
-    {
-        branch.clone_into(&mut refs.base_ref);
+/// The entries of a list.
+fn entries(name: &str, list: Option<&str>, separator: char) -> Result<Vec<Refs>> {
+    let entries = list.unwrap_or_default().split(separator).map(str::trim);
+    let entries = entries.filter(|entry| !entry.is_empty());
+    entries.map(|entry| parse(name, entry)).collect()
+}
+
+/// Whether both would be in one folder.
+fn is_same(one: &Refs, other: &Refs) -> bool {
+    let place = |refs: &Refs| match refs.path_alias.as_str() {
+        "" => format!("{}/{}", refs.org, refs.repo),
+        alias => alias.to_owned(),
+    };
+    place(one) == place(other)
+}
+
+fn tell_left_out(entry: &Refs, tested: &Refs) {
+    let adds_nothing = entry.to_string().is_empty() || entry.to_string() == tested.to_string();
+    if !adds_nothing {
+        tracing::warn!(
+            "{}/{} is checked out at {tested} as the job says, not at {entry} as EXTRA_REPOS says",
+            entry.org,
+            entry.repo,
+        );
     }
-    refs
 }
 
 /// Reads `ORG/NAME`, `ORG/NAME@REV`, `ORG/NAME@COMMIT:PULL` or `ORG/NAME@HEAD:PULL`.
@@ -86,8 +111,8 @@ fn parse(list: &str, entry: &str) -> Result<Refs> {
     Ok(refs)
 }
 
-/// Whether a revision reads as a commit id. A tag of hexadecimal digits, a date for example,
-/// still works: git looks for tags first.
+/// Whether a revision reads as a commit id. A tag or branch of hexadecimal digits, a date for
+/// example, still works: those are looked for first.
 fn is_commit(rev: &str) -> bool {
     rev.len() >= 7 && check_sha("", rev).is_ok()
 }
@@ -144,9 +169,7 @@ mod tests {
     #[test]
     fn a_periodic_jobs_branch_comes_from_its_variable() {
         let env: Env = [
-            ("JOB_NAME", "nightly"),
             ("JOB_TYPE", "periodic"),
-            ("BUILD_ID", "1"),
             ("REPO_OWNER", "o"),
             ("REPO_NAME", "r"),
             ("BRANCH_NAME", "release"),
@@ -156,17 +179,56 @@ mod tests {
         assert_eq!(wanted(&opts(&[]), &env).unwrap()[0].base_ref, "release");
     }
 
+    fn names(args: &[&str], env: &[(&str, &str)]) -> Vec<String> {
+        let wanted = wanted(&opts(args), &env.iter().copied().collect()).unwrap();
+        let name = |refs: &Refs| format!("{}/{}@{refs}", refs.org, refs.repo);
+        wanted.iter().map(name).collect()
+    }
+
+    #[test]
+    fn a_list_that_jobs_share_does_not_move_the_repository_under_test() {
+        let job = [
+            ("REPO_OWNER", "o"),
+            ("REPO_NAME", "r"),
+            ("PULL_BASE_REF", "main"),
+        ];
+        let lists = ["--extra-repos=o/r@v1;o/x@v1", "--default-repos=o/x,o/r,o/y"];
+        assert_eq!(names(&lists, &job), ["o/r@main", "o/x@v1", "o/y@"]);
+        // What was said to this run alone is not overheard: the plan refuses it.
+        assert_eq!(names(&["--repos=o/r@v1"], &job), ["o/r@main", "o/r@v1"]);
+    }
+
+    #[test]
+    fn checkout_repos_sh_reads_its_arguments_alone() {
+        let env = [
+            ("REPO_OWNER", "o"),
+            ("REPO_NAME", "r"),
+            ("DEFAULT_REPOS", "o/d"),
+        ];
+        let args = [
+            "--called-as=checkout_repos.sh",
+            "--repos=o/x",
+            "--extra-repos=o/e",
+        ];
+        assert_eq!(names(&args, &env), ["o/x@"]);
+    }
+
+    #[test]
+    fn a_presubmit_without_its_pull_request_is_refused() {
+        let env = [
+            ("JOB_TYPE", "presubmit"),
+            ("REPO_OWNER", "o"),
+            ("REPO_NAME", "r"),
+        ];
+        let error = wanted(&opts(&[]), &env.into_iter().collect()).unwrap_err();
+        assert_eq!(error.exit(), common::Exit::Usage);
+    }
+
     #[test]
     fn nothing_wanted_says_where_it_looked() {
         let error = wanted(&opts(&["--repos= , "]), &Env::default()).unwrap_err();
         let report = error.report();
-        for name in [
-            "JOB_SPEC",
-            "REPO_OWNER",
-            "JOB_TYPE",
-            "--repos",
-            "EXTRA_REPOS",
-        ] {
+        for name in ["JOB_SPEC", "REPO_OWNER", "--repos", "EXTRA_REPOS"] {
             assert!(report.contains(name), "{report}");
         }
     }

@@ -44,7 +44,7 @@ fn nothing_to_check_out_is_wrong_usage() {
     ----- stdout
     ----- stderr
     [TIME] ERROR there is nothing to check out
-        looked for refs and extra_refs in JOB_SPEC, for REPO_OWNER and REPO_NAME (with JOB_NAME and JOB_TYPE), and for repositories in --repos and --extra-repos (EXTRA_REPOS)
+        looked for refs and extra_refs in JOB_SPEC, for REPO_OWNER and REPO_NAME, and for repositories in --repos and --extra-repos (EXTRA_REPOS)
     ");
 }
 

@@ -1,4 +1,4 @@
-//! Credentials, and folders in which somebody laid traps.
+//! Folders in which somebody laid traps.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,59 +7,7 @@
 
 mod fixture;
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-
-use e2e::TestEnvironment;
 use fixture::{Fixture, succeed};
-
-/// The command lines of all processes.
-fn command_lines() -> String {
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    lines.map(|line| e2e::text(&line) + "\n").collect()
-}
-
-#[test]
-fn credentials_in_a_url_reach_the_server_and_no_command_line() {
-    let env = TestEnvironment::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = std::thread::spawn(move || {
-        let (mut connection, _) = listener.accept().unwrap();
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            connection.read_exact(&mut byte).unwrap();
-            request.push(byte[0]);
-        }
-        // Git waits for the answer: this is when others could see how it was called.
-        let seen = command_lines();
-        let answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        connection.write_all(answer).unwrap();
-        (e2e::text(&request), seen)
-    });
-    let mut command = env.bin("checkout");
-    command.args(["--src-dir=src", "--repos=o/r", "--records=records.json"]);
-    command.env("GIT_BASE_URL", format!("http://me:pass-37%40x@{address}"));
-    let output = command.output().unwrap();
-    let (request, seen) = server.join().unwrap();
-    // me:pass-37@x
-    assert!(
-        request.contains("Authorization: Basic bWU6cGFzcy0zN0B4"),
-        "{request}"
-    );
-    assert!(seen.contains(&address.to_string()), "{seen}");
-    let config = env.read("src/o/r/.git/config");
-    let records = env.read("records.json");
-    for text in [seen, config, records, e2e::text(&output.stderr)] {
-        assert!(
-            !text.contains("pass-37") && !text.contains("bWU6"),
-            "{text}"
-        );
-    }
-    assert_eq!(output.status.code(), Some(1));
-}
 
 #[test]
 fn settings_of_a_folder_that_was_there_run_no_program_and_lead_nowhere() {

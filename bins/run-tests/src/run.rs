@@ -10,7 +10,7 @@ use common::exec::{self, Cause, Command, Dump, Ended, Sink, Stream};
 use common::live::Live;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::format::Format;
+use crate::format::{Format, OutOfTime};
 use crate::kept::Kept;
 use crate::lines::Lines;
 use crate::plan::Plan;
@@ -29,7 +29,7 @@ pub(crate) struct Run {
     /// How, or why it never started.
     pub(crate) ended: io::Result<Ended>,
     /// Which time limit it reached.
-    pub(crate) out_of_time: Option<String>,
+    pub(crate) out_of_time: Option<OutOfTime>,
     /// The end of its output.
     pub(crate) output: Kept,
 }
@@ -87,7 +87,7 @@ struct Reader<'a> {
     end: Kept,
     format: &'a mut dyn Format,
     results: &'a mut Results,
-    out_of_time: Option<String>,
+    out_of_time: Option<OutOfTime>,
     /// The start of a line that looks like JSON, until it is whole.
     held: Vec<u8>,
 }
@@ -96,16 +96,20 @@ impl Reader<'_> {
     fn take(&mut self, piece: &[u8]) {
         let (end, format, results) = (&mut self.end, &mut *self.format, &mut *self.results);
         self.lines.push(piece, |line| {
-            end.line(line);
             format.line(line, results);
+            if format.translation().is_none() {
+                end.line(line);
+            }
         });
     }
 
     fn finish(&mut self, shown: &mut Vec<u8>) {
         let (end, format, results) = (&mut self.end, &mut *self.format, &mut *self.results);
         self.lines.finish(|line| {
-            end.line(line);
             format.line(line, results);
+            if format.translation().is_none() {
+                end.line(line);
+            }
         });
         if self.format.translation().is_none() {
             shown.append(&mut self.held);
@@ -138,12 +142,13 @@ impl Reader<'_> {
     fn translated(&mut self, shown: &mut Vec<u8>) {
         if let Some(translation) = self.format.translation() {
             shown.append(&mut translation.shown);
+            self.end.push(&String::from_utf8_lossy(&translation.log));
             translation.log.clear();
         }
     }
 
     /// Notes that time is up; gives what the command is asked before it is ended.
-    fn out_of_time(&mut self, reason: String) -> Option<Dump> {
+    fn out_of_time(&mut self, reason: OutOfTime) -> Option<Dump> {
         self.format.out_of_time(&reason);
         self.out_of_time = Some(reason);
         let signal = self.format.dump()?;
@@ -185,17 +190,12 @@ async fn time_is_up(
             }
         }
     };
-    let reason = tokio::select! {
-        () = whole => {
-            let limit = humantime::format_duration(plan.timeout.unwrap_or_default());
-            format!("the command was ended at its time limit of {limit}")
-        }
-        (test, limit) = of_test => {
-            let limit = humantime::format_duration(limit);
-            format!("the command was ended because {test} ran longer than {limit}")
-        }
+    let (test, limit) = tokio::select! {
+        () = whole => (None, plan.timeout.unwrap_or_default()),
+        (test, limit) = of_test => (Some(test), limit),
     };
-    reader.borrow_mut().out_of_time(reason)
+    let limit = humantime::format_duration(limit).to_string();
+    reader.borrow_mut().out_of_time(OutOfTime { test, limit })
 }
 
 struct Output<'a, 'b> {

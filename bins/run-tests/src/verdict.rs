@@ -94,8 +94,8 @@ fn end(plan: &Plan, run: &Run) -> End {
     };
     match (ended.cause, ended.status.signal()) {
         (Cause::Deadline, _) => {
-            let reason = run.out_of_time.clone();
-            End::CutShort(reason.unwrap_or_else(|| "the command was ended".to_owned()))
+            let reason = run.out_of_time.as_ref();
+            End::CutShort(reason.map(ToString::to_string).unwrap_or_default())
         }
         (Cause::Stopped(signal), _) => End::CutShort(format!(
             "the command was ended because run-tests got {}",

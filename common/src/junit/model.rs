@@ -124,11 +124,25 @@ impl Counts {
     /// Counts one more case.
     pub fn add(&mut self, outcome: &Outcome) {
         self.tests += 1;
+        if let Some(count) = self.count_of(outcome) {
+            *count += 1;
+        }
+    }
+
+    /// Counts a case no more.
+    pub fn remove(&mut self, outcome: &Outcome) {
+        self.tests -= 1;
+        if let Some(count) = self.count_of(outcome) {
+            *count -= 1;
+        }
+    }
+
+    fn count_of(&mut self, outcome: &Outcome) -> Option<&mut u64> {
         match outcome {
-            Outcome::Passed => {}
-            Outcome::Failed(_) => self.failures += 1,
-            Outcome::Errored(_) => self.errors += 1,
-            Outcome::Skipped(_) => self.skipped += 1,
+            Outcome::Passed => None,
+            Outcome::Failed(_) => Some(&mut self.failures),
+            Outcome::Errored(_) => Some(&mut self.errors),
+            Outcome::Skipped(_) => Some(&mut self.skipped),
         }
     }
 }

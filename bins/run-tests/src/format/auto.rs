@@ -2,9 +2,9 @@
 
 use super::cargo::Cargo;
 use super::command::Command;
-use super::go::{self, Go};
+use super::go;
 use super::tap::{self, Tap};
-use super::{End, Format, Running, Translation};
+use super::{End, Format, OutOfTime, Running, Translation};
 use crate::format::cargo;
 use crate::results::Results;
 
@@ -29,7 +29,7 @@ impl Format for Auto {
     fn line(&mut self, line: &str, results: &mut Results) {
         if self.recognised.is_none() {
             self.recognised = if go::starts_with(line) {
-                Some(Box::new(Go::new(false)))
+                Some(Box::new(go::reader(&[])))
             } else if tap::starts_with(line) {
                 Some(Box::new(Tap::new(&self.target)))
             } else if cargo::starts_with(line) {
@@ -63,7 +63,7 @@ impl Format for Auto {
         self.recognised.as_ref()?.dump()
     }
 
-    fn out_of_time(&mut self, reason: &str) {
+    fn out_of_time(&mut self, reason: &OutOfTime) {
         if let Some(format) = &mut self.recognised {
             format.out_of_time(reason);
         }

@@ -44,7 +44,29 @@ pub(crate) trait Format {
 
     /// Time is up, of the whole or of one test: the tests that run now are told so in the
     /// report. What the command says of it follows, and then the end.
-    fn out_of_time(&mut self, _reason: &str) {}
+    fn out_of_time(&mut self, _reason: &OutOfTime) {}
+}
+
+/// Which time limit was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutOfTime {
+    /// The test whose own limit it was; `None`: that of the whole command.
+    pub(crate) test: Option<String>,
+    /// The limit, as people write it.
+    pub(crate) limit: String,
+}
+
+impl std::fmt::Display for OutOfTime {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let limit = &self.limit;
+        match &self.test {
+            Some(test) => write!(
+                out,
+                "the command was ended because {test} ran longer than {limit}"
+            ),
+            None => write!(out, "the command was ended at its time limit of {limit}"),
+        }
+    }
 }
 
 /// Output for people, made of output for programs.
@@ -84,7 +106,7 @@ pub(crate) fn reader(plan: &Plan) -> Result<Box<dyn Format>> {
     let target = plan.target.as_str();
     Ok(match plan.format {
         FormatName::Auto => Box::new(auto::Auto::new(target)),
-        FormatName::Go => Box::new(go::Go::new(plan.command.args.iter().any(|arg| arg == "-v"))),
+        FormatName::Go => Box::new(go::reader(&plan.command.args)),
         FormatName::Cargo => Box::new(cargo::Cargo::new(target)),
         FormatName::Tap => Box::new(tap::Tap::new(target)),
         FormatName::Junit => Box::new(junit::Junit::new(&plan.junit_from, plan.junit.as_deref())?),

@@ -62,25 +62,28 @@ impl Results {
             *self.counts.of(&case.outcome) += 1;
             return self.put(suite, case, key);
         };
+        let fault = &mut self.faults[number];
         match &case.outcome {
             // Not run: that neither mends nor adds anything.
-            Outcome::Skipped(_) => return None,
+            Outcome::Skipped(_) => None,
             Outcome::Passed => {
-                *self.counts.of(&self.faults[number].case.outcome) -= 1;
+                *self.counts.of(&fault.case.outcome) -= 1;
                 self.counts.flaky += 1;
                 self.pass_later(key);
+                self.put(suite, case, key)
             }
-            again => {
-                *self.counts.of(&self.faults[number].case.outcome) -= 1;
-                *self.counts.of(again) += 1;
+            // One failure is enough for a report that says: it failed.
+            _ => {
+                let before = std::mem::replace(&mut fault.case, case);
+                let (suite, now) = (fault.suite, &fault.case.outcome);
+                *self.counts.of(&before.outcome) -= 1;
+                *self.counts.of(now) += 1;
+                self.suites[suite].counts.remove(&before.outcome);
+                self.suites[suite].counts.add(now);
+                self.bound_fault(number);
+                Some(Id(number))
             }
         }
-        let selector = self.faults[number].selector.clone();
-        let id = self.put(suite, case, key);
-        if let Some(fault) = id.and_then(|id| self.faults.get_mut(id.0)) {
-            fault.selector = selector;
-        }
-        id
     }
 
     /// A test has passed: was a failure of it seen before?

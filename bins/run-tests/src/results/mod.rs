@@ -283,7 +283,7 @@ impl Results {
         if !self.withdrawn.insert(key) {
             return None;
         }
-        self.suites[place].counts.tests -= 1;
+        self.suites[place].counts.remove(&Outcome::Passed);
         self.counts.passed -= 1;
         self.counts.failed += 1;
         let case = Case {
@@ -308,6 +308,13 @@ impl Results {
     pub(crate) fn flakes(&self) -> impl Iterator<Item = (&Suite, &Case)> {
         let passed = self.faults.iter().filter(|fault| fault.passed_later);
         passed.map(|fault| (&self.suites[fault.suite].suite, &fault.case))
+    }
+
+    /// The same for a case that is listed.
+    fn bound_fault(&mut self, number: usize) {
+        let mut case = std::mem::take(&mut self.faults[number].case);
+        self.bound_texts(&mut case);
+        self.faults[number].case = case;
     }
 
     /// Leaves out what there is no room for.

@@ -46,9 +46,6 @@ pub(super) struct Event<'a> {
     /// What is built.
     #[serde(borrow, default)]
     pub(super) import_path: Cow<'a, str>,
-    /// `error` for what a failure says, where Go tells.
-    #[serde(borrow, default)]
-    output_type: Cow<'a, str>,
 }
 
 impl Event<'_> {
@@ -71,10 +68,6 @@ impl Event<'_> {
 
     pub(super) fn elapsed(&self) -> Option<Duration> {
         Duration::try_from_secs_f64(self.elapsed?).ok()
-    }
-
-    pub(super) fn is_error(&self) -> bool {
-        self.output_type == "error"
     }
 }
 

@@ -3,18 +3,22 @@
 mod builds;
 mod event;
 mod package;
+mod sources;
 mod story;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
+use std::rc::Rc;
 
 use common::junit::distinct;
 
 use self::builds::Builds;
 use self::event::{Action, Event};
 use self::package::Package;
-use super::{End, Format, Running, Translation};
+use self::sources::Sources;
+use super::{End, Format, OutOfTime, Running, Translation};
 use crate::results::Results;
 
 /// SIGQUIT: a Go program prints what its goroutines do, and ends.
@@ -27,20 +31,30 @@ pub(super) fn starts_with(line: &str) -> bool {
     event::read(line).is_some_and(|event| event.action() != Action::Other)
 }
 
+/// The reader for a `go test` with these arguments, or for a stream of one where there are none.
+pub(super) fn reader(args: &[OsString]) -> Go {
+    let own = args.iter().take_while(|arg| *arg != "-args");
+    let verbose = own.into_iter().any(|arg| arg == "-v" || arg == "-v=true");
+    let folder = std::env::current_dir().unwrap_or_default();
+    Go::new(verbose, Sources::of(folder))
+}
+
 /// Reads what `go test -json` prints.
 pub(super) struct Go {
     /// Everything is shown as it comes, as `go test -v` does.
     verbose: bool,
+    sources: Rc<Sources>,
     packages: HashMap<String, Package>,
     builds: Builds,
     translation: Translation,
-    out_of_time: Option<String>,
+    out_of_time: Option<OutOfTime>,
 }
 
 impl Go {
-    pub(super) fn new(verbose: bool) -> Self {
+    fn new(verbose: bool, sources: Sources) -> Self {
         Go {
             verbose,
+            sources: Rc::new(sources),
             packages: HashMap::new(),
             builds: Builds::default(),
             translation: Translation::default(),
@@ -63,8 +77,22 @@ impl Go {
         }
     }
 
+    /// The package of this name. Too many at once are no Go's.
+    fn package(&mut self, name: &str, results: &mut Results) -> Option<&mut Package> {
+        if !self.packages.contains_key(name) {
+            if self.packages.len() >= PACKAGES {
+                return None;
+            }
+            let suite = distinct(name);
+            results.begin(&suite);
+            let package = Package::new(suite, self.sources.clone());
+            self.packages.insert(name.to_owned(), package);
+        }
+        self.packages.get_mut(name)
+    }
+
     fn of_test(&mut self, action: Action, event: &Event<'_>, results: &mut Results) {
-        let Some(package) = package(&mut self.packages, &event.package, results) else {
+        let Some(package) = self.package(&event.package, results) else {
             return;
         };
         match action {
@@ -82,7 +110,7 @@ impl Go {
     }
 
     fn of_package(&mut self, action: Action, event: &Event<'_>, results: &mut Results) {
-        let Some(package) = package(&mut self.packages, &event.package, results) else {
+        let Some(package) = self.package(&event.package, results) else {
             return;
         };
         match action {
@@ -101,7 +129,7 @@ impl Go {
                         action == Action::Fail,
                         event,
                         &self.builds,
-                        self.out_of_time.as_deref(),
+                        self.out_of_time.as_ref(),
                         results,
                     );
                 }
@@ -109,23 +137,6 @@ impl Go {
             _ => {}
         }
     }
-}
-
-/// The package of this name. Too many at once are no Go's.
-fn package<'a>(
-    packages: &'a mut HashMap<String, Package>,
-    name: &str,
-    results: &mut Results,
-) -> Option<&'a mut Package> {
-    if !packages.contains_key(name) {
-        if packages.len() >= PACKAGES {
-            return None;
-        }
-        let suite = distinct(name);
-        results.begin(&suite);
-        packages.insert(name.to_owned(), Package::new(suite));
-    }
-    packages.get_mut(name)
 }
 
 impl Format for Go {
@@ -144,7 +155,7 @@ impl Format for Go {
         let mut left: Vec<Package> = self.packages.drain().map(|(_, package)| package).collect();
         left.sort_by(|one, other| one.name().cmp(other.name()));
         for package in left {
-            package.cut(end, self.out_of_time.as_deref(), results);
+            package.cut(end, self.out_of_time.as_ref(), results);
         }
     }
 
@@ -161,7 +172,7 @@ impl Format for Go {
         Some(SIGQUIT)
     }
 
-    fn out_of_time(&mut self, reason: &str) {
-        self.out_of_time = Some(reason.to_owned());
+    fn out_of_time(&mut self, reason: &OutOfTime) {
+        self.out_of_time = Some(reason.clone());
     }
 }

@@ -1,6 +1,7 @@
 //! One package while its tests run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use common::junit::{Case, Detail, Outcome, clean, distinct};
@@ -8,8 +9,9 @@ use tokio::time::Instant;
 
 use super::builds::Builds;
 use super::event::{Action, Event};
+use super::sources::Sources;
 use super::story;
-use crate::format::{End, Running};
+use crate::format::{End, OutOfTime, Running};
 use crate::kept::Kept;
 use crate::place;
 use crate::results::Results;
@@ -20,6 +22,7 @@ const TESTS: usize = 100_000;
 /// A package whose end was not seen yet.
 pub(super) struct Package {
     name: String,
+    sources: Rc<Sources>,
     tests: HashMap<String, Test>,
     /// What it printed outside of tests.
     said: Kept,
@@ -30,27 +33,30 @@ pub(super) struct Package {
     /// What a test that has ended said of a panic: it took the others with it.
     panic: Option<String>,
     failed: u64,
+    /// Tests that have not ended yet and of which a subtest failed.
+    failed_parents: HashSet<String>,
     passed_roots: Vec<String>,
 }
 
 /// A test that has not ended yet.
 struct Test {
     said: Kept,
-    error: Option<String>,
     since: Instant,
     runs: bool,
 }
 
 impl Package {
-    pub(super) fn new(name: String) -> Self {
+    pub(super) fn new(name: String, sources: Rc<Sources>) -> Self {
         Package {
             name,
+            sources,
             tests: HashMap::new(),
             said: Kept::for_a_case(),
             summary: String::new(),
             complete: false,
             panic: None,
             failed: 0,
+            failed_parents: HashSet::new(),
             passed_roots: Vec::new(),
         }
     }
@@ -92,7 +98,6 @@ impl Package {
             }
             let test = Test {
                 said: Kept::for_a_case(),
-                error: None,
                 since: Instant::now(),
                 runs: true,
             };
@@ -106,9 +111,6 @@ impl Package {
             return;
         }
         if let Some(test) = self.test(&event.test) {
-            if event.is_error() && test.error.is_none() {
-                test.error = Some(event.output.clone().into_owned());
-            }
             test.said.push(&event.output);
         }
     }
@@ -140,9 +142,12 @@ impl Package {
         match action {
             Action::Fail => {
                 self.failed += 1;
-                let error = test.as_ref().and_then(|test| test.error.clone());
+                if let Some((parent, _)) = event.test.rsplit_once('/') {
+                    self.failed_parents.insert(parent.to_owned());
+                }
                 let shown = said(test);
-                let detail = story::detail(clean(shown.as_bytes()), error.as_deref());
+                let subtest_failed = self.failed_parents.remove(event.test.as_ref());
+                let detail = story::detail(clean(shown.as_bytes()), subtest_failed);
                 self.panic = self
                     .panic
                     .take()
@@ -165,8 +170,7 @@ impl Package {
                     self.passed_roots.push(event.test.clone().into_owned());
                 }
                 self.add(&event.test, time, Outcome::Passed, results);
-                let shows = event.test.starts_with("Benchmark");
-                if shows { said(test) } else { String::new() }
+                String::new()
             }
         }
     }
@@ -180,7 +184,11 @@ impl Package {
     ) -> Option<crate::results::Id> {
         let fault = outcome.fault();
         let place = fault.and_then(|fault| place::of(&fault.text));
-        let (file, line) = place.map_or((None, None), |(file, line)| (Some(file), Some(line)));
+        let file = |file: &str| self.sources.file(&self.name, file);
+        let (file, line) = match &place {
+            Some((name, line)) => (Some(file(name)), Some(*line)),
+            None => (None, None),
+        };
         let case = Case {
             name: distinct(test),
             time,
@@ -192,10 +200,16 @@ impl Package {
         results.add(&self.name, case)
     }
 
-    /// What is shown when the package has ended: all of it where it failed, as Go does.
+    /// What is shown when the package has ended: all of it where it failed, as Go does, and
+    /// what benchmarks say, which have no end of their own.
     pub(super) fn shown_at_its_end(&self, failed: bool) -> String {
-        if failed || self.summary.is_empty() {
-            self.said.text()
+        let is_shown = |test: &&(&String, &Test)| failed || is_benchmark(test.0);
+        let mut tests: Vec<(&String, &Test)> = self.tests.iter().collect();
+        tests.retain(|test| is_shown(&test));
+        tests.sort_by_key(|(name, _)| *name);
+        let of_tests: String = tests.iter().map(|(_, test)| test.said.text()).collect();
+        if failed || !of_tests.is_empty() || self.summary.is_empty() {
+            of_tests + &self.said.text()
         } else {
             self.summary.clone()
         }
@@ -207,7 +221,7 @@ impl Package {
         failed: bool,
         event: &Event<'_>,
         builds: &Builds,
-        out_of_time: Option<&str>,
+        out_of_time: Option<&OutOfTime>,
         results: &mut Results,
     ) {
         if !event.failed_build.is_empty() || self.summary.trim_end().ends_with(" failed]") {
@@ -216,20 +230,13 @@ impl Package {
         }
         let said = clean(self.said.text().as_bytes());
         let how = self.how(&said);
-        let early = how.as_deref().unwrap_or("the test binary ended early");
-        let early = match out_of_time {
-            Some(reason) if failed => reason,
-            _ => early,
-        };
+        let last_word = || story::last_word(&said);
+        let early = how.clone().or_else(last_word);
+        let early = early.unwrap_or_else(|| "the test binary ended early".to_owned());
         let unfinished = self.unfinished(failed, results);
         for (name, test) in &unfinished {
-            let state = if test.runs {
-                "ran"
-            } else {
-                "waited for its turn"
-            };
             let message = if failed {
-                format!("{early} while this test {state}")
+                test.cut_short(name, &early, out_of_time)
             } else {
                 "no end of this test was seen although its package passed".to_owned()
             };
@@ -257,14 +264,15 @@ impl Package {
             .or_else(|| self.tests.values().find_map(of_test))
     }
 
-    /// The tests without an end, sorted. Go does not always tell the end of a subtest; where
-    /// the test above it passed, it passed as well (golang/go issue 40771).
+    /// The tests without an end, sorted. Go tells no end of a benchmark, and not always of a
+    /// subtest; where the test above it passed, it passed as well (golang/go issue 40771).
     fn unfinished(&mut self, failed: bool, results: &mut Results) -> Vec<(String, Test)> {
         let mut tests: Vec<(String, Test)> = self.tests.drain().collect();
         tests.sort_by(|(one, _), (other, _)| one.cmp(other));
         tests.retain(|(name, _)| {
             let root = name.split('/').next().unwrap_or_default();
-            let passed = !failed && self.passed_roots.iter().any(|passed| passed == root);
+            let passed = !failed && self.passed_roots.iter().any(|passed| passed == root)
+                || self.complete && is_benchmark(name);
             if passed {
                 self.add(name, None, Outcome::Passed, results);
             }
@@ -274,22 +282,16 @@ impl Package {
     }
 
     /// The output ended before the package did.
-    pub(super) fn cut(mut self, end: &End, out_of_time: Option<&str>, results: &mut Results) {
+    pub(super) fn cut(mut self, end: &End, out_of_time: Option<&OutOfTime>, results: &mut Results) {
         let said = clean(self.said.text().as_bytes());
-        let how = match (end, out_of_time) {
-            (_, Some(reason)) => reason.to_owned(),
-            (End::CutShort(reason), _) => reason.clone(),
-            (End::Success, _) => "the output ended".to_owned(),
-            (End::Failure { how, .. }, _) => format!("the output ended ({how})"),
+        let how = match end {
+            End::CutShort(reason) => reason.clone(),
+            End::Success => "the output ended".to_owned(),
+            End::Failure { how, .. } => format!("the output ended ({how})"),
         };
         let unfinished = self.unfinished(true, results);
         for (name, test) in &unfinished {
-            let state = if test.runs {
-                "ran"
-            } else {
-                "waited for its turn"
-            };
-            let message = format!("{how} while this test {state}");
+            let message = test.cut_short(name, &how, out_of_time);
             self.errored(name, &message, &test.said, results);
         }
         if unfinished.is_empty() && !matches!(end, End::CutShort(_)) {
@@ -312,7 +314,28 @@ impl Package {
             message: message.to_owned(),
             text,
         });
-        let name = format!("{}: {what}", self.name);
-        self.add(&name, None, outcome, results);
+        self.add(what, None, outcome, results);
     }
+}
+
+impl Test {
+    /// What is said of a test that had not ended when its package did.
+    fn cut_short(&self, name: &str, how: &str, out_of_time: Option<&OutOfTime>) -> String {
+        let state = if self.runs {
+            "ran"
+        } else {
+            "waited for its turn"
+        };
+        match out_of_time {
+            Some(OutOfTime { test, limit, .. }) if test.as_deref() == Some(name) => {
+                format!("timed out: it ran longer than {limit}")
+            }
+            Some(out_of_time) => format!("{out_of_time} while this test {state}"),
+            None => format!("{how} while this test {state}"),
+        }
+    }
+}
+
+fn is_benchmark(test: &str) -> bool {
+    test.starts_with("Benchmark")
 }

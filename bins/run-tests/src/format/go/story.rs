@@ -13,19 +13,19 @@ pub(super) fn is_framing(output: &str) -> bool {
             .any(|word| output[4..].starts_with(word))
 }
 
-/// The message and the whole text of a failed test's output; `error` is the line that Go said
-/// to be its error.
-pub(super) fn detail(text: String, error: Option<&str>) -> Detail {
-    let message = match error.and_then(|error| located(error)) {
-        Some(error) if !error.is_empty() => short(error),
-        _ => message(&text),
+/// The message and the whole text of a failed test's output.
+pub(super) fn detail(text: String, subtest_failed: bool) -> Detail {
+    let message = match message(&text) {
+        None if subtest_failed => "a subtest of it failed".to_owned(),
+        None => "test failed".to_owned(),
+        Some(message) => message,
     };
     Detail { message, text }
 }
 
-fn message(text: &str) -> String {
+fn message(text: &str) -> Option<String> {
     if let Some(panic) = end_of_all(text) {
-        return panic;
+        return Some(panic);
     }
     // Logs come first and look the same; the last word is what ended the test.
     let mut last = None;
@@ -53,9 +53,9 @@ fn message(text: &str) -> String {
         lines.find(|line| !line.is_empty() && !line.starts_with("--- FAIL"))
     };
     match (last, got()) {
-        (Some(said), _) => short(said),
-        (None, Some(got)) => short(&format!("the example printed {got:?}")),
-        (None, None) => short(other().unwrap_or("test failed")),
+        (Some(said), _) => Some(short(said)),
+        (None, Some(got)) => Some(short(&format!("the example printed {got:?}"))),
+        (None, None) => other().map(short),
     }
 }
 
@@ -85,6 +85,13 @@ pub(super) fn end_of_all(text: &str) -> Option<String> {
             || line.starts_with("testing: race detected outside")
     };
     text.lines().find(is_end).map(short)
+}
+
+/// The last thing that a test binary said before it ended, without the line that sums it up.
+pub(super) fn last_word(text: &str) -> Option<String> {
+    let lines = text.lines().rev().map(str::trim);
+    let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with("FAIL\t"));
+    lines.next().map(short)
 }
 
 /// Why a test was skipped.
@@ -131,11 +138,17 @@ mod tests {
                 "--- FAIL: ExampleA (0.00s)\ngot:\n1\nwant:\n2\n",
                 "the example printed \"1\"",
             ),
-            ("--- FAIL: TestA (0.00s)\n", "test failed"),
             ("words\n--- FAIL: TestA (0.00s)\n", "words"),
         ] {
-            assert_eq!(message(text), expected, "{text}");
+            assert_eq!(message(text).as_deref(), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_test_that_says_nothing_may_have_failed_by_a_subtest() {
+        let said = |subtest| detail("--- FAIL: TestA (0.00s)\n".to_owned(), subtest).message;
+        assert_eq!(said(false), "test failed");
+        assert_eq!(said(true), "a subtest of it failed");
     }
 
     #[test]

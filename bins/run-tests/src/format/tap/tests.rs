@@ -221,7 +221,7 @@ fn bats_output_is_read() {
     [unit] fails # with hash failed (in test file bt/a.bats, line 3) (bt/a.bats:3)
     [unit] skips skipped no network
     [unit] long ] name passed
-    [unit] unit::adds two failed (in test file bt/b.bats, line 2) (bt/b.bats:2)
+    [unit] adds two (2) failed (in test file bt/b.bats, line 2) (bt/b.bats:2)
     [unit] teardown_file failed failed (from function `teardown_file' in test file bt/b.bats, line 1) (bt/b.bats:1)
     [unit] setup_file failed failed (from function `setup_file' in test file bt/c.bats, line 1) (bt/c.bats:1)
     ");
@@ -230,7 +230,7 @@ fn bats_output_is_read() {
     [unit] fails # with hash failed (in test file bt/a.bats, line 3) (bt/a.bats:3)
     [unit] skips failed not ok
     [unit] long ] name passed
-    [unit] unit::adds two failed (in test file bt/b.bats, line 2) (bt/b.bats:2)
+    [unit] adds two (2) failed (in test file bt/b.bats, line 2) (bt/b.bats:2)
     [unit] teardown_file failed failed (from function `teardown_file' in test file bt/b.bats, line 1) (bt/b.bats:1)
     [unit] setup_file failed failed (from function `setup_file' in test file bt/c.bats, line 1) (bt/c.bats:1)
     ");

@@ -249,13 +249,10 @@ impl State {
         };
         let up = thread::spawn(move || upload(from_client, &to_server, &up_fault));
         copy(server, &client, &down_fault);
-        match down_fault {
-            Fault::CutAfter(_) => {
-                let _ = client.shutdown(Shutdown::Both);
-            }
-            Fault::StallAfter(_) => drain(&mut client),
-            _ => {}
+        if matches!(down_fault, Fault::CutAfter(_)) {
+            let _ = client.shutdown(Shutdown::Both);
         }
+        // One that stalls stays open on both sides until the client gives up.
         let _ = up.join();
     }
 }
@@ -337,8 +334,9 @@ fn copy(mut from: TcpStream, mut to: &TcpStream, fault: &Fault) {
             thread::sleep(Duration::from_millis(10));
         }
     }
-    // The server is not left with a client that has stopped to read.
-    let _ = from.shutdown(Shutdown::Both);
+    if matches!(fault, Fault::CutAfter(_)) {
+        let _ = from.shutdown(Shutdown::Both);
+    }
 }
 
 /// Reads the head of an HTTP request; empty if the client goes away before its end.

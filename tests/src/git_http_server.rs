@@ -182,6 +182,18 @@ fn send(mut from: impl BufRead, to: &mut TcpStream) -> io::Result<()> {
             },
         }
     }
-    write!(to, "HTTP/1.1 {status}\r\n{head}Connection: close\r\n\r\n")?;
-    io::copy(&mut from, to).map(|_| ())
+    // In chunks, so that a client can tell the end from a connection that was cut.
+    let how = "Transfer-Encoding: chunked\r\nConnection: close";
+    write!(to, "HTTP/1.1 {status}\r\n{head}{how}\r\n\r\n")?;
+    loop {
+        let piece = from.fill_buf()?;
+        write!(to, "{:x}\r\n", piece.len())?;
+        to.write_all(piece)?;
+        to.write_all(b"\r\n")?;
+        let length = piece.len();
+        if length == 0 {
+            return Ok(());
+        }
+        from.consume(length);
+    }
 }

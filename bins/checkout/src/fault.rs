@@ -1,6 +1,8 @@
 //! What git's messages mean. Git has no exit codes for it; the messages are in English because
 //! `common::git` sets the locale.
 
+use crate::transfer;
+
 /// Kinds of failure that call for different answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -19,7 +21,7 @@ pub(crate) enum Fault {
 }
 
 /// Messages in lower case; the first that is found decides, so the precise ones come first.
-const MESSAGES: [(&str, Fault); 44] = [
+const MESSAGES: [(&str, Fault); 52] = [
     ("couldn't find remote ref", Fault::NoRef),
     ("not our ref", Fault::NoCommit),
     ("unadvertised object", Fault::NoCommit),
@@ -40,6 +42,7 @@ const MESSAGES: [(&str, Fault); 44] = [
     ("returned error: 403", Fault::Denied),
     ("returned error: 429", Fault::Transient),
     ("returned error: 5", Fault::Transient),
+    (transfer::STALLED, Fault::Transient),
     ("could not resolve host", Fault::Transient),
     ("temporary failure in name resolution", Fault::Transient),
     ("name or service not known", Fault::Transient),
@@ -61,6 +64,13 @@ const MESSAGES: [(&str, Fault); 44] = [
     ("unexpected disconnect", Fault::Transient),
     ("unexpected eof", Fault::Transient),
     ("hung up unexpectedly", Fault::Transient),
+    ("hung up upon initial contact", Fault::Transient),
+    // What git makes of an answer that ends too soon.
+    ("expected flush after", Fault::Transient),
+    ("bad pack header", Fault::Transient),
+    ("bad line length", Fault::Transient),
+    ("transfer closed", Fault::Transient),
+    ("packet write failed", Fault::Transient),
     ("rpc failed", Fault::Transient),
     ("empty reply from server", Fault::Transient),
     ("ssl_error_syscall", Fault::Transient),
@@ -70,6 +80,8 @@ const MESSAGES: [(&str, Fault); 44] = [
     ),
     ("kex_exchange_identification", Fault::Transient),
     ("http/2 stream", Fault::Transient),
+    // A connection that was closed without a word; a server that refuses says so before this.
+    ("could not read from remote repository", Fault::Transient),
 ];
 
 impl Fault {

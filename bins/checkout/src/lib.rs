@@ -15,6 +15,7 @@ mod retry;
 mod runner;
 mod sequence;
 mod step;
+mod transfer;
 mod url;
 mod wanted;
 mod work;

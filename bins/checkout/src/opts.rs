@@ -1,6 +1,7 @@
 //! What was typed, and the variables behind it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use common::env;
 
@@ -79,6 +80,10 @@ pub struct Opts {
     #[arg(long, alias = "pr_mode", value_enum, default_value_t = PullMode::Merge)]
     pub pr_mode: PullMode,
 
+    /// Cut a transfer that has come to a halt for so long, and try again
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = stall_timeout)]
+    pub stall_timeout: Duration,
+
     /// File for what was run and how it ended, in the form of Prow's clone-records.json
     #[arg(long, value_name = "FILE")]
     pub records: Option<PathBuf>,
@@ -148,6 +153,15 @@ pub struct CredentialRequest {
     /// Who checkout is to the servers.
     #[command(flatten)]
     pub credentials: CredentialOpts,
+}
+
+/// Git counts such a time in whole seconds, and takes none for no limit.
+fn stall_timeout(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time.as_secs() == 0 {
+        return Err("use a second or more".to_owned());
+    }
+    Ok(time)
 }
 
 /// What is tested of a pull request.

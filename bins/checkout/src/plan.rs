@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use common::env::Env;
 use common::git::Git;
@@ -38,6 +39,8 @@ pub(crate) struct Repository {
     pub depth: Option<NonZeroU32>,
     /// What is tested of its pull requests.
     pub mode: PullMode,
+    /// How long a transfer may come to a halt.
+    pub stall_timeout: Duration,
     /// Who its git is to the server.
     pub access: Access,
 }
@@ -120,6 +123,7 @@ impl Repository {
             folder,
             url,
             mode,
+            stall_timeout: opts.stall_timeout,
             access: Access::default(),
         })
     }
@@ -149,7 +153,8 @@ impl Repository {
             Some((key, value)) => git.config(key, value),
             None => git,
         };
-        let git = self.access.apply(git);
+        let halt = self.stall_timeout.as_secs().to_string();
+        let git = self.access.apply(git).config("http.lowSpeedTime", halt);
         if self.url.is_local() {
             // A local repository may have local submodules; one from a server may not.
             git.config("protocol.file.allow", "always")

@@ -15,6 +15,7 @@ use crate::plan::Repository;
 use crate::record::Command;
 use crate::retry;
 use crate::step::{Step, When};
+use crate::transfer;
 
 /// Git at work for one repository.
 pub(crate) struct Runner<'a> {
@@ -99,7 +100,11 @@ impl<'a> Runner<'a> {
         let line = git::mask(&command.to_string());
         tracing::debug!("{line}");
         let start = Instant::now();
-        let end = git::finish(&command, self.stop).await;
+        let end = if step.uses_network() {
+            transfer::finish(&command, self.repository.stall_timeout, self.stop).await
+        } else {
+            git::finish(&command, self.stop).await
+        };
         let (output, error) = match &end {
             Ok(finished) => {
                 let stdout = git::mask(&String::from_utf8_lossy(&finished.stdout));

@@ -44,6 +44,9 @@ pub enum Stream {
 
 /// Takes a child's output as it comes, in pieces of at most 64 KiB that end anywhere.
 pub trait Sink {
+    /// The child runs; its process group has this number.
+    fn started(&mut self, _group: u32) {}
+
     /// Takes the next piece. The child waits meanwhile, so memory stays bounded. An error
     /// ends the child.
     fn write(&mut self, stream: Stream, piece: &[u8]) -> impl Future<Output = io::Result<()>>;
@@ -154,6 +157,7 @@ pub async fn run_until(
 ) -> io::Result<Ended> {
     let (mut child, mut pipes) = command.spawn()?;
     let group = Group::of(&child);
+    child.id().into_iter().for_each(|id| sink.started(id));
     let (tell, told) = watch::channel(false);
     let waiting = async {
         let ended = wait(&mut child, &group, time_is_up, grace, stop).await?;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::app::Stop;
-use crate::exec::{self, Cause, Limits, Sink, Stream};
+use crate::exec::{self, Cause, Sink, Stream};
 use crate::{Error, Result, ResultExt};
 
 pub use mask::mask;
@@ -152,14 +152,37 @@ impl Git {
 
 /// Runs a command made by [`Git::command`], as [`Git::run`] does.
 pub async fn finish(command: &exec::Command, stop: &Stop) -> Result<Finished> {
+    finish_until(command, std::future::pending(), stop, |_| {}).await
+}
+
+/// What is heard of a command while it runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Heard<'a> {
+    /// It has started; its process group has this number.
+    Started(u32),
+    /// A piece of its stderr, as it comes.
+    Said(&'a [u8]),
+}
+
+/// As [`finish`], and ends the command when `cut` comes back: it has failed then.
+pub async fn finish_until(
+    command: &exec::Command,
+    cut: impl Future<Output = ()>,
+    stop: &Stop,
+    heard: impl FnMut(Heard<'_>),
+) -> Result<Finished> {
     let shown = || mask(&command.to_string());
     stop.check(&shown())?;
-    let limits = Limits {
-        deadline: None,
-        grace: GRACE,
+    let mut sink = Output {
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+        heard,
     };
-    let mut sink = Output::default();
-    let ended = match exec::run(command, limits, stop, &mut sink).await {
+    let cut = async {
+        cut.await;
+        None
+    };
+    let ended = match exec::run_until(command, cut, GRACE, stop, &mut sink).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Error::failed(shown())
                 .because(error)
@@ -174,20 +197,28 @@ pub async fn finish(command: &exec::Command, stop: &Stop) -> Result<Finished> {
         ));
     }
     Ok(Finished {
-        code: ended.code(),
+        // One that was cut has failed, even if it ended well in the same moment.
+        code: match (ended.cause, ended.code()) {
+            (Cause::Deadline, 0) => 128,
+            (_, code) => code,
+        },
         stdout: sink.stdout,
         stderr: mask(&String::from_utf8_lossy(&sink.stderr)),
     })
 }
 
 /// All of stdout, within bounds, and the end of stderr.
-#[derive(Default)]
-struct Output {
+struct Output<H> {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
+    heard: H,
 }
 
-impl Sink for Output {
+impl<H: FnMut(Heard<'_>)> Sink for Output<H> {
+    fn started(&mut self, group: u32) {
+        (self.heard)(Heard::Started(group));
+    }
+
     async fn write(&mut self, stream: Stream, piece: &[u8]) -> io::Result<()> {
         match stream {
             Stream::Stdout => {
@@ -197,6 +228,7 @@ impl Sink for Output {
                 self.stdout.extend_from_slice(piece);
             }
             Stream::Stderr => {
+                (self.heard)(Heard::Said(piece));
                 self.stderr.extend_from_slice(piece);
                 let excess = self.stderr.len().saturating_sub(STDERR_TAIL);
                 self.stderr.drain(..excess);

@@ -38,19 +38,7 @@ struct Place {
 impl Document {
     /// Reads and parses a file; a mistake in it is wrong usage and names file and line.
     pub fn read(path: &Path) -> Result<Document> {
-        let what = || format!("read {}", path.display());
-        let mut text = String::new();
-        // A size that was asked for before says nothing about a device that a link leads to.
-        File::open(path)
-            .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
-            .or_usage(what)?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(Error::usage(format!(
-                "{}: it has more than the {MAX_BYTES} bytes that such a file may have",
-                what()
-            )));
-        }
-        Document::parse(path, &text)
+        Document::parse(path, &read_text(path)?)
     }
 
     /// Parses a document; `path` is what errors call it.
@@ -88,6 +76,25 @@ impl Document {
     pub fn error(&self, pointer: &str, what: impl fmt::Display) -> Error {
         Error::usage(format!("{}: {what}", self.place(pointer)))
     }
+}
+
+/// The text of a file that may become a document: not more than such a file may have.
+pub fn read_text(path: &Path) -> Result<String> {
+    let what = || format!("read {}", path.display());
+    let mut text = String::new();
+    // A size that was asked for before says nothing about a device that a link leads to.
+    File::open(path)
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
+        .or_usage(what)?;
+    if text.len() as u64 > MAX_BYTES {
+        let line = text.lines().count();
+        return Err(Error::usage(format!(
+            "{}:{line}: it has more than the {MAX_BYTES} bytes that such a file may have",
+            path.display()
+        ))
+        .hint("take out what was generated or put there by mistake"));
+    }
+    Ok(text)
 }
 
 /// A value as YAML text.
@@ -283,7 +290,7 @@ mod tests {
         let link = folder.path().join("w.yaml");
         std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
         let error = Document::read(&link).unwrap_err();
-        assert!(error.report().ends_with("such a file may have"));
+        assert!(error.report().contains(": it has more than the"));
         assert_eq!(error.exit(), crate::Exit::Usage);
     }
 

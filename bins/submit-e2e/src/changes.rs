@@ -1,5 +1,7 @@
 //! The files that a change touches, asked of git.
 
+mod missing;
+
 use common::app::Stop;
 use common::git::Git;
 use common::job::{Job, JobType, Refs};
@@ -31,9 +33,20 @@ pub(crate) async fn changed_files(
 
 /// What the pull requests change: from where they left the base branch to `head`.
 async fn of_pulls(git: &Git, refs: &Refs, head: &str, stop: &Stop) -> Result<Vec<String>> {
-    let base = base(git, refs, stop).await?;
-    let fork = git.text(["merge-base", head, &base], stop).await?;
-    difference(git, &fork, head, stop).await
+    let mut depth = missing::Depth::default();
+    loop {
+        let fork = match base(git, refs, stop).await {
+            Ok(base) => git.text(["merge-base", head, &base], stop).await,
+            Err(error) => Err(error),
+        };
+        match fork {
+            Ok(fork) => return difference(git, &fork, head, stop).await,
+            Err(error) if matches!(error.exit(), Exit::Interrupted(_)) => return Err(error),
+            // The history may end before the point where the change left its base.
+            Err(error) if !depth.fetch_more(git, refs, stop).await? => return Err(error),
+            Err(_) => {}
+        }
+    }
 }
 
 /// The base commit, or the base branch where that commit is not here.
@@ -74,7 +87,10 @@ async fn of_commit(git: &Git, refs: &Refs, head: &str, stop: &Stop) -> Result<Ve
     let object = git.text(["cat-file", "commit", commit], stop).await?;
     let mut header = object.lines().take_while(|line| !line.is_empty());
     match header.find_map(|line| line.strip_prefix("parent ")) {
-        Some(parent) => difference(git, parent, commit, stop).await,
+        Some(parent) => {
+            missing::fetch_commit(git, parent, stop).await?;
+            difference(git, parent, commit, stop).await
+        }
         None => {
             names(
                 git,

@@ -1,23 +1,30 @@
 //! `prow_config.yaml`: which workflows a repository has, and when each is to run.
 //!
-//! The format is that of kubeflow/testing's `run_e2e_workflow.py`, with `manifest` as a
-//! further kind of entry.
+//! The format is that of kubeflow/testing's `run_e2e_workflow.py`. Ours are the kinds of entry
+//! `manifest` and `workflow_template`, and the keys `exclude_dirs` and `always_run`.
 
 mod entry;
+mod fields;
+mod mistake;
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::job::JobType;
 use common::yaml::{Document, pointer_segment};
 use common::{Error, Result};
 use serde_json::{Map, Value};
 
+use fields::Fields;
+
 /// A `prow_config.yaml`.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     /// The workflows, in the order of the file.
     pub(crate) workflows: Vec<Entry>,
+    /// Folders of Python modules, as `ORG/REPO/PATH`, in the order in which they are searched.
+    pub(crate) python_paths: Vec<String>,
+    /// What is odd about the file and changes nothing: `FILE:LINE: what`.
+    pub(crate) warnings: Vec<String>,
     document: Document,
 }
 
@@ -30,6 +37,10 @@ pub(crate) struct Entry {
     pub(crate) job_types: Vec<JobType>,
     /// Patterns of changed files that call for it (Python's fnmatch); empty for all.
     pub(crate) include_dirs: Vec<String>,
+    /// Patterns of changed files that do not.
+    pub(crate) exclude_dirs: Vec<String>,
+    /// Whether it runs whatever has changed.
+    pub(crate) always_run: bool,
     /// What it is made from.
     pub(crate) kind: Kind,
     /// Parameters to give it.
@@ -39,18 +50,57 @@ pub(crate) struct Entry {
 }
 
 /// What a workflow is made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
     /// `manifest: PATH`: an Argo Workflow, relative to the folder of the file.
     Manifest(String),
     /// `manifest: PATH.jsonnet`.
-    Jsonnet,
+    Jsonnet {
+        /// Relative to the folder of the file.
+        path: String,
+        /// Values of `std.extVar`.
+        ext_vars: Map<String, Value>,
+        /// Arguments of the function that the file is.
+        top_level_args: Map<String, Value>,
+    },
+    /// `workflow_template`: one that is on the cluster.
+    WorkflowTemplate {
+        /// Argo's `workflowTemplateRef`.
+        reference: Map<String, Value>,
+        /// Argo's `arguments`.
+        arguments: Map<String, Value>,
+    },
     /// `py_func`: a Python function that gives one.
-    PyFunc,
+    PyFunc {
+        /// `package.module.function`.
+        function: String,
+        /// Its arguments, typed as the file has them.
+        kwargs: Map<String, Value>,
+    },
     /// `app_dir` and `component`: a ksonnet app.
-    Ksonnet,
+    Ksonnet {
+        /// `ORG/REPO/PATH`.
+        app_dir: String,
+        /// One of its components.
+        component: String,
+    },
     /// `tekton_run`: a Tekton `PipelineRun`.
-    Tekton,
+    Tekton(Tekton),
+}
+
+/// A Tekton `PipelineRun` and what follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tekton {
+    /// `ORG/REPO/PATH` of the manifest.
+    pub(crate) run: String,
+    /// Parameters that replace those of the manifest, in their order.
+    pub(crate) params: Vec<(String, Value)>,
+    /// `ORG/REPO/PATH` of a `PipelineRun` to run afterwards.
+    pub(crate) teardown: Option<String>,
+    /// Parameters for that one.
+    pub(crate) teardown_params: Vec<(String, Value)>,
+    /// What its tests report as, where the entry says so.
+    pub(crate) test_target_name: Option<String>,
 }
 
 impl Kind {
@@ -58,10 +108,21 @@ impl Kind {
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Kind::Manifest(_) => "manifest",
-            Kind::Jsonnet => "jsonnet",
-            Kind::PyFunc => "py_func",
-            Kind::Ksonnet => "ksonnet",
-            Kind::Tekton => "tekton",
+            Kind::Jsonnet { .. } => "jsonnet",
+            Kind::WorkflowTemplate { .. } => "workflow_template",
+            Kind::PyFunc { .. } => "py_func",
+            Kind::Ksonnet { .. } => "ksonnet",
+            Kind::Tekton(_) => "tekton",
+        }
+    }
+
+    /// The key of the entry that says so.
+    pub(crate) fn key(&self) -> &'static str {
+        match self {
+            Kind::Jsonnet { .. } => "manifest",
+            Kind::Ksonnet { .. } => "app_dir",
+            Kind::Tekton(_) => "tekton_run",
+            other => other.as_str(),
         }
     }
 }
@@ -75,142 +136,102 @@ impl Entry {
         };
         self.job_types.is_empty() || self.job_types.contains(&job_type)
     }
-
-    /// A job type that runs both entries, if there is one.
-    fn overlap(&self, other: &Entry) -> Option<JobType> {
-        [JobType::Presubmit, JobType::Postsubmit, JobType::Periodic]
-            .into_iter()
-            .find(|job_type| self.runs_for(*job_type) && other.runs_for(*job_type))
-    }
 }
 
 impl Config {
-    /// Reads the file; a mistake in it names file and line.
+    /// Reads the file; a mistake in it names file, line and entry.
     pub(crate) fn read(path: &Path) -> Result<Config> {
-        Config::of(Document::read(path)?)
+        Config::of(mistake::read(path)?)
     }
 
     pub(crate) fn of(document: Document) -> Result<Config> {
-        let mapping = mapping(&document, "", "the file")?;
-        known_keys(&document, "", mapping, &["python_paths", "workflows"])?;
-        // Where Python finds the functions of py_func entries; here only its form is checked.
-        strings(&document, "/python_paths")?;
+        let file = Fields::new(&document, "", "", "the file")?;
+        let python_paths = file.strings("python_paths")?;
+        for (index, path) in python_paths.iter().enumerate() {
+            let pointer = format!("/python_paths/{index}");
+            check_repository_path(path)
+                .map_err(|error| document.error(&pointer, format!("python_paths: {error}")))?;
+        }
+        let mut warnings = Vec::new();
         let workflows = match document.value.get("workflows") {
-            None => return Err(document.error("", "workflows is missing")),
+            None => {
+                return Err(document
+                    .error("", "workflows is missing")
+                    .hint("a repository without workflows says `workflows: []`"));
+            }
             Some(Value::Null) => Vec::new(),
+            // What an empty list looks like in a real file.
+            Some(Value::Object(none)) if none.is_empty() => Vec::new(),
             Some(Value::Array(items)) => (0..items.len())
-                .map(|index| entry::read(&document, format!("/workflows/{index}")))
+                .map(|index| entry::read(&document, index, &mut warnings))
                 .collect::<Result<_>>()?,
-            Some(_) => return Err(document.error("/workflows", "workflows is not a list")),
+            Some(_) => {
+                return Err(document
+                    .error("/workflows", "workflows is not a list")
+                    .hint("start each entry with `- name: …`"));
+            }
         };
-        let config = Config {
+        file.warn_of_unknown(&["python_paths", "workflows"], &mut warnings);
+        Ok(Config {
             workflows,
+            python_paths,
+            warnings,
             document,
-        };
-        config.check_names()?;
-        Ok(config)
+        })
     }
 
-    /// The folder of the file: where its paths start.
-    pub(crate) fn folder(&self) -> &Path {
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.document.path
+    }
+
+    /// The folder of the file: where the paths of manifests start.
+    pub(crate) fn folder(&self) -> PathBuf {
         match self.document.path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
         }
     }
 
-    /// An error about a field of an entry: `FILE:LINE: what`.
+    /// An error about a field of an entry: `FILE:LINE: workflow "NAME": what`.
     pub(crate) fn error(&self, entry: &Entry, field: &str, what: impl std::fmt::Display) -> Error {
         let pointer = format!("{}/{}", entry.pointer, pointer_segment(field));
+        let what = format!("workflow {:?}: {what}", entry.name);
         self.document.error(&pointer, what)
     }
 
-    /// An error about one parameter of an entry.
-    pub(crate) fn param_error(
+    /// An error about one item of a mapping of an entry, `params` for example.
+    pub(crate) fn item_error(
         &self,
         entry: &Entry,
-        name: &str,
+        field: &str,
+        item: &str,
         what: impl std::fmt::Display,
     ) -> Error {
-        let pointer = format!("{}/params/{}", entry.pointer, pointer_segment(name));
+        let pointer = format!("{}/{field}/{}", entry.pointer, pointer_segment(item));
+        let what = format!("workflow {:?}: {what}", entry.name);
         self.document.error(&pointer, what)
     }
 
-    /// Results are filed under the workflow's name: two of one job must differ.
-    fn check_names(&self) -> Result<()> {
-        let mut of_name: HashMap<&str, Vec<&Entry>> = HashMap::new();
-        for later in &self.workflows {
-            // Three at most, as there are job types: they do not overlap.
-            let earlier = of_name.entry(&later.name).or_default();
-            for earlier in earlier.iter() {
-                let Some(job_type) = earlier.overlap(later) else {
-                    continue;
-                };
-                let first = self.document.place(&format!("{}/name", earlier.pointer));
-                return Err(self.error(
-                    later,
-                    "name",
-                    format!(
-                        "name: a second workflow {:?} that {} jobs run, after the one at {first}",
-                        later.name,
-                        job_type.as_str()
-                    ),
-                ));
-            }
-            earlier.push(later);
-        }
-        Ok(())
+    /// An error about a folder of `python_paths`.
+    pub(crate) fn path_error(&self, index: usize, what: impl std::fmt::Display) -> Error {
+        let what = format!("python_paths: {what}");
+        self.document.error(&format!("/python_paths/{index}"), what)
     }
 }
 
-fn mapping<'a>(
-    document: &'a Document,
-    pointer: &str,
-    what: &str,
-) -> Result<&'a Map<String, Value>> {
-    match document.value.pointer(pointer) {
-        Some(Value::Object(map)) => Ok(map),
-        _ => Err(document.error(pointer, format!("{what} is not a mapping"))),
+/// Checks `ORG/REPO/PATH`; gives why it is not one.
+fn check_repository_path(path: &str) -> Result<(), String> {
+    let mut parts = path.split('/');
+    for what in ["organisation", "repository"] {
+        let part = parts.next().unwrap_or_default();
+        common::job::check_segment(what, part)
+            .map_err(|_| format!("{path:?} is not ORG/REPO/PATH"))?;
     }
-}
-
-fn known_keys(
-    document: &Document,
-    pointer: &str,
-    mapping: &Map<String, Value>,
-    known: &[&str],
-) -> Result<()> {
-    match mapping.keys().find(|key| !known.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(key) => Err(document
-            .error(
-                &format!("{pointer}/{}", pointer_segment(key)),
-                format!("unknown key {key:?}"),
-            )
-            .hint(format!("known here: {}", known.join(", ")))),
+    if parts.any(|part| part == "..") || path.contains('\0') {
+        return Err(format!("{path:?} leaves its repository"));
     }
-}
-
-/// A list of strings; a scalar where a list is meant is a list of one.
-fn strings(document: &Document, pointer: &str) -> Result<Vec<String>> {
-    let field = pointer.rsplit('/').next().unwrap_or_default();
-    match document.value.pointer(pointer) {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(items)) => (items.iter().enumerate())
-            .map(|(index, item)| match item {
-                Value::String(text) => Ok(text.clone()),
-                _ => Err(document.error(
-                    &format!("{pointer}/{index}"),
-                    format!("{field}: {item} is not a string"),
-                )),
-            })
-            .collect(),
-        Some(Value::String(text)) => Ok(vec![text.clone()]),
-        Some(other) => Err(document.error(
-            pointer,
-            format!("{field}: {other} is not a list of strings"),
-        )),
-    }
+    Ok(())
 }
 
 #[cfg(test)]

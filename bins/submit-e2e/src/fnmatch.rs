@@ -3,7 +3,13 @@
 
 /// A pattern, ready to match.
 #[derive(Debug, Clone)]
-pub(crate) struct Pattern(Vec<Token>);
+pub(crate) struct Pattern {
+    tokens: Vec<Token>,
+    /// What every match starts with: most paths are told apart by it at once.
+    start: String,
+    /// What every match ends with, and is not a part of `start`.
+    end: String,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
@@ -45,17 +51,29 @@ impl Pattern {
                 other => Token::Character(*other),
             });
         }
-        Pattern(tokens)
+        Pattern {
+            start: literal(tokens.iter()).collect(),
+            end: if tokens.contains(&Token::Any) {
+                let reversed: Vec<char> = literal(tokens.iter().rev()).collect();
+                reversed.into_iter().rev().collect()
+            } else {
+                String::new()
+            },
+            tokens,
+        }
     }
 
     /// Whether the whole text matches.
     pub(crate) fn matches(&self, text: &str) -> bool {
+        if !text.starts_with(&self.start) || !text.ends_with(&self.end) {
+            return false;
+        }
         let (mut token, mut rest) = (0, text);
         // Where to go on when the rest does not match: the last `*` takes one character more.
         let mut retry: Option<(usize, &str)> = None;
         while let Some(character) = rest.chars().next() {
             let after = &rest[character.len_utf8()..];
-            match self.0.get(token) {
+            match self.tokens.get(token) {
                 Some(Token::Any) => {
                     token += 1;
                     retry = Some((token, rest));
@@ -74,8 +92,18 @@ impl Pattern {
                 }
             }
         }
-        self.0[token..].iter().all(|token| *token == Token::Any)
+        self.tokens[token..]
+            .iter()
+            .all(|token| *token == Token::Any)
     }
+}
+
+/// The characters before the first token that is not one.
+fn literal<'a>(tokens: impl Iterator<Item = &'a Token>) -> impl Iterator<Item = char> {
+    tokens.map_while(|token| match token {
+        Token::Character(character) => Some(*character),
+        _ => None,
+    })
 }
 
 impl Token {

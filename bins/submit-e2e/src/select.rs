@@ -1,5 +1,8 @@
 //! Which workflows a change calls for, and why.
 
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
 use common::job::JobType;
 use common::{Error, Result};
 
@@ -45,11 +48,20 @@ pub(crate) fn select(
                 .hint(format!("there are: {}", names.join(", "))),
         );
     }
-    let decide = |entry| decide(entry, job_type, changes, only);
-    Ok(config.workflows.iter().map(decide).collect())
+    let mut matcher = Matcher {
+        changes,
+        known: HashMap::new(),
+    };
+    let mut decide = |entry| decide(entry, job_type, &mut matcher, only);
+    Ok(config.workflows.iter().map(&mut decide).collect())
 }
 
-fn decide(entry: &Entry, job_type: JobType, changes: &Changes, only: Option<&str>) -> Decision {
+fn decide(
+    entry: &Entry,
+    job_type: JobType,
+    changes: &mut Matcher<'_>,
+    only: Option<&str>,
+) -> Decision {
     if let Some(name) = only.filter(|name| *name != entry.name) {
         return no(format!("--only asks for {name}"));
     }
@@ -61,28 +73,81 @@ fn decide(entry: &Entry, job_type: JobType, changes: &Changes, only: Option<&str
             job_type.as_str()
         ));
     }
-    match changes {
+    let takes_all = entry.include_dirs.is_empty() && entry.exclude_dirs.is_empty();
+    match changes.changes {
         _ if only.is_some() => yes("--only asks for it"),
+        _ if entry.always_run => yes("always_run is true"),
         _ if job_type == JobType::Periodic => yes("periodic jobs run it whatever has changed"),
-        _ if entry.include_dirs.is_empty() => yes("it has no include_dirs"),
+        _ if takes_all => yes("it has no include_dirs"),
         Changes::Unknown(why) => yes(format!("the changed files are not known: {why}")),
-        Changes::Files(files) => by_files(&entry.include_dirs, files),
+        Changes::Files(files) => by_files(entry, files, changes),
     }
 }
 
-fn by_files(include_dirs: &[String], files: &[String]) -> Decision {
-    for source in include_dirs {
-        let pattern = Pattern::new(source);
-        if let Some(file) = files.iter().find(|file| pattern.matches(file)) {
-            return yes(format!("{file} matches {source}"));
+/// A file calls for an entry by matching a pattern of its `include_dirs`, if there are any, and
+/// none of its `exclude_dirs`.
+fn by_files(entry: &Entry, files: &[String], matcher: &mut Matcher<'_>) -> Decision {
+    let excluded: Vec<_> = (entry.exclude_dirs.iter())
+        .map(|source| matcher.matches(source))
+        .collect();
+    let counts = |file: &usize| !excluded.iter().any(|one| one.contains(file));
+    for source in &entry.include_dirs {
+        if let Some(file) = matcher.matches(source).iter().find(|file| counts(file)) {
+            return yes(format!("{} matches {source}", files[*file]));
         }
     }
-    no(format!(
-        "none of {} changed file{} matches {}",
-        files.len(),
-        if files.len() == 1 { "" } else { "s" },
-        include_dirs.join(", ")
-    ))
+    let exclude_dirs = entry.exclude_dirs.join(", ");
+    if entry.include_dirs.is_empty() {
+        return match (0..files.len()).find(counts) {
+            Some(file) => yes(format!("{} is not in {exclude_dirs}", files[file])),
+            None => no(format!("{} in {exclude_dirs}", all(files.len()))),
+        };
+    }
+    let include_dirs = entry.include_dirs.join(", ");
+    no(if excluded.is_empty() {
+        format!("{} matches {include_dirs}", none_of(files.len()))
+    } else {
+        let none = none_of(files.len());
+        format!("{none} matches {include_dirs} and is not in {exclude_dirs}")
+    })
+}
+
+fn none_of(files: usize) -> String {
+    let plural = if files == 1 { "" } else { "s" };
+    format!("none of {files} changed file{plural}")
+}
+
+fn all(files: usize) -> String {
+    match files {
+        0 => "no file is changed that is not".to_owned(),
+        1 => "the changed file is".to_owned(),
+        more => format!("all {more} changed files are"),
+    }
+}
+
+/// The changed files, and which of them each pattern matches: entries share patterns, and a
+/// change may have thousands of files.
+struct Matcher<'a> {
+    changes: &'a Changes,
+    known: HashMap<String, Rc<BTreeSet<usize>>>,
+}
+
+impl<'a> Matcher<'a> {
+    /// Indices of the files that a pattern matches.
+    fn matches(&mut self, source: &str) -> Rc<BTreeSet<usize>> {
+        if let Some(known) = self.known.get(source) {
+            return known.clone();
+        }
+        let files: &'a [String] = match self.changes {
+            Changes::Files(files) => files,
+            Changes::Unknown(_) => &[],
+        };
+        let pattern = Pattern::new(source);
+        let matched = (0..files.len()).filter(|file| pattern.matches(&files[*file]));
+        let matched = Rc::new(matched.collect::<BTreeSet<_>>());
+        self.known.insert(source.to_owned(), matched.clone());
+        matched
+    }
 }
 
 fn yes(reason: impl AsRef<str>) -> Decision {
@@ -186,6 +251,43 @@ mod tests {
         let document = Document::parse(Path::new("c.yaml"), CONFIG).unwrap();
         let config = Config::of(document).unwrap();
         assert!(select(&config, JobType::Batch, &files(&[]), Some("x")).is_err());
+    }
+
+    #[test]
+    fn excluded_files_call_for_nothing() {
+        let config = "workflows:
+- {name: code, manifest: a, include_dirs: [src/*], exclude_dirs: '*.md'}
+- {name: rest, manifest: a, exclude_dirs: [docs/*, '*.md']}
+- {name: always, manifest: a, include_dirs: nowhere, always_run: true}
+";
+        let document = Document::parse(Path::new("c.yaml"), config).unwrap();
+        let config = Config::of(document).unwrap();
+        let decide = |names: &[&str]| -> Vec<(bool, String)> {
+            let decisions = select(&config, JobType::Presubmit, &files(names), None).unwrap();
+            (decisions.into_iter())
+                .map(|one| (one.run, one.reason))
+                .collect()
+        };
+        let always = (true, "always_run is true");
+        assert_eq!(
+            decide(&["src/README.md", "docs/a"]),
+            reasons([
+                (
+                    false,
+                    "none of 2 changed files matches src/* and is not in *.md"
+                ),
+                (false, "all 2 changed files are in docs/*, *.md"),
+                always,
+            ])
+        );
+        assert_eq!(
+            decide(&["src/README.md", "src/a.c"]),
+            reasons([
+                (true, "src/a.c matches src/*"),
+                (true, "src/a.c is not in docs/*, *.md"),
+                always,
+            ])
+        );
     }
 
     #[test]

@@ -49,6 +49,9 @@ impl Selection {
         app: &App,
     ) -> Result<Selection> {
         let config = Config::read(&source.config)?;
+        for warning in &config.warnings {
+            warn!("{warning}");
+        }
         let job = origin.job();
         let changes = changed_files(&source.repository, job, &source.head, &app.stop).await?;
         match &changes {
@@ -161,8 +164,9 @@ impl Selection {
             Err(Mistake::Manifest(error)) => Err(error),
             Err(Mistake::Parameter(name)) => Err(self
                 .config
-                .param_error(
+                .item_error(
                     entry,
+                    "params",
                     &name,
                     format!("{path} declares no parameter {name:?}"),
                 )
@@ -172,12 +176,13 @@ impl Selection {
 
     fn not_supported(&self, entry: &Entry) -> Error {
         let (field, what) = match entry.kind {
-            Kind::Manifest(_) | Kind::Jsonnet => ("manifest", "manifests in jsonnet are"),
-            Kind::PyFunc => ("py_func", "py_func is"),
-            Kind::Ksonnet => ("app_dir", "app_dir is"),
-            Kind::Tekton => ("tekton_run", "tekton_run is"),
+            Kind::Manifest(_) | Kind::Jsonnet { .. } => ("manifest", "manifests in jsonnet are"),
+            Kind::PyFunc { .. } => ("py_func", "py_func is"),
+            Kind::Ksonnet { .. } => ("app_dir", "app_dir is"),
+            Kind::Tekton(_) => ("tekton_run", "tekton_run is"),
+            Kind::WorkflowTemplate { .. } => ("workflow_template", "w is"),
         };
-        let what = format!("workflow {:?}: {what} not supported yet", entry.name);
+        let what = format!("{what} not supported yet");
         self.config
             .error(entry, field, what)
             .hint("give the workflow as manifest: PATH, an Argo Workflow in YAML or JSON")
@@ -189,7 +194,7 @@ impl Selection {
         let file = self.config.folder().join(path);
         let real =
             canonical(&file).map_err(|error| mistake(format!("manifest: {}", error.report())))?;
-        let folder = canonical(self.config.folder())?;
+        let folder = canonical(&self.config.folder())?;
         let root = canonical(&self.root)?;
         // A configuration from elsewhere has its manifests beside it.
         let limit = if folder.starts_with(&root) {

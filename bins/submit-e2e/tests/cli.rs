@@ -236,7 +236,7 @@ fn everything_runs_when_the_changes_cannot_be_computed() {
 }
 
 #[test]
-fn the_first_commit_changes_all_its_files_but_a_shallow_one_is_not_known() {
+fn the_first_commit_changes_all_its_files() {
     let test = repository(CONFIG);
     test.git("src/o/r", &["checkout", "--quiet", "main"]);
     let first = test.git("src/o/r", &["rev-parse", "main"]);
@@ -245,25 +245,6 @@ fn the_first_commit_changes_all_its_files_but_a_shallow_one_is_not_known() {
     assert_eq!(
         decisions(plan(&mut command))[1],
         run("docs/old.txt matches docs/*")
-    );
-    let url = format!("file://{}", test.path().join("src/o/r").display());
-    test.git(
-        "",
-        &[
-            "clone",
-            "--quiet",
-            "--depth=1",
-            "--branch=change",
-            &url,
-            "shallow/o/r",
-        ],
-    );
-    let mut command = prow(&test, "postsubmit");
-    command.env("SRC_DIR", test.path().join("shallow"));
-    let [e2e, _, _] = decisions(plan(&mut command));
-    assert!(
-        e2e.0 && e2e.1.starts_with("the changed files are not known"),
-        "{e2e:?}"
     );
 }
 
@@ -329,4 +310,5 @@ fn a_dry_run_prints_its_plan_and_writes_nothing() {
 }
 
 mod bad_input;
+mod clones;
 mod working_tree;

@@ -49,10 +49,16 @@ fn entries_keep_what_the_file_says() {
     let config = Config::read(Path::new("tests/data/kubeflow-examples.yaml")).unwrap();
     let gis = &config.workflows[1];
     assert_eq!(gis.name, "gis");
-    assert_eq!(gis.kind, Kind::Ksonnet);
+    assert_eq!(
+        gis.kind,
+        Kind::Ksonnet {
+            app_dir: "kubeflow/examples/test/workflows".to_owned(),
+            component: "gis".to_owned()
+        }
+    );
     assert_eq!(gis.include_dirs, ["github_issue_summarization/*"]);
     assert!(gis.runs_for(JobType::Periodic) && gis.runs_for(JobType::Batch));
-    assert_eq!(config.workflows[4].kind, Kind::Tekton);
+    assert_eq!(config.workflows[4].kind.as_str(), "tekton");
     assert!(!config.workflows[4].runs_for(JobType::Presubmit));
 }
 
@@ -67,15 +73,128 @@ fn a_scalar_where_a_list_is_meant_is_a_list_of_one() {
 }
 
 #[test]
-fn two_of_one_name_may_run_for_different_jobs_only() {
-    let entry = |types: &str| format!("- name: v1\n  manifest: a.yaml\n  job_types: {types}\n");
-    let both = |one: &str, two: &str| format!("workflows:\n{}{}", entry(one), entry(two));
-    assert!(parse(&both("presubmit", "[postsubmit, periodic]")).is_ok());
+fn two_of_one_name_are_two_workflows() {
+    // kubeflow/kubeflow has three named nb-base: a test, and two that build its image.
+    let entry = "- name: v1\n  manifest: a.yaml\n";
+    let config = parse(&format!("workflows:\n{entry}{entry}")).unwrap();
+    assert_eq!(config.workflows.len(), 2);
+}
+
+#[test]
+fn an_unknown_key_is_a_warning_with_its_line() {
+    let config = parse(
+        "workflows:\n- name: e2e\n  manifest: a\n  include_dir: b\n- {name: x, manifest: b, kwargs: {}}\nworkflow: x\n",
+    )
+    .unwrap();
+    let common = "name, job_types, include_dirs, exclude_dirs, always_run, params, manifest, ext_vars, top_level_args";
     assert_eq!(
-        report(&both("presubmit", "[]")),
-        "prow_config.yaml:5: name: a second workflow \"v1\" that presubmit jobs run, after the one at prow_config.yaml:2"
+        config.warnings,
+        [
+            format!(
+                "prow_config.yaml:4: workflow \"e2e\": unknown key \"include_dir\" is ignored; known here: {common}"
+            ),
+            format!(
+                "prow_config.yaml:5: workflow \"x\": unknown key \"kwargs\" is ignored; known here: {common}"
+            ),
+            "prow_config.yaml:6: unknown key \"workflow\" is ignored; known here: python_paths, workflows"
+                .to_owned(),
+        ]
     );
-    assert!(report(&both("batch", "[presubmit]")).contains("presubmit jobs run"));
+}
+
+#[test]
+fn every_key_of_a_real_file_is_known() {
+    for name in ["examples", "fairing"] {
+        let path = format!("tests/data/kubeflow-{name}.yaml");
+        let config = Config::read(Path::new(&path)).unwrap();
+        assert_eq!(config.warnings, [""; 0], "{name}");
+    }
+    for name in ["kubeflow-manifests.yaml", "kubeflow-training-operator.yaml"] {
+        assert_eq!(parse(&uncommented(name)).unwrap().warnings, [""; 0]);
+    }
+    // The rest is in comments of kubeflow/testing.
+    let config = parse(
+        "workflows:
+- tekton_run: kubeflow/testing/tekton/testing/nb-test-run.yaml
+  tekton_params:
+  - {name: testing-cluster-pattern, value: 'kf-v1-(?!n\\d\\d)'}
+  tekton_teardown: kubeflow/testing/tekton/testing/dummy-teardown-run.yaml
+  tekton_teardown_params: [{name: utter, value: bar}]
+  name: tekton-v1
+  include_dirs: [py/*]
+- py_func: kubeflow.testing.ci.kf_unittests.create_workflow
+  name: py-unittests
+  kwargs: {a: 1}
+  kw_args: {b: [x]}
+",
+    )
+    .unwrap();
+    assert_eq!(config.warnings, [""; 0]);
+    let Kind::Tekton(tekton) = &config.workflows[0].kind else {
+        panic!("{config:?}");
+    };
+    assert_eq!(
+        tekton.params,
+        [(
+            "testing-cluster-pattern".to_owned(),
+            "kf-v1-(?!n\\d\\d)".into()
+        )]
+    );
+    let Kind::PyFunc { kwargs, .. } = &config.workflows[1].kind else {
+        panic!("{config:?}");
+    };
+    assert_eq!(
+        Value::Object(kwargs.clone()),
+        serde_json::json!({"a": 1, "b": ["x"]})
+    );
+}
+
+#[test]
+fn an_empty_mapping_is_an_empty_list() {
+    // kubeflow/testing's own file.
+    assert!(parse("workflows: {}\n").unwrap().workflows.is_empty());
+}
+
+#[test]
+fn a_mistake_in_the_yaml_names_the_entry_and_the_cure() {
+    let bomb: String = (1..9)
+        .map(|n| {
+            format!(
+                "    a{n}: &a{n} [{}]\n",
+                vec![format!("*a{}", n - 1); 10].join(", ")
+            )
+        })
+        .collect();
+    for (fields, line, cure) in [
+        ("\tmanifest: a\n", 6, "replace the tab"),
+        ("  manifest: a\n  manifest: b\n", 7, "remove one of the two"),
+        ("  params: {x: .nan}\n", 6, "put it in quotes"),
+        ("  params: {x: .inf}\n", 6, "put it in quotes"),
+        ("  params: [a\n", 6, "compare the indentation"),
+        (
+            &format!("  params:\n    a0: &a0 [x, x, x]\n{bomb}"),
+            0,
+            "write out what the aliases",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("prow_config.yaml");
+        let text =
+            format!("workflows:\n  # c\n- name: first\n  manifest: a\n- name: second\n{fields}");
+        std::fs::write(&file, text).unwrap();
+        let error = Config::read(&file).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage);
+        let report = error.report();
+        if line > 0 {
+            let place = format!("{}:{line}: ", file.display());
+            assert!(report.starts_with(&place), "{fields:?}: {report}");
+        }
+        assert!(
+            report.contains("in workflow \"second\": "),
+            "{fields:?}: {report}"
+        );
+        assert!(report.contains(cure), "{fields:?}: {report}");
+    }
 }
 
 #[test]
@@ -92,72 +211,88 @@ fn mistakes_name_line_and_field() {
             "prow_config.yaml:1: workflows is missing",
         ),
         (
-            report("workflows: []\nworkflow: x\n"),
-            "prow_config.yaml:2: unknown key \"workflow\"",
-        ),
-        (
             report("workflows: x\n"),
             "prow_config.yaml:1: workflows is not a list",
         ),
         (
             report("workflows:\n- x\n"),
-            "prow_config.yaml:2: the entry is not a mapping",
+            "prow_config.yaml:2: entry 1: it is not a mapping",
         ),
         (
             report("workflows:\n- manifest: x\n"),
-            "prow_config.yaml:2: name is missing",
+            "prow_config.yaml:2: entry 1: name is missing",
         ),
         (
             report("workflows:\n- name: ../x\n  manifest: y\n"),
-            "prow_config.yaml:2: name \"../x\" cannot be a folder's name",
+            "prow_config.yaml:2: entry 1: name \"../x\" cannot be a folder's name",
         ),
         (
             report("workflows:\n- name: 1\n  manifest: y\n"),
-            "prow_config.yaml:2: name: 1 is not a string",
-        ),
-        (
-            entry("  manifest: a\n  include_dir: b\n"),
-            "prow_config.yaml:4: unknown key \"include_dir\"",
-        ),
-        (
-            entry("  manifests: a\n"),
-            "prow_config.yaml:3: unknown key \"manifests\"",
+            "prow_config.yaml:2: entry 1: name: 1 is not a string",
         ),
         (
             entry("  job_types: []\n"),
-            "prow_config.yaml:2: the entry does not say",
+            "prow_config.yaml:2: workflow \"e2e\": the entry does not say",
         ),
         (
             entry("  manifest: a\n  py_func: b\n"),
-            "prow_config.yaml:4: manifest and py_func in one entry",
+            "prow_config.yaml:4: workflow \"e2e\": manifest and py_func in one entry",
         ),
         (
-            entry("  manifest: a\n  kwargs: {}\n"),
-            "prow_config.yaml:4: unknown key \"kwargs\"",
+            entry("  py_func: b\n"),
+            "prow_config.yaml:3: workflow \"e2e\": py_func: \"b\" names no function",
+        ),
+        (
+            entry("  py_func: a.b c\n"),
+            "prow_config.yaml:3: workflow \"e2e\": py_func: \"a.b c\" names no function",
+        ),
+        (
+            entry("  app_dir: a/b/c\n"),
+            "prow_config.yaml:2: workflow \"e2e\": app_dir without component",
+        ),
+        (
+            entry("  app_dir: a/b/../../c\n  component: x\n"),
+            "prow_config.yaml:3: workflow \"e2e\": app_dir: \"a/b/../../c\" leaves its repository",
+        ),
+        (
+            entry("  tekton_run: x.yaml\n"),
+            "prow_config.yaml:3: workflow \"e2e\": tekton_run: \"x.yaml\" is not ORG/REPO/PATH",
+        ),
+        (
+            entry("  manifest: a\n  ext_vars: {a: b}\n"),
+            "prow_config.yaml:4: workflow \"e2e\": ext_vars is for manifests in jsonnet",
+        ),
+        (
+            entry("  manifest: a\n  always_run: maybe\n"),
+            "prow_config.yaml:4: workflow \"e2e\": always_run: \"maybe\" is not true or false",
+        ),
+        (
+            report("python_paths: [a]\nworkflows: []\n"),
+            "prow_config.yaml:1: python_paths: \"a\" is not ORG/REPO/PATH",
         ),
         (
             entry("  manifest: [a]\n"),
-            "prow_config.yaml:3: manifest is not a string",
+            "prow_config.yaml:3: workflow \"e2e\": manifest is not a string",
         ),
         (
             entry("  manifest: a\n  job_types:\n  - presubmit\n  - nightly\n"),
-            "prow_config.yaml:6: job_types: unknown job type \"nightly\"",
+            "prow_config.yaml:6: workflow \"e2e\": job_types: unknown job type \"nightly\"",
         ),
         (
             entry("  manifest: a\n  job_types: nightly\n"),
-            "prow_config.yaml:4: job_types: unknown job type \"nightly\"",
+            "prow_config.yaml:4: workflow \"e2e\": job_types: unknown job type \"nightly\"",
         ),
         (
             entry("  manifest: a\n  include_dirs: {a: b}\n"),
-            "prow_config.yaml:4: include_dirs: {\"a\":\"b\"} is not a list of strings",
+            "prow_config.yaml:4: workflow \"e2e\": include_dirs: {\"a\":\"b\"} is not a list of strings",
         ),
         (
             entry("  manifest: a\n  include_dirs: [1]\n"),
-            "prow_config.yaml:4: include_dirs: 1 is not a string",
+            "prow_config.yaml:4: workflow \"e2e\": include_dirs: 1 is not a string",
         ),
         (
             entry("  manifest: a\n  params: [1]\n"),
-            "prow_config.yaml:4: params is not a mapping",
+            "prow_config.yaml:4: workflow \"e2e\": params is not a mapping",
         ),
     ] {
         assert!(found.starts_with(expected), "{found:?}\n{expected:?}");

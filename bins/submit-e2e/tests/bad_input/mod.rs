@@ -34,29 +34,24 @@ fn mistakes_name_file_and_line_and_start_nothing() {
             "src/o/r/prow_config.yaml:",
         ),
         (
-            entry("  manifest: a\n  colour: red\n"),
-            MANIFEST,
-            "src/o/r/prow_config.yaml:4: unknown key \"colour\"",
-        ),
-        (
             entry("  manifest: nope.yaml\n"),
             MANIFEST,
-            "src/o/r/prow_config.yaml:3: manifest: read [ROOT]/src/o/r/nope.yaml",
+            "src/o/r/prow_config.yaml:3: workflow \"e2e\": manifest: read [ROOT]/src/o/r/nope.yaml",
         ),
         (
             entry("  manifest: ../../../outside.yaml\n"),
             MANIFEST,
-            "src/o/r/prow_config.yaml:3: manifest: \"../../../outside.yaml\" leaves",
+            "src/o/r/prow_config.yaml:3: workflow \"e2e\": manifest: \"../../../outside.yaml\" leaves",
         ),
         (
             entry("  manifest: link.yaml\n"),
             MANIFEST,
-            "src/o/r/prow_config.yaml:3: manifest: \"link.yaml\" leaves",
+            "src/o/r/prow_config.yaml:3: workflow \"e2e\": manifest: \"link.yaml\" leaves",
         ),
         (
             entry("  manifest: test/e2e.yaml\n  params: {x: 1}\n"),
             MANIFEST,
-            "src/o/r/prow_config.yaml:4: test/e2e.yaml declares no parameter \"x\"",
+            "src/o/r/prow_config.yaml:4: workflow \"e2e\": test/e2e.yaml declares no parameter \"x\"",
         ),
         (
             entry("  py_func: a.b\n"),
@@ -64,12 +59,12 @@ fn mistakes_name_file_and_line_and_start_nothing() {
             "src/o/r/prow_config.yaml:3: workflow \"e2e\": py_func is not supported yet",
         ),
         (
-            entry("  app_dir: a\n  component: b\n"),
+            entry("  app_dir: a/b/c\n  component: b\n"),
             MANIFEST,
             "src/o/r/prow_config.yaml:3: workflow \"e2e\": app_dir is not supported yet",
         ),
         (
-            entry("  tekton_run: a\n"),
+            entry("  tekton_run: a/b/c.yaml\n"),
             MANIFEST,
             "src/o/r/prow_config.yaml:3: workflow \"e2e\": tekton_run is not supported yet",
         ),

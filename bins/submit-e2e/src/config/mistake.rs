@@ -1,0 +1,100 @@
+//! What is wrong with a file that is no YAML: in which entry, and the cure.
+
+use std::path::Path;
+
+use common::yaml::Document;
+use common::{Error, Result, yaml};
+
+/// Reads the file. The reader of YAML knows the line of a mistake; the entry that it stands in is
+/// found by the text, as the file has no structure yet.
+pub(super) fn read(path: &Path) -> Result<Document> {
+    let text = yaml::read_text(path)?;
+    Document::parse(path, &text).map_err(|error| {
+        let report = error.report();
+        let mut line = line_of(&report, path).unwrap_or(1);
+        let mut error = error;
+        // The reader stops at the end of what came before the tab.
+        if let Some(tab) = tab_from(&text, line).filter(|_| report.contains("tab")) {
+            line = tab;
+            error = Error::usage(format!("{}:{line}: a tab indents it", path.display()));
+        }
+        let entry = entry_at(&text, line);
+        let cure = cure(&report);
+        match entry {
+            Some(name) => error.hint(format!("in workflow {name:?}: {cure}")),
+            None => error.hint(cure),
+        }
+    })
+}
+
+fn line_of(report: &str, path: &Path) -> Option<usize> {
+    let rest = report.strip_prefix(&format!("{}:", path.display()))?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok().filter(|line| *line > 0)
+}
+
+/// The first line from this one on that a tab indents.
+fn tab_from(text: &str, line: usize) -> Option<usize> {
+    let mut lines = text.lines().enumerate().skip(line - 1);
+    let is_tab = |line: &str| line.trim_start_matches(' ').starts_with('\t');
+    lines.find_map(|(index, text)| is_tab(text).then_some(index + 1))
+}
+
+/// The name in the list item that a line stands in: from the last line up to it that starts an
+/// item no deeper than every other, to the next one.
+fn entry_at(text: &str, line: usize) -> Option<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let start_of_list = lines
+        .iter()
+        .position(|line| line.starts_with("workflows:"))?;
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let is_item = |line: &&str| line.trim_start().starts_with("- ");
+    let depth = lines[start_of_list + 1..]
+        .iter()
+        .find(|line| is_item(line))
+        .map(|line| indentation(line))?;
+    let starts = |at: &usize| is_item(&lines[*at]) && indentation(lines[*at]) == depth;
+    let last = line.min(lines.len());
+    let start = (start_of_list + 1..last).rev().find(starts)?;
+    let end = (start + 1..lines.len()).find(starts).unwrap_or(lines.len());
+    let name = lines[start..end].iter().find_map(|line| {
+        let field = line.trim_start().trim_start_matches("- ").trim_start();
+        field.strip_prefix("name:")
+    })?;
+    let name = name.split(" #").next().unwrap_or_default();
+    Some(common::on_one_line(name.trim().trim_matches(['"', '\''])))
+}
+
+fn cure(report: &str) -> String {
+    let has = |word: &str| report.to_lowercase().contains(word);
+    let text = if has("tab") {
+        "YAML is indented by spaces only: replace the tab"
+    } else if has("duplicate") {
+        "a mapping has each key once: remove one of the two, or start a new item with `- `"
+    } else if has("finite") {
+        "put it in quotes, or give a number"
+    } else if has("alias") || has("anchor") || has("limit") || has("budget") || has("expan") {
+        "write out what the aliases stand for"
+    } else if has("multiple") {
+        "the file is one document: take out the line `---`"
+    } else {
+        "compare the indentation, brackets and quotes of this line with those before it"
+    };
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entry_is_the_one_that_the_line_stands_in() {
+        let text = "python_paths:\n- a/b\nworkflows:\n# c\n- app_dir: x\n  params:\n  - y\n  name: one # c\n- name: \"two\"\n  z: 1\n";
+        let names: Vec<_> = (1..=10).map(|line| entry_at(text, line)).collect();
+        let (one, two) = (Some("one".to_owned()), Some("two".to_owned()));
+        assert!(names[..4].iter().all(Option::is_none));
+        assert!(names[4..8].iter().all(|name| *name == one), "{names:?}");
+        assert!(names[8..].iter().all(|name| *name == two));
+        assert_eq!(entry_at("workflows: [", 1), None);
+    }
+}

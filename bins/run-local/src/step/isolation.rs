@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::app::Stop;
 use common::exec::{self, Limits};
 
-use super::view::{self, View};
+use common::view::{self, View};
 
 /// How a step sees its volumes at their paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::view::{Bind, join};
+use common::view::{Bind, join};
 
 /// Where a step's mounts really are.
 pub(super) struct Links(Vec<(PathBuf, PathBuf)>);

@@ -6,7 +6,6 @@ mod links;
 mod output;
 mod prepare;
 mod rewrite;
-mod view;
 mod volumes;
 
 use std::path::{Path, PathBuf};
@@ -18,9 +17,9 @@ use common::exec::{self, Cause, Ended, Limits};
 use common::live::Live;
 use common::workflow::{Outputs, Parameter, Phase};
 
+pub use common::view::enter;
 pub(crate) use environment::{Secrets, inherited, missing};
 pub(crate) use isolation::{Isolation, find_isolation};
-pub use view::enter;
 
 use crate::manifest::{Container, Template, Volume};
 use output::StepOutput;
@@ -155,7 +154,7 @@ impl StepRunner {
         let ended = ended.map_err(|error| format!("run the step: {error}"));
         let end = ended.map(|ended| Self::judge(leaf, prepared, &output, &ended));
         if let Some(view) = &prepared.view {
-            view::tidy(&view.root);
+            common::view::tidy(&view.root);
         }
         let bad = end.as_ref().map_or(true, |end| end.phase.is_bad());
         if bad && let Ok(mut failures) = self.failures.lock() {

@@ -8,9 +8,9 @@ use common::exec::Command;
 use super::environment::{self, Pod, expand};
 use super::isolation::Isolation;
 use super::links::Links;
-use super::view::{self, Bind, View};
 use super::{Leaf, Replace, StepRunner, rewrite, volumes};
 use crate::manifest::OutputSource;
+use common::view::{self, Bind, View};
 
 /// Where the image has the suite's binaries.
 const IMAGE_BINARIES: &str = "/usr/local/bin";

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::view::Bind;
+use common::view::Bind;
 
 /// Replaces every mounted path in a text. A path counts where nothing before or after it
 /// makes it part of another one: `/data` is found in `--dir=/data/x`, not in `/mydata`.

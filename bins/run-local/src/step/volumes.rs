@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::Replace;
 use super::environment::{Secrets, missing};
-use super::view::{Bind, clean};
 use crate::manifest::{Container, Mount, Volume, VolumeSource};
+use common::view::{Bind, clean};
 
 /// The folders behind a container's mounts, made where they are missing.
 pub(crate) fn binds(

@@ -1,29 +1,28 @@
-//! What a step sees of the file system: this machine's, with the volumes at the very paths
-//! that the manifest says, and a `/tmp` of its own.
+//! What a child sees of the file system: this machine's, with some folders at other paths, as
+//! a step's volumes are, and a `/tmp` of its own.
 //!
-//! A step runs in a private mount namespace, entered by this program calling itself: no root
+//! It runs in a private mount namespace, entered by this program calling itself: no root
 //! is needed where the kernel allows user namespaces. A folder is *opened* where something
 //! has to appear in it that is not there, a mount point for example: a folder of the step's
 //! own, with the real one's entries bound into it, takes its place.
 
+mod enter;
+mod mounts;
+
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
-use std::process::ExitCode;
 
-use common::{Error, Result, ResultExt};
-use rustix::fs::statvfs;
-use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount_bind, mount_bind_recursive,
-    mount_change, mount_move, mount_remount, unmount,
-};
-use rustix::process::{Signal, getegid, geteuid, pivot_root};
-use rustix::thread::UnshareFlags;
+use rustix::mount::{MountPropagationFlags, mount_bind_recursive, mount_change, mount_move};
 use serde::{Deserialize, Serialize};
+
+use crate::{Result, ResultExt, exec};
+
+use mounts::{bind_at, look_alike, pivot, set_apart};
+
+pub use enter::enter;
 
 /// First argument of this program when it calls itself to enter a view.
 const ENTER: &str = "__enter-view";
@@ -33,40 +32,36 @@ const TMP: &str = "/tmp";
 
 /// A folder or file at another path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Bind {
+pub struct Bind {
     /// Absolute path on this machine.
-    pub(crate) source: PathBuf,
+    pub source: PathBuf,
     /// Absolute path as the step sees it.
-    pub(crate) target: PathBuf,
-    pub(crate) read_only: bool,
+    pub target: PathBuf,
+    /// Whether the step may only read it.
+    pub read_only: bool,
 }
 
 /// What a step sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct View {
+pub struct View {
     /// A folder of the step's own, in which the opened folders have their places.
-    pub(crate) root: PathBuf,
+    pub root: PathBuf,
     /// Parents before children.
-    pub(crate) binds: Vec<Bind>,
+    pub binds: Vec<Bind>,
     /// Files that the step will write and that are to be read afterwards.
-    pub(crate) outputs: Vec<PathBuf>,
+    pub outputs: Vec<PathBuf>,
 }
 
 impl View {
     /// The command that runs `program` in this view, in a folder of it.
-    pub(crate) fn command(
-        &self,
-        own: &Path,
-        folder: &Path,
-        program: &str,
-    ) -> Result<common::exec::Command> {
+    pub fn command(&self, own: &Path, folder: &Path, program: &str) -> Result<exec::Command> {
         let view = serde_json::to_string(self).or_failed(|| "write the view")?;
-        let command = common::exec::Command::new(own).args([ENTER, &view]);
+        let command = exec::Command::new(own).args([ENTER, &view]);
         Ok(command.arg(folder).arg(program))
     }
 
     /// Where on this machine a path of the step's is.
-    pub(crate) fn real_path(&self, path: &Path) -> PathBuf {
+    pub fn real_path(&self, path: &Path) -> PathBuf {
         let bind = self
             .binds
             .iter()
@@ -225,19 +220,8 @@ impl View {
     }
 }
 
-/// Gives a folder the owner and mode of another one: a step of root's may well have children
-/// of other users, which write to /tmp too. Only root can give it another owner, and this
-/// user must be able to write there whatever the mode.
-fn look_alike(real: &Path, inside: &Path) -> io::Result<()> {
-    const OWNER: u32 = 0o700;
-    let like = fs::metadata(real)?;
-    let _ = std::os::unix::fs::chown(inside, Some(like.uid()), Some(like.gid()));
-    let mode = like.permissions().mode() & 0o7777 | OWNER;
-    fs::set_permissions(inside, fs::Permissions::from_mode(mode))
-}
-
 /// Joins without a slash at the end.
-pub(super) fn join(folder: &Path, rest: &Path) -> PathBuf {
+pub fn join(folder: &Path, rest: &Path) -> PathBuf {
     if rest.as_os_str().is_empty() {
         folder.to_owned()
     } else {
@@ -245,130 +229,9 @@ pub(super) fn join(folder: &Path, rest: &Path) -> PathBuf {
     }
 }
 
-/// Makes a folder a mount that no other bind takes along: else a folder that holds this
-/// view's own would be bound with it into itself.
-fn set_apart(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    mount_bind(folder, folder)?;
-    Ok(mount_change(folder, MountPropagationFlags::UNBINDABLE)?)
-}
-
-fn bind_at(bind: &Bind, place: &Path) -> io::Result<()> {
-    if bind.source.is_dir() {
-        fs::create_dir_all(place)?;
-    } else if !place.exists() {
-        fs::create_dir_all(place.parent().unwrap_or(place))?;
-        fs::write(place, "")?;
-    }
-    mount_bind_recursive(&bind.source, place)?;
-    if bind.read_only {
-        let flags = locked_flags(place)? | MountFlags::BIND | MountFlags::RDONLY;
-        mount_remount(place, flags, "")?;
-    }
-    Ok(())
-}
-
-/// Flags of a mount that a user namespace may not take away again.
-fn locked_flags(path: &Path) -> io::Result<MountFlags> {
-    use rustix::fs::StatVfsMountFlags as Has;
-    let has = statvfs(path)?.f_flag;
-    let pairs = [
-        (Has::NODEV, MountFlags::NODEV),
-        (Has::NOEXEC, MountFlags::NOEXEC),
-        (Has::NOSUID, MountFlags::NOSUID),
-        (Has::NOATIME, MountFlags::NOATIME),
-        (Has::NODIRATIME, MountFlags::NODIRATIME),
-        (Has::RELATIME, MountFlags::RELATIME),
-    ];
-    Ok(pairs
-        .into_iter()
-        .filter(|(flag, _)| has.contains(*flag))
-        .fold(MountFlags::empty(), |flags, (_, flag)| flags | flag))
-}
-
-/// Makes `root` the root; the old one is gone for this process and its children.
-fn pivot(root: &Path) -> io::Result<()> {
-    std::env::set_current_dir(root)?;
-    pivot_root(".", ".")?;
-    unmount(".", UnmountFlags::DETACH)?;
-    std::env::set_current_dir("/")
-}
-
-#[expect(
-    deprecated,
-    reason = "the successor is unsafe for the sake of CLONE_FILES, which is not among these flags"
-)]
-fn unshare() -> Result<()> {
-    let (user, group) = (geteuid(), getegid());
-    if user.is_root() && rustix::thread::unshare(UnshareFlags::NEWNS).is_ok() {
-        return Ok(());
-    }
-    rustix::thread::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)
-        .or_failed(|| "make a user namespace")?;
-    let map = |file: &str, content: String| {
-        fs::write(format!("/proc/self/{file}"), content).or_failed(|| format!("write {file}"))
-    };
-    map("setgroups", "deny".to_owned())?;
-    map("uid_map", format!("{user} {user} 1", user = user.as_raw()))?;
-    map(
-        "gid_map",
-        format!("{group} {group} 1", group = group.as_raw()),
-    )
-}
-
-/// When this program has been called to enter a view: enters it and becomes the program that
-/// the other arguments name. `None` in every other call.
-pub fn enter() -> Option<ExitCode> {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next()? != ENTER {
-        return None;
-    }
-    let (view, folder) = (arguments.next()?, arguments.next()?);
-    let command: Vec<OsString> = arguments.collect();
-    Some(
-        match enter_and_become(&view.to_string_lossy(), folder.as_ref(), &command) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                use std::io::Write;
-                // Logging is not set up in here; the text becomes the step's own last words.
-                let _ = writeln!(io::stderr(), "run-local: {}", error.report());
-                ExitCode::from(if error.exit() == common::Exit::Usage {
-                    127
-                } else {
-                    126
-                })
-            }
-        },
-    )
-}
-
-fn enter_and_become(view: &str, folder: &Path, command: &[OsString]) -> Result<()> {
-    let view: View = serde_json::from_str(view).or_failed(|| "read the view")?;
-    unshare()?;
-    view.build()?;
-    // As a container's runtime does: a workingDir in a volume may be new.
-    fs::create_dir_all(folder).or_failed(|| format!("make {}", folder.display()))?;
-    std::env::set_current_dir(folder).or_failed(|| format!("change to {}", folder.display()))?;
-    // After unshare: entering a user namespace clears it. The step must not outlive run-local.
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .or_failed(|| "tie the step to this program")?;
-    let Some((program, arguments)) = command.split_first() else {
-        return Err(Error::failed("the step has no command"));
-    };
-    let error = std::process::Command::new(program).args(arguments).exec();
-    let what = format!("run {}", Path::new(program).display());
-    Err(if error.kind() == io::ErrorKind::NotFound {
-        Error::usage(what)
-            .because(error)
-            .hint("run-local looks on the PATH of this machine")
-    } else {
-        Error::failed(what).because(error)
-    })
-}
-
 /// Removes what building a view left in its root: empty folders and files, and links, the
 /// step's own among them. What has content stays.
-pub(crate) fn tidy(root: &Path) {
+pub fn tidy(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else {
         return;
     };
@@ -389,7 +252,7 @@ pub(crate) fn tidy(root: &Path) {
 }
 
 /// An absolute path without `.`, `..` or repeated slashes; `None` for any other.
-pub(crate) fn clean(path: &str) -> Option<PathBuf> {
+pub fn clean(path: &str) -> Option<PathBuf> {
     let path = Path::new(path);
     let plain = path
         .components()

@@ -180,11 +180,6 @@ impl Config {
         })
     }
 
-    /// The file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.document.path
-    }
-
     /// The folder of the file: where the paths of manifests start.
     pub(crate) fn folder(&self) -> PathBuf {
         match self.document.path.parent() {

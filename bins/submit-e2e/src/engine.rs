@@ -8,7 +8,7 @@ use common::Error;
 use common::workflow::{Phase, WorkflowStatus};
 use serde_json::Value;
 
-use crate::selection::Workflow;
+use crate::workflows::Workflow;
 
 pub(crate) use local::Local;
 

@@ -10,13 +10,16 @@ mod opts;
 mod origin;
 mod output;
 mod plan;
+mod produce;
 mod record;
 mod render;
 mod select;
 mod selection;
 mod session;
+mod siblings;
 mod summary;
 mod verdict;
+mod workflows;
 mod worktree;
 
 use common::app::App;
@@ -27,7 +30,9 @@ use opts::{Command, PlanOpts, PlanOutput, RunOpts, ShowOpts, ShowOutput};
 use origin::Origin;
 use plan::Plan;
 use selection::Selection;
+use workflows::Maker;
 
+pub use common::view::enter;
 pub use opts::Opts;
 
 /// Plans and runs.
@@ -59,14 +64,19 @@ async fn plan(opts: PlanOpts, app: App) -> Result<Exit> {
 }
 
 async fn show(opts: ShowOpts, app: App) -> Result<Exit> {
-    let (origin, _folder) = Origin::find(&opts.source, &app).await?;
+    let (origin, folder) = Origin::find(&opts.source, &app).await?;
     let source = origin.source(&opts.source, &app).await?;
     let selection = Selection::make(&origin, &source, &opts.source, &app).await?;
-    let (namespace, bucket) = (
-        opts.render.namespace.as_deref(),
-        opts.render.bucket.as_deref(),
-    );
-    let workflows = selection.render(origin.job(), namespace, bucket)?;
+    let maker = Maker {
+        origin: &origin,
+        source: &source,
+        source_opts: &opts.source,
+        opts: &opts.render,
+        bucket: opts.render.bucket.as_deref(),
+        folder: folder.path(),
+        app: &app,
+    };
+    let workflows = maker.make(&selection).await?;
     let manifests = workflows
         .into_iter()
         .map(|workflow| record::masked(&workflow.manifest));

@@ -27,6 +27,11 @@ pub(crate) fn workflow_name(job: &Job, workflow: &str, salt: &str) -> String {
     parts.join("-")
 }
 
+/// Whether an object may have this name: a DNS-1123 label of fewer than 63 characters.
+pub(crate) fn is_valid(name: &str) -> bool {
+    !name.is_empty() && name.len() <= LONGEST && label(name) == name
+}
+
 /// Four random hexadecimal digits.
 pub(crate) fn salt() -> String {
     // The standard library seeds its hash maps from the system's random source.

@@ -75,6 +75,15 @@ pub(crate) struct RenderOpts {
     /// Namespace of the workflows
     #[arg(long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
+    /// The Google Cloud project that the links to logs lead to
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
+    /// The Python that calls the functions of py_func
+    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+    pub(crate) python: PathBuf,
+    /// Time for each function of py_func, and for each file of jsonnet
+    #[arg(long, value_name = "DURATION", alias = "render_timeout", value_parser = humantime::parse_duration, default_value = "2m")]
+    pub(crate) render_timeout: Duration,
 }
 
 #[derive(Debug, Clone, clap::Args)]

@@ -78,6 +78,11 @@ impl Origin {
         }
     }
 
+    /// `ORG` and `REPO` under test, where the job names them.
+    pub(crate) fn repository(&self, env: &Env) -> Option<(String, String)> {
+        repository_of(self.job(), env).ok()
+    }
+
     /// Finds the repository under test and its configuration.
     pub(crate) async fn source(&self, opts: &SourceOpts, app: &App) -> Result<Source> {
         let (root, repository, head) = match self {

@@ -13,6 +13,7 @@ use crate::origin::Origin;
 use crate::record::Record;
 use crate::selection::Selection;
 use crate::session;
+use crate::workflows::Maker;
 
 /// What would be done.
 #[derive(Debug)]
@@ -27,15 +28,23 @@ pub(crate) struct Plan {
 impl Plan {
     /// Selects and renders as a run does. Nothing is written.
     pub(crate) async fn make(opts: &RunOpts, app: &App) -> Result<Plan> {
-        let (origin, _folder) = Origin::find(&opts.source, app).await?;
+        let (origin, folder) = Origin::find(&opts.source, app).await?;
         let job = origin.job();
         let run_dir = session::run_dir(opts.run_dir.as_deref(), &app.env, &job.build_id)?;
         let bucket = session::bucket_url(opts, &origin, &run_dir);
         let record = Record::new(job, bucket.as_deref(), opts.layout, &app.env)?;
         let source = origin.source(&opts.source, app).await?;
         let selection = Selection::make(&origin, &source, &opts.source, app).await?;
-        let namespace = opts.render.namespace.as_deref();
-        let workflows = selection.render(job, namespace, bucket.as_deref())?;
+        let maker = Maker {
+            origin: &origin,
+            source: &source,
+            source_opts: &opts.source,
+            opts: &opts.render,
+            bucket: bucket.as_deref(),
+            folder: folder.path(),
+            app,
+        };
+        let workflows = maker.make(&selection).await?;
         let engine = Local::new(&run_dir, opts);
         let prefix = session::prefix(&workflows);
         Ok(Plan {

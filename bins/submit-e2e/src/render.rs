@@ -1,10 +1,15 @@
 //! A manifest as it is submitted: with this run's name, labels, parameters and variables put
 //! in. Everything else stays as it is, in its order.
 
+mod marks;
+mod templates;
+
+use common::env;
 use common::job::Job;
-use common::yaml::Document;
-use common::{Error, env};
 use serde_json::{Map, Value, json};
+
+use marks::Marks;
+use templates::{containers, inline_templates};
 
 /// Variables of `prow_env`, sorted: those of kubeflow/testing.
 const PROW_ENV: [&str; 9] = [
@@ -19,11 +24,8 @@ const PROW_ENV: [&str; 9] = [
     env::REPO_OWNER,
 ];
 
-/// What a label says of a variable that is not set.
-const NOT_SET: &str = "notset";
-
-/// Longest value of a label.
-const LABEL_LENGTH: usize = 63;
+/// How long a finished workflow stays on the cluster: 7 days.
+const SECONDS_KEPT: u32 = 7 * 24 * 60 * 60;
 
 /// What is put into a manifest.
 pub(crate) struct Rendering<'a> {
@@ -31,95 +33,134 @@ pub(crate) struct Rendering<'a> {
     pub(crate) name: &'a str,
     /// Name of the workflow in `prow_config.yaml`.
     pub(crate) entry: &'a str,
+    /// What its tests report as.
+    pub(crate) target: &'a str,
     /// Namespace of the workflow object, where one is asked for.
     pub(crate) namespace: Option<&'a str>,
     /// The bucket's URL, where there is one.
     pub(crate) bucket: Option<&'a str>,
+    /// The Google Cloud project of the logs, where one is named.
+    pub(crate) project: Option<&'a str>,
     /// The job.
     pub(crate) job: &'a Job,
     /// Parameters that the entry gives.
     pub(crate) params: &'a Map<String, Value>,
+    /// Whether the object was made for this run: then its own name and values stay.
+    pub(crate) is_made_for_run: bool,
 }
 
 /// Why a manifest cannot be rendered.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Mistake {
-    /// A mistake in the manifest itself.
-    Manifest(Error),
+    /// What stands at this JSON pointer is no mapping.
+    NoMapping(String),
     /// The entry gives a parameter of this name, which the manifest does not declare.
     Parameter(String),
 }
 
 impl Rendering<'_> {
     /// Puts everything in.
-    pub(crate) fn render(&self, manifest: &Document) -> Result<Value, Mistake> {
-        let mut workflow = manifest.value.clone();
+    pub(crate) fn render(&self, mut workflow: Value) -> Result<Value, Mistake> {
         let variables = self.job.variables();
-        let no_mapping = |pointer: &str| {
-            Mistake::Manifest(manifest.error(pointer, format!("{pointer} is not a mapping")))
-        };
+        let no_mapping = |pointer: &str| Mistake::NoMapping(pointer.to_owned());
         let metadata = mapping(&mut workflow, "metadata").ok_or_else(|| no_mapping("/metadata"))?;
         self.put_name(metadata);
-        self.put_labels(metadata, &variables, None)
-            .ok_or_else(|| no_mapping("/metadata/labels"))?;
+        let name = metadata.get("name").and_then(Value::as_str);
+        let name = name.unwrap_or(self.name).to_owned();
+        let marks = Marks {
+            name: &name,
+            entry: self.entry,
+            project: self.project,
+            variables: &variables,
+        };
+        (marks.put(metadata, None)).map_err(|field| no_mapping(&format!("/metadata/{field}")))?;
         self.put_parameters(&mut workflow, &variables)
             .map_err(Mistake::Parameter)?;
-        let templates = workflow
-            .pointer_mut("/spec/templates")
-            .and_then(Value::as_array_mut);
+        let spec = mapping(&mut workflow, "spec").ok_or_else(|| no_mapping("/spec"))?;
+        put_time_to_live(spec);
+        if spec.contains_key("workflowTemplateRef") {
+            self.put_defaults(spec, &marks, &variables)
+                .ok_or_else(|| no_mapping("/spec"))?;
+        }
+        let templates = spec.get_mut("templates").and_then(Value::as_array_mut);
         for (index, template) in templates.into_iter().flatten().enumerate() {
-            // These make no pods.
-            if template.get("steps").is_some() || template.get("dag").is_some() {
-                continue;
-            }
             let pointer = format!("/spec/templates/{index}");
-            self.put_into_template(template, &variables)
-                .ok_or_else(|| no_mapping(&pointer))?;
+            self.put_into_template(template, &marks, &variables)
+                .map_err(|field| no_mapping(&format!("{pointer}{field}")))?;
         }
         Ok(workflow)
     }
 
     fn put_name(&self, metadata: &mut Map<String, Value>) {
+        let keeps = |field: &str| {
+            let own = metadata.get(field).and_then(Value::as_str);
+            self.is_made_for_run && own.is_some_and(|own| !own.is_empty())
+        };
+        let (keeps_name, keeps_namespace) = (keeps("name"), keeps("namespace"));
         metadata.shift_remove("generateName");
-        metadata.insert("name".to_owned(), self.name.into());
-        if let Some(namespace) = self.namespace {
-            metadata.insert("namespace".to_owned(), namespace.into());
+        if !keeps_name {
+            metadata.insert("name".to_owned(), self.name.into());
+        }
+        match self.namespace {
+            Some(namespace) if !keeps_namespace => {
+                metadata.insert("namespace".to_owned(), namespace.into());
+            }
+            None if metadata.get("namespace").is_some_and(Value::is_null) => {
+                metadata.shift_remove("namespace");
+            }
+            _ => {}
         }
     }
 
-    fn put_into_template(&self, template: &mut Value, variables: &[(&str, String)]) -> Option<()> {
+    /// What all pods of a template of the cluster get: its steps are not here to be changed.
+    fn put_defaults(
+        &self,
+        spec: &mut Map<String, Value>,
+        marks: &Marks<'_>,
+        variables: &[(&str, String)],
+    ) -> Option<()> {
+        marks
+            .put(
+                filled(spec.entry("podMetadata").or_insert(Value::Null))?,
+                None,
+            )
+            .ok()?;
+        let defaults = filled(spec.entry("templateDefaults").or_insert(Value::Null))?;
+        let container = filled(defaults.entry("container").or_insert(Value::Null))?;
+        self.put_variables(container, variables);
+        Some(())
+    }
+
+    /// A template, and those that its tasks have in themselves. An error names the field that is
+    /// no mapping, as a JSON pointer.
+    fn put_into_template(
+        &self,
+        template: &mut Value,
+        marks: &Marks<'_>,
+        variables: &[(&str, String)],
+    ) -> Result<(), String> {
+        for (pointer, inline) in inline_templates(template) {
+            self.put_into_template(inline, marks, variables)
+                .map_err(|field| format!("{pointer}{field}"))?;
+        }
+        // These make no pods.
+        if template.get("steps").is_some() || template.get("dag").is_some() {
+            return Ok(());
+        }
         let step = template
             .get("name")
             .and_then(Value::as_str)
             .map(str::to_owned);
-        self.put_labels(mapping(template, "metadata")?, variables, step.as_deref())?;
-        self.put_variables(template.as_object_mut()?, variables);
-        Some(())
-    }
-
-    fn put_labels(
-        &self,
-        metadata: &mut Map<String, Value>,
-        variables: &[(&str, String)],
-        step: Option<&str>,
-    ) -> Option<()> {
-        let labels = filled(metadata.entry("labels").or_insert(Value::Null))?;
-        let mut put = |name: &str, value: Option<&str>| {
-            let value = value.map_or_else(|| NOT_SET.to_owned(), label_value);
-            labels.entry(name).or_insert(value.into());
-        };
-        for name in env::PROW {
-            // These do not fit a label.
-            if ![env::JOB_SPEC, env::PULL_REFS].contains(&name) {
-                put(name, value_of(variables, name));
-            }
+        let template = template.as_object_mut().ok_or_else(String::new)?;
+        let metadata = filled(template.entry("metadata").or_insert(Value::Null))
+            .ok_or_else(|| "/metadata".to_owned())?;
+        marks
+            .put(metadata, step.as_deref())
+            .map_err(|field| format!("/metadata/{field}"))?;
+        for container in containers(template) {
+            self.put_variables(container, variables);
         }
-        put("workflow", Some(self.name));
-        put("workflow_template", Some(self.entry));
-        if let Some(step) = step {
-            put("step_name", Some(step));
-        }
-        Some(())
+        Ok(())
     }
 
     fn put_parameters(
@@ -146,7 +187,9 @@ impl Rendering<'_> {
                 Some(other) => Some(other.to_string()),
                 None => self.standard_parameter(&name, variables),
             };
-            if let Some(value) = value {
+            let has_own = parameter.contains_key("value") || parameter.contains_key("valueFrom");
+            let is_given = self.params.contains_key(&name);
+            if let Some(value) = value.filter(|_| is_given || !has_own || !self.is_made_for_run) {
                 parameter.shift_remove("valueFrom");
                 parameter.insert("value".to_owned(), value.into());
             }
@@ -163,61 +206,48 @@ impl Rendering<'_> {
             "name" => Some(self.name.to_owned()),
             "namespace" => self.namespace.map(str::to_owned),
             "bucket" => self.bucket.map(str::to_owned),
-            "test_target_name" => Some(self.entry.to_owned()),
+            "test_target_name" => Some(self.target.to_owned()),
             "prow_env" => Some(prow_env(variables)),
             _ => None,
         }
     }
 
-    /// `TEST_TARGET_NAME` and Prow's variables on every container of a template, before its
-    /// own variables so that these can refer to them.
-    fn put_variables(&self, template: &mut Map<String, Value>, variables: &[(&str, String)]) {
-        for container in containers(template) {
-            let env = container.entry("env").or_insert(Value::Null);
-            if env.is_null() {
-                *env = json!([]);
-            }
-            let Some(own) = env.as_array_mut() else {
-                continue;
-            };
-            let target = (env::TEST_TARGET_NAME, self.entry.to_owned());
-            let is_new = |name: &str| !own.iter().any(|variable| variable["name"] == name);
-            let mut all: Vec<Value> = (variables.iter().chain([&target]))
-                .filter(|(name, _)| is_new(name))
-                .map(
-                    |(name, value)| json!({"name": name, "value": without_templating(name, value)}),
-                )
-                .collect();
-            all.append(own);
-            *own = all;
+    /// `TEST_TARGET_NAME` and Prow's variables, before the container's own variables so that
+    /// these can refer to them.
+    fn put_variables(&self, container: &mut Map<String, Value>, variables: &[(&str, String)]) {
+        let env = container.entry("env").or_insert(Value::Null);
+        if env.is_null() {
+            *env = json!([]);
         }
+        let Some(own) = env.as_array_mut() else {
+            return;
+        };
+        let target = (env::TEST_TARGET_NAME, self.target.to_owned());
+        let is_new = |name: &str| !own.iter().any(|variable| variable["name"] == name);
+        let mut all: Vec<Value> = (variables.iter().chain([&target]))
+            .filter(|(name, _)| is_new(name))
+            .map(|(name, value)| json!({"name": name, "value": without_templating(name, value)}))
+            .collect();
+        all.append(own);
+        *own = all;
     }
 }
 
-fn containers(template: &mut Map<String, Value>) -> Vec<&mut Map<String, Value>> {
-    let mut containers: Vec<&mut Value> = Vec::new();
-    for (key, value) in template {
-        let list = match key.as_str() {
-            "container" | "script" => {
-                containers.push(value);
-                None
-            }
-            "initContainers" | "sidecars" => value.as_array_mut(),
-            "containerSet" => value.get_mut("containers").and_then(Value::as_array_mut),
-            _ => None,
-        };
-        containers.extend(list.into_iter().flatten());
+/// Finished workflows go away by themselves. The old spelling, which the functions of some years
+/// ago use, means nothing to today's controller.
+fn put_time_to_live(spec: &mut Map<String, Value>) {
+    let old = spec.shift_remove("ttlSecondsAfterFinished");
+    if !spec.contains_key("ttlStrategy") {
+        let seconds = old.filter(Value::is_number).unwrap_or(SECONDS_KEPT.into());
+        let strategy = json!({"secondsAfterCompletion": seconds});
+        spec.insert("ttlStrategy".to_owned(), strategy);
     }
-    containers
-        .into_iter()
-        .filter_map(Value::as_object_mut)
-        .collect()
 }
 
 /// A title or branch of a pull request is in `JOB_SPEC` and must not be taken for one of
 /// Argo's `{{…}}`. Two braces in a row stand in JSON only within a string, where the second
 /// may be written as its number.
-fn without_templating(name: &str, value: &str) -> String {
+pub(crate) fn without_templating(name: &str, value: &str) -> String {
     if name == env::JOB_SPEC {
         value.replace("{{", "{\\u007b")
     } else {
@@ -253,20 +283,6 @@ fn prow_env(variables: &[(&str, String)]) -> String {
         .filter_map(pair)
         .collect::<Vec<_>>()
         .join(",")
-}
-
-/// A label's value: letters, digits, `-`, `_` and `.`, a letter or digit first and last.
-fn label_value(text: &str) -> String {
-    let valid = |c: char| {
-        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-            c
-        } else {
-            '-'
-        }
-    };
-    let text: String = text.chars().map(valid).take(LABEL_LENGTH).collect();
-    text.trim_matches(|c: char| !c.is_ascii_alphanumeric())
-        .to_owned()
 }
 
 #[cfg(test)]

@@ -1,43 +1,23 @@
-//! The workflows of `prow_config.yaml` with the decision about each, and the manifests of
-//! those that run.
+//! The workflows of `prow_config.yaml` with the decision about each.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
+use common::Result;
 use common::app::App;
-use common::job::Job;
-use common::{Error, Result, ResultExt, workflow};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use crate::changes::changed_files;
-use crate::config::{Config, Entry, Kind};
-use crate::names;
+use crate::config::{Config, Entry};
 use crate::opts::SourceOpts;
 use crate::origin::{Origin, Source};
-use crate::render::{Mistake, Rendering};
 use crate::select::{Changes, Decision, select};
 
 /// The decision about every entry.
 #[derive(Debug)]
 pub(crate) struct Selection {
-    config: Config,
+    pub(crate) config: Config,
     decisions: Vec<Decision>,
-    root: PathBuf,
-}
-
-/// A workflow to run.
-#[derive(Debug, Clone)]
-pub(crate) struct Workflow {
-    /// Name in `prow_config.yaml`.
-    pub(crate) entry: String,
-    /// Name of the workflow object.
-    pub(crate) name: String,
-    /// The file that it was read from.
-    pub(crate) source: PathBuf,
-    /// The manifest to submit.
-    pub(crate) manifest: Value,
 }
 
 impl Selection {
@@ -61,11 +41,13 @@ impl Selection {
             Changes::Files(files) => info!("changed files: {}", files.len()),
         }
         let decisions = select(&config, job.job_type, &changes, opts.only.as_deref())?;
-        Ok(Selection {
-            config,
-            decisions,
-            root: source.root.clone(),
-        })
+        Ok(Selection { config, decisions })
+    }
+
+    /// The entries that run.
+    pub(crate) fn selected(&self) -> impl Iterator<Item = &Entry> {
+        let entries = self.entries().filter(|(_, decision)| decision.run);
+        entries.map(|(entry, _)| entry)
     }
 
     fn entries(&self) -> impl Iterator<Item = (&Entry, &Decision)> {
@@ -118,102 +100,4 @@ impl Selection {
         }
         table
     }
-
-    /// The manifests of the workflows that run, as they are submitted.
-    pub(crate) fn render(
-        &self,
-        job: &Job,
-        namespace: Option<&str>,
-        bucket: Option<&str>,
-    ) -> Result<Vec<Workflow>> {
-        let mut taken = HashSet::new();
-        let selected = self.entries().filter(|(_, decision)| decision.run);
-        selected
-            .map(|(entry, _)| {
-                let mut name = names::workflow_name(job, &entry.name, &names::salt());
-                while !taken.insert(name.clone()) {
-                    name = names::workflow_name(job, &entry.name, &names::salt());
-                }
-                let rendering = Rendering {
-                    name: &name,
-                    entry: &entry.name,
-                    namespace,
-                    bucket,
-                    job,
-                    params: &entry.params,
-                };
-                let (source, manifest) = self.render_one(entry, &rendering)?;
-                Ok(Workflow {
-                    entry: entry.name.clone(),
-                    name: name.clone(),
-                    source,
-                    manifest,
-                })
-            })
-            .collect()
-    }
-
-    fn render_one(&self, entry: &Entry, rendering: &Rendering<'_>) -> Result<(PathBuf, Value)> {
-        let Kind::Manifest(path) = &entry.kind else {
-            return Err(self.not_supported(entry));
-        };
-        let source = self.inside(entry, path)?;
-        let manifest = workflow::read(&source)?;
-        match rendering.render(&manifest) {
-            Ok(value) => Ok((source, value)),
-            Err(Mistake::Manifest(error)) => Err(error),
-            Err(Mistake::Parameter(name)) => Err(self
-                .config
-                .item_error(
-                    entry,
-                    "params",
-                    &name,
-                    format!("{path} declares no parameter {name:?}"),
-                )
-                .hint("spec.arguments.parameters of the manifest is the list of them")),
-        }
-    }
-
-    fn not_supported(&self, entry: &Entry) -> Error {
-        let (field, what) = match entry.kind {
-            Kind::Manifest(_) | Kind::Jsonnet { .. } => ("manifest", "manifests in jsonnet are"),
-            Kind::PyFunc { .. } => ("py_func", "py_func is"),
-            Kind::Ksonnet { .. } => ("app_dir", "app_dir is"),
-            Kind::Tekton(_) => ("tekton_run", "tekton_run is"),
-            Kind::WorkflowTemplate { .. } => ("workflow_template", "w is"),
-        };
-        let what = format!("{what} not supported yet");
-        self.config
-            .error(entry, field, what)
-            .hint("give the workflow as manifest: PATH, an Argo Workflow in YAML or JSON")
-    }
-
-    /// The file of a manifest, wherever symbolic links lead: it has to be in the repository.
-    fn inside(&self, entry: &Entry, path: &str) -> Result<PathBuf> {
-        let mistake = |what: String| self.config.error(entry, "manifest", what);
-        let file = self.config.folder().join(path);
-        let real =
-            canonical(&file).map_err(|error| mistake(format!("manifest: {}", error.report())))?;
-        let folder = canonical(&self.config.folder())?;
-        let root = canonical(&self.root)?;
-        // A configuration from elsewhere has its manifests beside it.
-        let limit = if folder.starts_with(&root) {
-            root
-        } else {
-            folder
-        };
-        if real.starts_with(&limit) {
-            Ok(file)
-        } else {
-            Err(mistake(format!(
-                "manifest: {path:?} leaves {}",
-                limit.display()
-            )))
-        }
-    }
-}
-
-fn canonical(path: &Path) -> Result<PathBuf> {
-    path.canonicalize()
-        .or_usage(|| format!("read {}", path.display()))
 }

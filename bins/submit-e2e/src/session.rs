@@ -18,9 +18,10 @@ use crate::opts::RunOpts;
 use crate::origin::{Origin, own_build_id};
 use crate::output::Output;
 use crate::record::{BUILD_LOG, Record};
-use crate::selection::{Selection, Workflow};
+use crate::selection::Selection;
 use crate::summary::summary;
 use crate::verdict::Evidence;
+use crate::workflows::{Maker, Workflow};
 
 struct Session {
     opts: RunOpts,
@@ -87,6 +88,7 @@ impl Session {
             Ok(Ok(workflows)) => workflows,
             Ok(Err(error)) => return evidence.errors.push(error),
             Err(_) => {
+                exec::end_orphans();
                 let what = "the job's --timeout passed before its workflows were started";
                 return evidence.errors.push(Error::timed_out(what));
             }
@@ -110,8 +112,16 @@ impl Session {
         let source = self.origin.source(&self.opts.source, app).await?;
         let selection = Selection::make(&self.origin, &source, &self.opts.source, app).await?;
         info!("{}", selection.to_table().trim_end());
-        let namespace = self.opts.render.namespace.as_deref();
-        let workflows = selection.render(self.origin.job(), namespace, self.bucket.as_deref())?;
+        let maker = Maker {
+            origin: &self.origin,
+            source: &source,
+            source_opts: &self.opts.source,
+            opts: &self.opts.render,
+            bucket: self.bucket.as_deref(),
+            folder: &self.run_dir,
+            app,
+        };
+        let workflows = maker.make(&selection).await?;
         for workflow in &workflows {
             let file = self.engine.manifest(workflow);
             let text = yaml::to_string(&workflow.manifest)?;

@@ -80,14 +80,14 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::selection::Workflow;
+    use crate::workflows::Workflow;
 
     fn end(phase: Phase, problem: Option<Error>) -> WorkflowEnd {
         WorkflowEnd {
             workflow: Workflow {
                 entry: "e2e".to_owned(),
                 name: "e2e-1".to_owned(),
-                source: "e2e.yaml".into(),
+                source: None,
                 manifest: Value::Null,
             },
             object: Value::Null,

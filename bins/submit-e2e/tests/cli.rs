@@ -311,4 +311,5 @@ fn a_dry_run_prints_its_plan_and_writes_nothing() {
 
 mod bad_input;
 mod clones;
+mod python;
 mod working_tree;

@@ -33,10 +33,9 @@ pub fn check(document: Document) -> Result<Document> {
     if text("/apiVersion") != Some(API_VERSION) {
         return Err(document.error("/apiVersion", format!("apiVersion is not {API_VERSION}")));
     }
-    if !document
-        .value
-        .pointer("/spec/templates")
-        .is_some_and(Value::is_array)
+    let spec = |field: &str| document.value.pointer("/spec")?.get(field);
+    if !spec("templates").is_some_and(Value::is_array)
+        && !spec("workflowTemplateRef").is_some_and(Value::is_object)
     {
         return Err(document.error("/spec", "spec.templates is not a list"));
     }

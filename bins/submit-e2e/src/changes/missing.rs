@@ -13,7 +13,7 @@ use tracing::{debug, info};
 const STEPS: [&str; 3] = ["--deepen=50", "--deepen=1000", "--unshallow"];
 
 /// Time for one try. Without the history everything runs, which is slow but right.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// How deep a clone has been made so far.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Depth {
     /// Fetches more of the history of the base and of the pull requests. False where that cannot
     /// help any more: the history is whole, or there is nothing to fetch it from.
     pub(super) async fn fetch_more(&mut self, git: &Git, refs: &Refs, stop: &Stop) -> Result<bool> {
-        let Some(step) = STEPS.get(self.0) else {
+        let Some(how) = STEPS.get(self.0) else {
             return Ok(false);
         };
         self.0 += 1;
@@ -33,8 +33,8 @@ impl Depth {
             self.0 = STEPS.len();
             return Ok(first && fetch(git, None, &wanted(refs), stop).await?);
         }
-        info!("the clone is shallow: fetching more history with git fetch {step}");
-        fetch(git, Some(step), &wanted(refs), stop).await
+        info!("the clone is shallow: fetching more history with git fetch {how}");
+        fetch(git, Some(how), &wanted(refs), stop).await
     }
 }
 

@@ -191,11 +191,10 @@ fn repository_path(fields: &Fields<'_>, key: &str) -> Result<Option<String>> {
 fn job_types(fields: &Fields<'_>) -> Result<Vec<JobType>> {
     let names = fields.strings("job_types")?;
     let read = |(index, name): (usize, &String)| match name.as_str() {
-        "presubmit" => Ok(JobType::Presubmit),
+        // A batch is tested as the presubmits that it is made of.
+        "presubmit" | "batch" => Ok(JobType::Presubmit),
         "postsubmit" => Ok(JobType::Postsubmit),
         "periodic" => Ok(JobType::Periodic),
-        // A batch is tested as the presubmits that it is made of.
-        "batch" => Ok(JobType::Presubmit),
         _ => Err(fields
             .error(
                 &format!("job_types/{index}"),

@@ -157,14 +157,11 @@ fn an_empty_mapping_is_an_empty_list() {
 
 #[test]
 fn a_mistake_in_the_yaml_names_the_entry_and_the_cure() {
-    let bomb: String = (1..9)
-        .map(|n| {
-            format!(
-                "    a{n}: &a{n} [{}]\n",
-                vec![format!("*a{}", n - 1); 10].join(", ")
-            )
-        })
-        .collect();
+    let level = |n: u32| {
+        let items = vec![format!("*a{}", n - 1); 10].join(", ");
+        format!("    a{n}: &a{n} [{items}]\n")
+    };
+    let bomb = (1..9).map(level).collect::<Vec<_>>().concat();
     for (fields, line, cure) in [
         ("\tmanifest: a\n", 6, "replace the tab"),
         ("  manifest: a\n  manifest: b\n", 7, "remove one of the two"),

@@ -19,7 +19,8 @@ use tracing::info;
 use super::WorkflowEnd;
 use crate::opts::RunOpts;
 use crate::output::{Lines, Output};
-use crate::selection::Workflow;
+use crate::siblings;
+use crate::workflows::Workflow;
 
 /// The program.
 const PROGRAM: &str = "run-local";
@@ -40,14 +41,10 @@ pub(crate) struct Local {
 impl Local {
     /// run-local, from beside this program or else from the `PATH`.
     pub(crate) fn new(run_dir: &Path, opts: &RunOpts) -> Self {
-        let beside = std::env::current_exe().ok();
-        let beside = beside.map(|own| own.with_file_name(PROGRAM));
         let secrets = opts.secret.iter().map(|secret| ["--secret", secret]);
         let pass_env = opts.pass_env.iter().map(|name| ["--pass-env", name]);
         Local {
-            program: beside
-                .filter(|path| path.is_file())
-                .unwrap_or_else(|| PROGRAM.into()),
+            program: siblings::program(PROGRAM),
             run_dir: run_dir.to_owned(),
             grace: opts.grace_period,
             passed_on: secrets
@@ -213,7 +210,7 @@ mod tests {
         Workflow {
             entry: "e2e".to_owned(),
             name: "e2e-1".to_owned(),
-            source: "e2e.yaml".into(),
+            source: None,
             manifest: Value::Null,
         }
     }

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::opts::Opts;
-use crate::selection::Workflow;
+use crate::workflows::Workflow;
 
 fn end(status: Value) -> WorkflowEnd {
     WorkflowEnd {
         workflow: Workflow {
             entry: "e2e".to_owned(),
             name: "job-e2e-1".to_owned(),
-            source: "e2e.yaml".into(),
+            source: None,
             manifest: Value::Null,
         },
         object: Value::Null,

@@ -56,17 +56,17 @@ fn mistakes_name_file_and_line_and_start_nothing() {
         (
             entry("  py_func: a.b\n"),
             MANIFEST,
-            "src/o/r/prow_config.yaml:3: workflow \"e2e\": py_func is not supported yet",
+            "src/o/r/prow_config.yaml:3: workflow \"e2e\": cannot import a.b: No module named 'a'",
         ),
         (
             entry("  app_dir: a/b/c\n  component: b\n"),
             MANIFEST,
-            "src/o/r/prow_config.yaml:3: workflow \"e2e\": app_dir is not supported yet",
+            "src/o/r/prow_config.yaml:3: workflow \"e2e\": not supported yet",
         ),
         (
             entry("  tekton_run: a/b/c.yaml\n"),
             MANIFEST,
-            "src/o/r/prow_config.yaml:3: workflow \"e2e\": tekton_run is not supported yet",
+            "src/o/r/prow_config.yaml:3: workflow \"e2e\": not supported yet",
         ),
         (
             entry("  manifest: test/e2e.yaml\n"),

@@ -6,7 +6,8 @@ use common::{Error, Result, env};
 use serde_json::Value;
 
 use super::{Local, MARGIN, PROGRAM, not_started};
-use crate::selection::Workflow;
+use crate::siblings::last_error;
+use crate::workflows::Workflow;
 
 /// How much of what run-local says of a manifest is read.
 const MOST_SAID: usize = 64 * 1024;
@@ -19,10 +20,13 @@ impl Local {
             let Some(found) = mistake(rendered, workflow, stop).await? else {
                 continue;
             };
+            let Some(source) = &workflow.source else {
+                return Err(found);
+            };
             // The lines that people know are those of their own file; some mistakes are only
             // in the rendered one.
             let own = self
-                .command(&workflow.source, workflow)
+                .command(source, workflow)
                 .args(values(&workflow.manifest));
             let own = mistake(own, workflow, stop).await?;
             return Err(own.unwrap_or(found));
@@ -73,26 +77,11 @@ fn values(manifest: &Value) -> Vec<String> {
     parameters.filter_map(option).collect()
 }
 
-/// The message of the last error in a log as text, without its time and level.
-fn last_error(log: &[u8]) -> String {
-    let log = String::from_utf8_lossy(log);
-    let start = log.rfind("Z ERROR ").map_or(0, |at| at + "Z ERROR ".len());
-    let lines: Vec<_> = log[start..].trim().lines().map(str::trim).collect();
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn the_error_of_a_log_is_told_without_its_time() {
-        let log = b"2026-01-01T00:00:00Z INFO  x\n2026-01-01T00:00:00Z ERROR e2e.yaml:3: no template\n    name one\n";
-        assert_eq!(last_error(log), "e2e.yaml:3: no template\nname one");
-        assert_eq!(last_error(b"killed\n"), "killed");
-    }
 
     #[test]
     fn the_values_of_a_rendered_manifest_become_options() {

@@ -1,0 +1,36 @@
+//! Files that entries name: what they name has to be in the repository.
+
+use std::path::{Path, PathBuf};
+
+use common::{Result, ResultExt};
+
+use super::Context;
+use crate::config::Entry;
+
+/// The file of a manifest, wherever symbolic links lead; its path starts at the configuration's
+/// folder.
+pub(super) fn of_config(context: &Context<'_>, entry: &Entry, path: &str) -> Result<PathBuf> {
+    let config = context.config;
+    let mistake = |what: String| config.error(entry, "manifest", format!("manifest: {what}"));
+    let file = config.folder().join(path);
+    let real = canonical(&file).map_err(|error| mistake(error.report()))?;
+    let folder = canonical(&config.folder())?;
+    let root = canonical(context.repositories.root())?;
+    // A configuration from elsewhere has its manifests beside it.
+    let limit = if folder.starts_with(&root) {
+        root
+    } else {
+        folder
+    };
+    if real.starts_with(&limit) {
+        Ok(file)
+    } else {
+        let what = format!("{path:?} leaves {}", limit.display());
+        Err(mistake(what).hint("a manifest is a file of the repository under test"))
+    }
+}
+
+pub(super) fn canonical(path: &Path) -> Result<PathBuf> {
+    path.canonicalize()
+        .or_usage(|| format!("read {}", path.display()))
+}

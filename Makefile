@@ -16,7 +16,10 @@ ADVISORIES := https://github.com/RustSec/advisory-db
 
 # What tests run besides cargo's tools: PROGRAM=DEBIAN_PACKAGE, one a line, sorted.
 TEST_PROGRAMS := \
-	git=git
+	git-lfs=git-lfs \
+	git=git \
+	ssh-keygen=openssh-client \
+	sshd=openssh-server
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # A name, or nothing: `make test TESTS='package(checkout)'`, in nextest's filter language.

@@ -283,7 +283,7 @@ fn upload(mut from: TcpStream, to: &TcpStream, fault: &Fault) {
         let mut to = to;
         let _ = to.write_all(&buffer);
         // Nobody reads, so nobody may hear that the client has given up: it ends in any case.
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while !matches!(from.peek(&mut [0]), Ok(0) | Err(_)) && Instant::now() < end {
             thread::sleep(Duration::from_millis(50));
         }

@@ -15,6 +15,7 @@ mod git_server;
 pub mod http;
 mod object_store;
 mod process;
+mod ssh_server;
 
 pub use environment::{TestEnvironment, binary, text};
 pub use fault_proxy::{Fault, FaultProxy};
@@ -22,3 +23,4 @@ pub use git_http_server::GitHttpServer;
 pub use git_server::{GitServer, Serving};
 pub use object_store::{ObjectStore, StoredObject};
 pub use process::{Running, is_running, wait_until};
+pub use ssh_server::{SshServer, make_key};

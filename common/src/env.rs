@@ -40,6 +40,14 @@ pub const BRANCH_NAME: &str = "BRANCH_NAME";
 pub const ARTIFACTS: &str = "ARTIFACTS";
 /// Name that a step's tests report as: the JUnit class name.
 pub const TEST_TARGET_NAME: &str = "TEST_TARGET_NAME";
+/// The step's workflow as `prow_config.yaml` names it, the same in every run.
+pub const WORKFLOW_NAME: &str = "WORKFLOW_NAME";
+/// Image that a step's container runs.
+pub const STEP_IMAGE: &str = "STEP_IMAGE";
+/// Names of variables whose values no log and no report may show, apart by commas.
+pub const SECRET_VARIABLES: &str = "SECRET_VARIABLES";
+/// Files and folders whose content no log and no report may show, apart by colons.
+pub const SECRET_PATHS: &str = "SECRET_PATHS";
 /// `text` (default) or `json`: one object a line with `severity` and `message`.
 pub const LOG_FORMAT: &str = "LOG_FORMAT";
 /// `error`, `warn`, `info` (default) or `debug`.

@@ -1,51 +1,66 @@
 //! Runs a test command, shows it live, bounds it in time, turns what it says into JUnit.
 
+mod console;
+mod facts;
 mod format;
 mod kept;
 mod lines;
+mod naming;
 mod opts;
 mod place;
 mod plan;
 mod report;
+mod reporter;
 mod results;
 mod run;
+mod secrets;
 mod session;
+mod setup;
+mod shard;
 mod tool;
 mod verdict;
 
 use std::time::Instant;
 
 use common::app::App;
-use common::{Exit, Result, exec};
+use common::{Error, Exit, Result, exec};
 
+use console::Console;
 pub use opts::Opts;
 use plan::Plan;
 use report::Place;
-use results::Results;
+use results::{Results, Style};
 
 /// Plans and runs.
 pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     let dry_run = opts.dry_run;
-    let plan = Plan::new(opts)?;
+    let mut plan = Plan::new(opts)?;
     if dry_run {
         return app.print(plan);
     }
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let secrets = secrets::rules(&plan.secrets, &app.env, &mounts)?;
+    let style = Style {
+        naming: plan.naming.clone(),
+        output: plan.junit_output,
+        secrets: (!secrets.is_empty()).then(|| secrets.clone()),
+    };
     let place = plan.junit.as_deref();
-    let place = place.map(|path| Place::prepare(path, &plan.target));
+    let place =
+        place.map(|path| Place::prepare(path, Results::styled(&plan.target, style.clone())));
     let place = place.transpose()?;
-    let mut results = Results::new(&plan.target);
+    let mut results = Results::styled(&plan.target, style);
+    let mut console = Console::new(plan.log.as_deref(), plan.prefix.as_deref(), &secrets)?;
     // So that a process which fled the command's group is not left running.
     exec::adopt_orphans()?;
     let start = Instant::now();
-    let ended = session::run(&plan, &app.stop, &mut results).await;
-    exec::end_orphans();
-    let exit = verdict::exit(&plan, &ended?, &mut results);
+    let (exit, seed) = tests(&mut plan, &app, &mut results, &mut console).await?;
     let time = start.elapsed();
     report::summarize(&plan, &results, time);
     let Some(place) = place else {
         return Ok(exit);
     };
-    let properties = [("command".to_owned(), plan.command.to_string())];
+    let properties = facts::properties(&plan, &app, &secrets, seed).await;
     match place.write(&mut results, time, &properties) {
         Ok(()) => Ok(exit),
         // Green without its report is not green; what is red already says more.
@@ -55,4 +70,40 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
             Ok(exit)
         }
     }
+}
+
+/// Runs the tests; gives what they come to, and the seed of their order.
+async fn tests(
+    plan: &mut Plan,
+    app: &App,
+    results: &mut Results,
+    console: &mut Console,
+) -> Result<(Exit, Option<String>)> {
+    let setup = match setup::prepare(plan, app).await {
+        Ok(setup) => setup,
+        // What was typed is wrong: there is nothing to report on.
+        Err(error) if error.exit() == Exit::Usage => return Err(error),
+        Err(error) => {
+            results.error("preparation", &error.report(), String::new());
+            exec::end_orphans();
+            return Ok((error.exit(), None));
+        }
+    };
+    if !setup.runs {
+        tracing::info!("no test belongs to this part: nothing is run");
+        return Ok((Exit::Success, None));
+    }
+    let session = session::run(plan, &app.stop, results, console);
+    let ended = match &setup.folder {
+        Some(folder) => tokio::select! {
+            ended = session => ended,
+            error = folder.keep_reports() => {
+                Err(Error::failed("watch the folder of the tool's reports").because(error))
+            }
+        },
+        None => session.await,
+    };
+    exec::end_orphans();
+    let ended = ended?;
+    Ok((verdict::exit(plan, &ended, results), ended.seed))
 }

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::shard::Shard;
+
 const EXAMPLES: &str = "\
 EXAMPLES:
     # The unit tests of a Rust project; the report goes to $ARTIFACTS.
@@ -12,8 +14,17 @@ EXAMPLES:
     # A script that speaks TAP.
     run-tests --artifacts-dir out --format tap -- ./tests/run.sh
 
-    # A tool that writes JUnit itself.
-    run-tests --artifacts-dir out --junit-from 'build/reports/*.xml' -- ./gradlew test
+    # pytest, nextest, CTest, Node's test runner, Maven and Gradle are asked for JUnit.
+    run-tests --artifacts-dir out -- pytest -n 4 tests
+
+    # The same where pytest is started by something else.
+    run-tests --artifacts-dir out --format pytest -- make test
+
+    # Any other tool that writes JUnit itself.
+    run-tests --artifacts-dir out --junit-from 'reports/*.xml' -- npx jest --ci
+
+    # The second of four machines, with the durations of yesterday's report.
+    run-tests --artifacts-dir out --shard 2/4 --shard-durations old.xml -- go test ./...
 
     # Go; what failed is run up to twice more, what hangs says where.
     run-tests --artifacts-dir out --rerun-fails 2 --test-timeout 5m -- go test ./...
@@ -46,6 +57,68 @@ pub struct Opts {
     /// Implies `--format junit`. May be repeated.
     #[arg(long, value_name = "GLOB", alias = "junit_from")]
     pub junit_from: Vec<String>,
+
+    /// What becomes of several JUnit files of the command.
+    #[arg(long, value_enum, default_value_t = JunitFiles::Merged, alias = "junit_files")]
+    pub junit_files: JunitFiles,
+
+    /// Of which tests the report has the output.
+    #[arg(long, value_enum, default_value_t = JunitOutput::Failed, alias = "junit_output")]
+    pub junit_output: JunitOutput,
+
+    /// File for the whole output, below the artifacts folder [default: the JUnit file's name
+    /// with `.log`, beside it].
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
+    /// Shows the target's name before each line of the output.
+    #[arg(long, alias = "prefix_output")]
+    pub prefix_output: bool,
+
+    /// The workflow that this run is part of, the same name in every run.
+    #[arg(long, value_name = "NAME", env = common::env::WORKFLOW_NAME)]
+    pub workflow: Option<String>,
+
+    /// What tests are called, of `{workflow}`, `{target}`, `{suite}`, `{class}` and `{test}`
+    /// [default: `{workflow}/{test}` in a workflow, else `{test}`].
+    #[arg(long, value_name = "TEMPLATE", alias = "name_template")]
+    pub name_template: Option<String>,
+
+    /// Runs the I-th of N parts of the tests, each test being in exactly one: for `go test`,
+    /// `cargo test`, nextest and pytest.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+
+    /// How long tests took before, so that all parts take the same time: JUnit of an earlier
+    /// run, or lines of `SECONDS NAME`. May be repeated; each part needs the same ones.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "shard",
+        alias = "shard_durations"
+    )]
+    pub shard_durations: Vec<PathBuf>,
+
+    /// Variables whose values are masked in output, log and report, beside those whose names
+    /// say so: `…_TOKEN`, `…_PASSWORD`, `…_SECRET`, `…_API_KEY` and others.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = common::env::SECRET_VARIABLES,
+        alias = "secret_env"
+    )]
+    pub secret_env: Vec<String>,
+
+    /// Files and folders whose content is masked, beside the secrets that Kubernetes mounted.
+    #[arg(
+        long,
+        value_name = "PATH",
+        value_delimiter = ':',
+        env = common::env::SECRET_PATHS,
+        alias = "secret_path"
+    )]
+    pub secret_path: Vec<PathBuf>,
 
     /// Name that the tests report as: the class of each [default: the command's name].
     #[arg(long, value_name = "NAME", env = common::env::TEST_TARGET_NAME, alias = "target_name")]
@@ -115,7 +188,10 @@ pub enum FormatName {
     Go,
     /// `cargo test`, as people read it, and libtest's JSON.
     Cargo,
-    /// TAP 13 or 14.
+    /// The command ends in pytest, however it is started: JUnit is asked for by a variable.
+    Pytest,
+    /// TAP 13 or 14, which Bats speaks too.
+    #[value(alias = "bats")]
     Tap,
     /// The command writes JUnit itself, see --junit-from.
     Junit,
@@ -129,6 +205,7 @@ impl std::fmt::Display for FormatName {
             FormatName::Auto => "auto",
             FormatName::Go => "go",
             FormatName::Cargo => "cargo",
+            FormatName::Pytest => "pytest",
             FormatName::Tap => "tap",
             FormatName::Junit => "junit",
             FormatName::Command => "command",
@@ -143,4 +220,25 @@ pub enum Flaky {
     Pass,
     /// It is a failure.
     Fail,
+}
+
+/// What becomes of several JUnit files of the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum JunitFiles {
+    /// One report of all.
+    Merged,
+    /// A report for each, beside the one for the command itself.
+    Apart,
+}
+
+/// Of which tests the report has the output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum JunitOutput {
+    /// Of all.
+    All,
+    /// Of those that failed.
+    #[default]
+    Failed,
+    /// Of none: messages only.
+    None,
 }

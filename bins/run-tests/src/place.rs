@@ -2,7 +2,9 @@
 
 /// The first place that the text names: file and line.
 pub(crate) fn of(text: &str) -> Option<(String, u64)> {
-    text.lines().find_map(in_line)
+    text.lines()
+        .find_map(in_line)
+        .or_else(|| in_traceback(text))
 }
 
 fn in_line(line: &str) -> Option<(String, u64)> {
@@ -55,6 +57,21 @@ fn go(line: &str) -> Option<(String, u64)> {
     test.then(|| checked(&format!("{file}.go"), number))?
 }
 
+/// Where pytest's traceback ends, within the project if it comes through there.
+fn in_traceback(text: &str) -> Option<(String, u64)> {
+    let places = || text.lines().rev().filter_map(python);
+    let own = places().find(|(file, _)| !file.starts_with('/'));
+    own.or_else(|| places().next())
+}
+
+/// `tests/test_a.py:6: AssertionError`, as pytest has it.
+fn python(line: &str) -> Option<(String, u64)> {
+    let (place, _) = line.split_once(": ")?;
+    let (file, line) = place.rsplit_once(':')?;
+    let is_python = file.strip_suffix(".py").is_some() && !file.contains(' ');
+    is_python.then(|| checked(file, line.parse().ok()?))?
+}
+
 fn checked(file: &str, line: u64) -> Option<(String, u64)> {
     let plausible = file.contains(['.', '/']) && file.len() < 500;
     plausible.then(|| (file.to_owned(), line))
@@ -77,6 +94,12 @@ mod tests {
             place("test/a.bats", 3)
         );
         assert_eq!(of("  location: '/a/n.mjs:3:1'"), place("/a/n.mjs", 3));
+        assert_eq!(
+            of(
+                "t/test_a.py:4: in f\nE   assert 0\n\nt/test_a.py:6: AssertionError\n/lib/x.py:1: E"
+            ),
+            place("t/test_a.py", 6)
+        );
         assert_eq!(of("    a_test.go:4: no"), place("a_test.go", 4));
         assert_eq!(
             of("\t/go/src/testing/testing.go:1 +0x2\n\t/x/a_test.go:4 +0x25"),

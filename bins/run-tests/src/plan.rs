@@ -7,7 +7,11 @@ use std::time::Duration;
 use common::exec::Command;
 use common::{Error, Result};
 
-use crate::opts::{Flaky, FormatName, Opts};
+use crate::naming::Naming;
+use crate::opts::{Flaky, FormatName, JunitFiles, JunitOutput, Opts};
+use crate::reporter::Reporter;
+use crate::secrets::Sources;
+use crate::shard::Sharding;
 use crate::tool::Tool;
 
 /// Longest target name in a file name.
@@ -18,18 +22,38 @@ const FILE_NAME: usize = 100;
 pub(crate) struct Plan {
     /// What to run, with what makes the tool speak the format.
     pub(crate) command: Command,
-    /// The same as it was typed.
+    /// What runs without that: the command as it was given, or its part of the tests.
     pub(crate) typed: Command,
+    /// The command as it was given.
+    pub(crate) given: Command,
     /// The tool that it starts.
     pub(crate) tool: Tool,
+    /// The tool whose own JUnit is asked for and read.
+    pub(crate) reporter: Option<Reporter>,
     /// Name that the tests report as.
     pub(crate) target: String,
+    /// What tests are called.
+    pub(crate) naming: Naming,
+    /// The workflow that this run is part of.
+    pub(crate) workflow: Option<String>,
     /// What the command speaks.
     pub(crate) format: FormatName,
     /// Where the JUnit file goes; `None`: none is written.
     pub(crate) junit: Option<PathBuf>,
     /// Patterns of the JUnit files that the command writes.
     pub(crate) junit_from: Vec<String>,
+    /// What becomes of several of them.
+    pub(crate) junit_files: JunitFiles,
+    /// Of which tests the report has the output.
+    pub(crate) junit_output: JunitOutput,
+    /// Where the whole output goes.
+    pub(crate) log: Option<PathBuf>,
+    /// What is shown before each line of the output.
+    pub(crate) prefix: Option<String>,
+    /// Which part of the tests runs.
+    pub(crate) sharding: Option<Sharding>,
+    /// Where secrets are that must not be shown.
+    pub(crate) secrets: Sources,
     /// Time limit of the command.
     pub(crate) timeout: Option<Duration>,
     /// Time limit of each test.
@@ -73,9 +97,16 @@ impl Plan {
         };
         let command = Command::new(program).args(words).merge_output();
         let tool = Tool::of(&command);
-        let format = match format(opts.format, &opts.junit_from)? {
-            FormatName::Auto => tool.format(),
-            format => format,
+        let (format, reporter) = format(opts.format, &opts.junit_from, tool, &command)?;
+        let sharding = match opts.shard {
+            Some(shard) => Some(Sharding::new(
+                shard,
+                opts.shard_durations,
+                tool,
+                reporter,
+                &command,
+            )?),
+            None => None,
         };
         if opts.rerun_fails > 0 {
             can_run_again(tool, &command)?;
@@ -83,9 +114,24 @@ impl Plan {
         if opts.test_timeout.is_some() {
             can_time_tests(format)?;
         }
+        let junit = junit_file(opts.artifacts_dir.as_deref(), opts.junit, &target)?;
+        let naming = Naming::new(opts.name_template.as_deref(), opts.workflow.as_deref())?;
         Ok(Plan {
-            junit: junit_file(opts.artifacts_dir, opts.junit, &target)?,
+            log: log_file(opts.artifacts_dir.as_deref(), opts.log, junit.as_deref())?,
+            junit,
+            reporter,
+            naming,
+            workflow: opts.workflow,
+            junit_files: opts.junit_files,
+            junit_output: opts.junit_output,
+            prefix: opts.prefix_output.then(|| prefix(&target)),
+            sharding,
+            secrets: Sources {
+                variables: opts.secret_env,
+                paths: opts.secret_path,
+            },
             typed: command.clone(),
+            given: command.clone(),
             command: tool.prepare(command, format),
             format,
             tool,
@@ -102,16 +148,32 @@ impl Plan {
     }
 }
 
-fn format(format: FormatName, junit_from: &[String]) -> Result<FormatName> {
-    match (format, junit_from.is_empty()) {
-        (FormatName::Junit, true) => Err(Error::usage(
+/// What the command speaks, and which tool is asked for JUnit.
+fn format(
+    format: FormatName,
+    junit_from: &[String],
+    tool: Tool,
+    command: &Command,
+) -> Result<(FormatName, Option<Reporter>)> {
+    if !junit_from.is_empty() {
+        return match format {
+            FormatName::Auto | FormatName::Junit => Ok((FormatName::Junit, None)),
+            _ => Err(Error::usage(format!(
+                "--junit-from goes with --format junit, not with --format {format}"
+            ))),
+        };
+    }
+    match (format, Reporter::of(command)) {
+        (FormatName::Auto, Some(reporter)) if tool == Tool::Other => {
+            Ok((FormatName::Junit, Some(reporter)))
+        }
+        (FormatName::Auto, _) => Ok((tool.format(), None)),
+        (FormatName::Pytest, _) => Ok((FormatName::Pytest, Some(Reporter::Pytest))),
+        (FormatName::Junit, Some(reporter)) => Ok((FormatName::Junit, Some(reporter))),
+        (FormatName::Junit, None) => Err(Error::usage(
             "--format junit needs --junit-from: which files does the command write?",
         )),
-        (FormatName::Auto, false) => Ok(FormatName::Junit),
-        (FormatName::Auto | FormatName::Junit, _) | (_, true) => Ok(format),
-        _ => Err(Error::usage(format!(
-            "--junit-from goes with --format junit, not with --format {format}"
-        ))),
+        (format, _) => Ok((format, None)),
     }
 }
 
@@ -128,36 +190,64 @@ fn can_run_again(tool: Tool, command: &Command) -> Result<()> {
 fn can_time_tests(format: FormatName) -> Result<()> {
     match format {
         FormatName::Auto | FormatName::Go | FormatName::Cargo => Ok(()),
-        FormatName::Tap | FormatName::Junit | FormatName::Command => Err(Error::usage(format!(
-            "--test-timeout needs to know when a test starts; --format {format} does not say that"
-        ))
-        .hint("limit the whole command with --timeout")),
+        FormatName::Pytest | FormatName::Tap | FormatName::Junit | FormatName::Command => {
+            Err(Error::usage(format!(
+                "--test-timeout needs to know when a test starts; --format {format} does not say \
+                 that"
+            ))
+            .hint("limit the whole command with --timeout"))
+        }
     }
 }
 
 fn junit_file(
-    artifacts: Option<PathBuf>,
+    artifacts: Option<&Path>,
     junit: Option<PathBuf>,
     target: &str,
 ) -> Result<Option<PathBuf>> {
-    let file = match (junit, &artifacts) {
+    let file = match (junit, artifacts) {
         (None, None) => return Ok(None),
         (None, Some(_)) => PathBuf::from(format!("junit_{}.xml", file_name(target))),
         (Some(file), _) => file,
     };
+    below(artifacts, &file, "--junit").map(Some)
+}
+
+fn log_file(
+    artifacts: Option<&Path>,
+    log: Option<PathBuf>,
+    junit: Option<&Path>,
+) -> Result<Option<PathBuf>> {
+    let Some(file) = log else {
+        return Ok(junit.map(|junit| junit.with_extension("log")));
+    };
+    let file = below(artifacts, &file, "--log")?;
+    if Some(file.as_path()) == junit {
+        return Err(Error::usage("--log and --junit are the same file"));
+    }
+    Ok(Some(file))
+}
+
+fn below(artifacts: Option<&Path>, file: &Path, flag: &str) -> Result<PathBuf> {
     let leaves = |component| matches!(component, Component::ParentDir);
     if file.components().any(leaves) || file.file_name().is_none() {
         return Err(Error::usage(format!(
-            "--junit is {}, which would leave the artifacts folder",
+            "{flag} is {}, which would leave the artifacts folder",
             file.display()
         ))
         .hint("give the name of a file below that folder, or an absolute path without .."));
     }
-    Ok(Some(artifacts.unwrap_or_default().join(file)))
+    Ok(artifacts.unwrap_or(Path::new("")).join(file))
+}
+
+/// Nothing that a terminal would obey.
+fn prefix(target: &str) -> String {
+    let target = common::junit::clean(target.as_bytes()).replace('\n', " ");
+    format!("[{target}] ")
 }
 
 /// A target's name as part of a file name, whatever is in it.
-fn file_name(target: &str) -> String {
+pub(crate) fn file_name(target: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
             c
@@ -173,6 +263,12 @@ impl fmt::Display for Plan {
         writeln!(out, "command:     {}", self.command)?;
         writeln!(out, "target name: {}", common::exec::quote(&self.target))?;
         writeln!(out, "format:      {}", self.format)?;
+        if let Some(sharding) = &self.sharding {
+            writeln!(out, "shard:       {sharding}")?;
+        }
+        if let Some(reporter) = self.reporter {
+            writeln!(out, "JUnit from:  {reporter}, which is asked for it")?;
+        }
         for pattern in &self.junit_from {
             writeln!(out, "JUnit from:  {}", common::exec::quote(pattern))?;
         }

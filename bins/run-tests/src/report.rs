@@ -26,13 +26,16 @@ pub(crate) struct Place {
 impl Place {
     /// Puts a red report there until the real one replaces it. A run-tests that is killed must
     /// neither leave no report nor the green one of an earlier run.
-    pub(crate) fn prepare(path: &Path, target: &str) -> Result<Place> {
-        let mut results = Results::new(target);
+    pub(crate) fn prepare(path: &Path, mut results: Results) -> Result<Place> {
         let message = "run-tests left no report: it was killed, still runs, or could not write it";
         results.error("no result", message, String::new());
         let path = path.to_owned();
-        replace(&path, |file| results.write(file, Duration::ZERO, &[], None))
-            .or_usage(|| format!("write the JUnit file {}", path.display()))?;
+        remove_parts(&path)
+            .or_usage(|| format!("remove the last reports beside {}", path.display()))?;
+        replace(&path, |file| {
+            results.write(file, 0, Duration::ZERO, &[], None)
+        })
+        .or_usage(|| format!("write the JUnit file {}", path.display()))?;
         Ok(Place { path })
     }
 
@@ -44,11 +47,51 @@ impl Place {
         properties: &[(String, String)],
     ) -> Result<()> {
         let hostname = common::env::hostname();
-        replace(&self.path, |file| {
-            results.write(file, time, properties, hostname.as_deref())
-        })
-        .or_failed(|| format!("write the JUnit file {}", self.path.display()))
+        let mut reports = vec![(0, self.path.clone())];
+        for (number, name) in results.files() {
+            let name = format!("junit_{name}.xml");
+            reports.push((number, parts_folder(&self.path).join(name)));
+        }
+        for (number, path) in reports {
+            replace(&path, |file| {
+                results.write(file, number, time, properties, hostname.as_deref())
+            })
+            .or_failed(|| format!("write the JUnit file {}", path.display()))?;
+        }
+        Ok(())
     }
+}
+
+/// The folder of the reports that stay apart; it is ours alone.
+fn parts_folder(path: &Path) -> PathBuf {
+    path.with_extension("d")
+}
+
+/// An earlier run's parts would be read as this one's.
+fn remove_parts(path: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(parts_folder(path)) {
+        // What is in the way of the folder is in the way of the report as well.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(());
+        }
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry
+            .file_name()
+            .to_str()
+            .is_some_and(common::junit::is_junit)
+        {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file that is there whole or not at all. The folder may have gone while the command

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use common::app::Stop;
 use common::exec::{self, Cause, Command, Dump, Ended, Sink, Stream};
-use common::live::Live;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::console::Console;
+use crate::facts;
 use crate::format::{Format, OutOfTime};
 use crate::kept::Kept;
 use crate::lines::Lines;
@@ -20,6 +21,9 @@ use crate::results::Results;
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a command may take to say what it is doing before it is ended.
 const DUMP: Duration = Duration::from_secs(5);
+
+/// In how many lines the seed is looked for: tools say it before their tests run.
+const SEED_LINES: u32 = 1000;
 
 /// Longest start of a line that is held back because it may be no text for people.
 const HELD: usize = 64 * 1024;
@@ -32,6 +36,8 @@ pub(crate) struct Run {
     pub(crate) out_of_time: Option<OutOfTime>,
     /// The end of its output.
     pub(crate) output: Kept,
+    /// The seed of the order of its tests.
+    pub(crate) seed: Option<String>,
 }
 
 impl Run {
@@ -49,6 +55,7 @@ pub(crate) async fn run(
     stop: &Stop,
     format: &mut dyn Format,
     results: &mut Results,
+    console: &mut Console,
 ) -> Run {
     let reader = RefCell::new(Reader {
         lines: Lines::default(),
@@ -57,17 +64,19 @@ pub(crate) async fn run(
         results,
         out_of_time: None,
         held: Vec::new(),
+        seed: None,
+        looks: SEED_LINES,
     });
     let limits = exec::Limits {
         deadline,
         grace: plan.grace.saturating_add(DUMP),
     };
     let mut output = Output {
-        stdout: Live::default(),
+        console,
         limits,
         stop,
         reader: &reader,
-        shown: Vec::new(),
+        said: Said::default(),
         grace: limits.grace,
     };
     let time_is_up = time_is_up(plan, deadline, &reader);
@@ -78,6 +87,7 @@ pub(crate) async fn run(
         ended,
         out_of_time: reader.out_of_time,
         output: reader.end,
+        seed: reader.seed,
     }
 }
 
@@ -90,12 +100,20 @@ struct Reader<'a> {
     out_of_time: Option<OutOfTime>,
     /// The start of a line that looks like JSON, until it is whole.
     held: Vec<u8>,
+    seed: Option<String>,
+    /// In how many more lines the seed is looked for.
+    looks: u32,
 }
 
 impl Reader<'_> {
     fn take(&mut self, piece: &[u8]) {
         let (end, format, results) = (&mut self.end, &mut *self.format, &mut *self.results);
+        let (seed, looks) = (&mut self.seed, &mut self.looks);
         self.lines.push(piece, |line| {
+            if *looks > 0 && seed.is_none() {
+                *looks -= 1;
+                *seed = facts::seed(line).map(str::to_owned);
+            }
             format.line(line, results);
             if format.translation().is_none() {
                 end.line(line);
@@ -103,7 +121,7 @@ impl Reader<'_> {
         });
     }
 
-    fn finish(&mut self, shown: &mut Vec<u8>) {
+    fn finish(&mut self, said: &mut Said) {
         let (end, format, results) = (&mut self.end, &mut *self.format, &mut *self.results);
         self.lines.finish(|line| {
             format.line(line, results);
@@ -112,38 +130,38 @@ impl Reader<'_> {
             }
         });
         if self.format.translation().is_none() {
-            shown.append(&mut self.held);
+            said.as_it_is(&mut self.held);
         }
-        self.translated(shown);
+        self.translated(said);
     }
 
     /// Takes a piece and adds what is to be shown of it.
-    fn show(&mut self, piece: &[u8], shown: &mut Vec<u8>) {
+    fn show(&mut self, piece: &[u8], said: &mut Said) {
         if self.format.translation().is_some() {
             self.take(piece);
-            return self.translated(shown);
+            return self.translated(said);
         }
         // Line by line: at any of them it may turn out that people cannot read this.
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             self.take(part);
             if self.format.translation().is_some() {
                 self.held.clear();
-                self.translated(shown);
+                self.translated(said);
                 continue;
             }
             self.held.extend_from_slice(part);
             let may_be_json = self.held.starts_with(b"{") && self.held.len() < HELD;
             if part.ends_with(b"\n") || !may_be_json {
-                shown.append(&mut self.held);
+                said.as_it_is(&mut self.held);
             }
         }
     }
 
-    fn translated(&mut self, shown: &mut Vec<u8>) {
+    fn translated(&mut self, said: &mut Said) {
         if let Some(translation) = self.format.translation() {
-            shown.append(&mut translation.shown);
+            said.shown.append(&mut translation.shown);
             self.end.push(&String::from_utf8_lossy(&translation.log));
-            translation.log.clear();
+            said.logged.append(&mut translation.log);
         }
     }
 
@@ -199,42 +217,69 @@ async fn time_is_up(
 }
 
 struct Output<'a, 'b> {
-    stdout: Live,
+    console: &'a mut Console,
     limits: exec::Limits,
     grace: Duration,
     stop: &'a Stop,
     reader: &'a RefCell<Reader<'b>>,
+    said: Said,
+}
+
+/// What of the output goes where.
+#[derive(Default)]
+struct Said {
+    /// To the terminal.
     shown: Vec<u8>,
+    /// To the log.
+    logged: Vec<u8>,
+}
+
+impl Said {
+    /// Output for people goes to both.
+    fn as_it_is(&mut self, text: &mut Vec<u8>) {
+        self.logged.extend_from_slice(text);
+        self.shown.append(text);
+    }
 }
 
 impl Sink for Output<'_, '_> {
     async fn write(&mut self, _stream: Stream, piece: &[u8]) -> io::Result<()> {
-        self.shown.clear();
-        self.reader.borrow_mut().show(piece, &mut self.shown);
-        self.stdout.show(&self.shown, self.over()).await;
+        let piece = self.console.masked(piece);
+        self.reader.borrow_mut().show(piece, &mut self.said);
+        self.hand_on().await;
         Ok(())
     }
 }
 
 impl Output<'_, '_> {
     async fn finish(&mut self) {
-        self.shown.clear();
-        self.reader.borrow_mut().finish(&mut self.shown);
-        self.stdout.show(&self.shown, self.over()).await;
-        self.stdout.flush(self.over()).await;
+        let rest = self.console.rest();
+        self.reader.borrow_mut().show(rest, &mut self.said);
+        self.reader.borrow_mut().finish(&mut self.said);
+        self.hand_on().await;
+        let over = over(self.limits, self.grace, self.stop, self.reader);
+        self.console.flush(over).await;
     }
 
-    /// Waits until the command has been killed for sure, if it ever is.
-    async fn over(&self) {
-        let of_test = async {
-            while self.reader.borrow().out_of_time.is_none() {
-                sleep(LOOK).await;
-            }
-            sleep(self.grace.saturating_add(Duration::from_secs(1))).await;
-        };
-        tokio::select! {
-            () = self.limits.over(self.stop) => {}
-            () = of_test => {}
+    async fn hand_on(&mut self) {
+        self.console.log(&self.said.logged);
+        let over = over(self.limits, self.grace, self.stop, self.reader);
+        self.console.show(&self.said.shown, over).await;
+        self.said.shown.clear();
+        self.said.logged.clear();
+    }
+}
+
+/// Waits until the command has been killed for sure, if it ever is.
+async fn over(limits: exec::Limits, grace: Duration, stop: &Stop, reader: &RefCell<Reader<'_>>) {
+    let of_test = async {
+        while reader.borrow().out_of_time.is_none() {
+            sleep(LOOK).await;
         }
+        sleep(grace.saturating_add(Duration::from_secs(1))).await;
+    };
+    tokio::select! {
+        () = limits.over(stop) => {}
+        () = of_test => {}
     }
 }

@@ -5,6 +5,7 @@ use common::Result;
 use common::app::Stop;
 use tokio::time::Instant;
 
+use crate::console::Console;
 use crate::format;
 use crate::plan::Plan;
 use crate::results::Results;
@@ -13,19 +14,34 @@ use crate::verdict;
 
 /// Runs the plan's command, and failed tests again where that is asked for; gives the run that
 /// came last.
-pub(crate) async fn run(plan: &Plan, stop: &Stop, results: &mut Results) -> Result<Run> {
+pub(crate) async fn run(
+    plan: &Plan,
+    stop: &Stop,
+    results: &mut Results,
+    console: &mut Console,
+) -> Result<Run> {
     // A limit too far away to be told is none.
     let timeout = plan.timeout;
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut format = format::reader(plan)?;
-    let first = run::run(plan, &plan.command, deadline, stop, &mut *format, results).await;
+    let command = &plan.command;
+    let first = run::run(
+        plan,
+        command,
+        deadline,
+        stop,
+        &mut *format,
+        results,
+        console,
+    )
+    .await;
     verdict::conclude(plan, &first, &mut *format, results);
     let mut last = first;
     for attempt in 1..=plan.rerun_fails {
         if last.was_cut_short() || !is_worth_it(plan, results) {
             break;
         }
-        match again(plan, attempt, deadline, stop, results).await? {
+        match again(plan, attempt, deadline, stop, results, console).await? {
             Some(run) => last = run,
             None => break,
         }
@@ -52,6 +68,7 @@ async fn again(
     deadline: Option<Instant>,
     stop: &Stop,
     results: &mut Results,
+    console: &mut Console,
 ) -> Result<Option<Run>> {
     let tests = match results.to_run_again() {
         Ok(tests) => tests,
@@ -71,7 +88,16 @@ async fn again(
         let command = plan.tool.prepare(command, plan.format);
         tracing::info!("{command}");
         let mut format = format::reader(plan)?;
-        let run = run::run(plan, &command, deadline, stop, &mut *format, results).await;
+        let run = run::run(
+            plan,
+            &command,
+            deadline,
+            stop,
+            &mut *format,
+            results,
+            console,
+        )
+        .await;
         verdict::conclude_again(plan, &run, &mut *format, results);
         let cut_short = run.was_cut_short();
         last = Some(run);

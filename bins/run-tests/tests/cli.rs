@@ -109,7 +109,7 @@ fn a_command_that_passes_is_one_passed_test() {
     let left: Vec<_> = std::fs::read_dir(environment.path().join("out"))
         .unwrap()
         .collect();
-    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left.len(), 2, "the report and the log: {left:?}");
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(super) struct Case {
     pub(super) failure: bool,
     pub(super) error: bool,
     pub(super) skipped: bool,
+    /// How many failures and errors it has: pytest writes one for each failed subtest.
+    pub(super) elements: (u64, u64),
     pub(super) model: model::Case,
     /// Attempts that failed before this one passed: Surefire's and nextest's `<flakyFailure>`.
     earlier: Vec<Detail>,
@@ -56,8 +58,14 @@ impl Case {
         match part.kind {
             Kind::Out => return self.model.system_out = part.text,
             Kind::Err => return self.model.system_err = part.text,
-            Kind::Failure => self.failure = true,
-            Kind::Error => self.error = true,
+            Kind::Failure => {
+                self.failure = true;
+                self.elements.0 += 1;
+            }
+            Kind::Error => {
+                self.error = true;
+                self.elements.1 += 1;
+            }
             Kind::Skipped => self.skipped = true,
             Kind::FlakyFailure | Kind::FlakyError => {
                 if self.earlier.len() < ATTEMPTS {

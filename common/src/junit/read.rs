@@ -225,6 +225,19 @@ mod tests {
     }
 
     #[test]
+    fn several_failures_of_one_case_are_one_failed_test() {
+        let xml = "<testsuite failures='2'><testcase name='a'><failure message='m'>t</failure>\
+                   <failure message='n'>u</failure></testcase></testsuite>";
+        assert_eq!(counts(xml), (1, 1, 0, 0));
+        let mut texts = Vec::new();
+        read(xml.as_bytes(), "j.xml", |_, case| {
+            texts.extend(case.outcome.fault().map(|fault| fault.text.clone()));
+        })
+        .unwrap();
+        assert_eq!(texts, ["t\n\nn\nu"]);
+    }
+
+    #[test]
     fn cases_within_a_case_count() {
         let xml = format!(
             "<testsuite name='s'><testcase name='outer'>{FAILED}\

@@ -213,8 +213,8 @@ impl<'a> Walk<'a> {
         self.skipped += u64::from(skipped);
         self.show(Counts {
             tests: 1,
-            failures: u64::from(case.failure),
-            errors: u64::from(case.error),
+            failures: case.elements.0,
+            errors: case.elements.1,
             skipped: u64::from(skipped),
         });
         let suite = self.suite_name();

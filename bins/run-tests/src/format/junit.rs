@@ -1,26 +1,30 @@
 //! The command writes JUnit itself: its files are read when it has ended.
 
 mod decode;
+mod merge;
 
 use std::collections::HashMap;
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use common::junit::{self, Outcome};
-use common::{Result, ResultExt};
+use common::{Error, Result, ResultExt};
 
+use self::merge::Merge;
 use super::{End, Format};
-use crate::results::{Counts, Results};
+use crate::opts::JunitFiles;
+use crate::plan::Plan;
+use crate::reporter::Reporter;
+use crate::results::Results;
 
-const MB: u64 = 1_000_000;
-/// The largest file that is read; Prow takes reports of 100 MB.
-const LARGEST: u64 = 256 * MB;
+/// How many files are read.
+const FILES: usize = 20_000;
 
 /// Reads files that the command wrote.
 pub(super) struct Junit {
     patterns: Vec<String>,
+    files: JunitFiles,
+    reporter: Option<Reporter>,
     /// Our own report, which a pattern may match as well, under another name perhaps.
     own: Option<PathBuf>,
     /// The files that were there before the command ran.
@@ -46,10 +50,12 @@ impl State {
 }
 
 impl Junit {
-    pub(super) fn new(patterns: &[String], own: Option<&Path>) -> Result<Self> {
+    pub(super) fn new(plan: &Plan) -> Result<Self> {
         let mut junit = Junit {
-            patterns: patterns.to_vec(),
-            own: own.map(Path::to_owned),
+            patterns: plan.junit_from.clone(),
+            files: plan.junit_files,
+            reporter: plan.reporter,
+            own: plan.junit.clone(),
             before: HashMap::new(),
         };
         let found = junit.files()?;
@@ -72,7 +78,28 @@ impl Junit {
         files.retain(|file| file.is_file() && (own.is_none() || id(file) != own));
         files.sort();
         files.dedup();
+        if files.len() > FILES {
+            return Err(Error::usage(format!(
+                "{} files are {}, more than the {FILES} that are read",
+                self.patterns.join(" "),
+                files.len()
+            )));
+        }
         Ok(files)
+    }
+
+    /// What to say where the tool wrote nothing.
+    fn nothing(&self, stale: usize) -> String {
+        match self.reporter {
+            Some(reporter) if stale == 0 => format!(
+                "{reporter} was asked for JUnit and wrote none: did it run, here and not in a \
+                 container? --junit-from reads files from elsewhere, --format command does without"
+            ),
+            _ => format!(
+                "the command wrote no file that --junit-from {} matches ({stale} older ones)",
+                self.patterns.join(" ")
+            ),
+        }
     }
 
     fn is_new(&self, file: &Path) -> bool {
@@ -97,69 +124,12 @@ impl Format for Junit {
             );
         }
         if new.is_empty() && !matches!(end, End::CutShort(_)) {
-            let message = format!(
-                "the command wrote no file that --junit-from {} matches ({} older ones)",
-                self.patterns.join(" "),
-                stale.len()
-            );
+            let message = self.nothing(stale.len());
             results.error("JUnit files", &message, String::new());
         }
+        let mut merge = Merge::new(self.files, self.reporter == Some(Reporter::Pytest));
         for file in new {
-            merge(file, results);
+            merge.add(file, results);
         }
     }
-}
-
-/// Lists the cases of a file as they are; the counts follow TestGrid's rule for flaky ones.
-fn merge(path: &Path, results: &mut Results) {
-    let name = path.display().to_string();
-    let read = open(path)
-        .or_failed(|| format!("read {name} as JUnit"))
-        .and_then(|file| {
-            let mut flat = String::new();
-            junit::read(file, &name, |suite, mut case| {
-                // A report with a suite that has no name reads badly.
-                let suite = if suite.is_empty() {
-                    results.target().clone_into(&mut flat);
-                    &flat
-                } else {
-                    suite
-                };
-                if case.name.is_empty() {
-                    "test without a name".clone_into(&mut case.name);
-                }
-                if matches!(case.outcome, Outcome::Passed) {
-                    case.file = None;
-                }
-                results.list(suite, case);
-            })
-        });
-    match read {
-        Ok(summary) => {
-            let others = summary.failures + summary.errors + summary.skipped + 2 * summary.flaky;
-            results.count(Counts {
-                passed: summary.tests.saturating_sub(others),
-                failed: summary.failures,
-                errored: summary.errors,
-                skipped: summary.skipped,
-                flaky: summary.flaky,
-            });
-        }
-        Err(error) => results.error(
-            &format!("JUnit file {name}"),
-            &error.report(),
-            String::new(),
-        ),
-    }
-}
-
-fn open(path: &Path) -> io::Result<impl io::BufRead> {
-    let file = File::open(path)?;
-    let size = file.metadata()?.len();
-    if size > LARGEST {
-        let reason = format!("it has {} MB, more than {}", size / MB, LARGEST / MB);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-    }
-    // A process that was left behind may write on.
-    decode::utf8(file.take(LARGEST))
 }

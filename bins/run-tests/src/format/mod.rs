@@ -109,7 +109,7 @@ pub(crate) fn reader(plan: &Plan) -> Result<Box<dyn Format>> {
         FormatName::Go => Box::new(go::reader(&plan.command.args)),
         FormatName::Cargo => Box::new(cargo::Cargo::new(target)),
         FormatName::Tap => Box::new(tap::Tap::new(target)),
-        FormatName::Junit => Box::new(junit::Junit::new(&plan.junit_from, plan.junit.as_deref())?),
+        FormatName::Junit | FormatName::Pytest => Box::new(junit::Junit::new(plan)?),
         FormatName::Command => Box::new(command::Command::new(target)),
     })
 }
@@ -127,7 +127,7 @@ fn read(mut format: impl Format, output: &str, end: &End) -> String {
     format.end(end, &mut results);
     let mut xml = Vec::new();
     results
-        .write(&mut xml, std::time::Duration::ZERO, &[], None)
+        .write(&mut xml, 0, std::time::Duration::ZERO, &[], None)
         .unwrap();
     let mut text = String::new();
     let visit = |suite: &str, case: common::junit::Case| {

@@ -89,7 +89,7 @@ proptest! {
             format.end(&end, &mut results);
             let counts = results.counts();
             let mut xml = Vec::new();
-            results.write(&mut xml, Duration::ZERO, &[], None).unwrap();
+            results.write(&mut xml, 0, Duration::ZERO, &[], None).unwrap();
             let summary = summarize(xml.as_slice(), "report").unwrap();
             // No failure of one test may look like a flaky attempt at another.
             prop_assert_eq!(summary.flaky, 0);

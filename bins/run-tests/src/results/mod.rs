@@ -3,9 +3,11 @@
 
 mod attempts;
 mod counts;
+mod files;
 mod names;
 mod slowest;
 mod store;
+mod style;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -21,6 +23,7 @@ use crate::tool::Selector;
 
 pub(crate) use self::counts::Counts;
 pub(crate) use self::slowest::Slowest;
+pub(crate) use self::style::Style;
 
 /// Room for the whole report, in bytes: readers take no more than 100 MB.
 const ROOM_FOR_REPORT: usize = 80 * 1024 * 1024;
@@ -38,6 +41,7 @@ pub(crate) struct Id(usize);
 /// What the tests did.
 pub(crate) struct Results {
     target: String,
+    style: Style,
     counts: Counts,
     suites: Vec<Listed>,
     places: HashMap<String, usize>,
@@ -54,11 +58,14 @@ pub(crate) struct Results {
     room: Room,
     unlisted: u64,
     attempts: attempts::Attempts,
+    files: files::Files,
 }
 
 /// A suite, its cases apart.
 struct Listed {
     suite: Suite,
+    /// The report that it is part of: 0 for the command's own.
+    file: usize,
     counts: junit::Counts,
 }
 
@@ -87,9 +94,15 @@ struct Room {
 }
 
 impl Results {
+    #[cfg(test)]
     pub(crate) fn new(target: &str) -> Self {
+        Results::styled(target, Style::default())
+    }
+
+    pub(crate) fn styled(target: &str, style: Style) -> Self {
         Results {
             target: target.to_owned(),
+            style,
             counts: Counts::default(),
             suites: Vec::new(),
             places: HashMap::new(),
@@ -108,6 +121,7 @@ impl Results {
             },
             unlisted: 0,
             attempts: attempts::Attempts::default(),
+            files: files::Files::default(),
         }
     }
 
@@ -147,7 +161,7 @@ impl Results {
     /// one name for two attempts at one test, and a failure among them for flaky. Gives the
     /// failed test, where it can still be explained or picked to run again.
     pub(crate) fn add(&mut self, suite: &str, mut case: Case) -> Option<Id> {
-        self.give_class(&mut case);
+        self.give_name(suite, &mut case);
         let name = distinct(&case.name);
         let (name, key) = self.names.unique(suite, &case.classname, &name);
         case.name = name;
@@ -160,8 +174,9 @@ impl Results {
 
     /// An attempt at a test as another tool reported it; counted by [`Results::count`].
     pub(crate) fn list(&mut self, suite: &str, mut case: Case) -> Option<Id> {
-        self.give_class(&mut case);
-        let key = self.names.key(suite, &case.classname, &case.name);
+        self.give_name(suite, &mut case);
+        let scoped = self.files.scoped(suite);
+        let key = self.names.key(&scoped, &case.classname, &case.name);
         if self.attempts.is_again() {
             return self.again(suite, case, key);
         }
@@ -172,22 +187,19 @@ impl Results {
         self.put(suite, case, key)
     }
 
-    fn give_class(&self, case: &mut Case) {
-        if case.classname.is_empty() {
-            case.classname.clone_from(&self.target);
-        }
+    /// The name by the rule of this run, and the target as the class.
+    fn give_name(&self, suite: &str, case: &mut Case) {
+        case.name = self
+            .style
+            .name(&self.target, suite, &case.classname, &case.name);
+        case.classname.clone_from(&self.target);
     }
 
     /// Lists a case: one that went wrong in memory, others in the store.
     fn put(&mut self, suite: &str, mut case: Case, key: u64) -> Option<Id> {
         self.slowest.add(case.time, suite, &case.name);
-        if case.outcome.fault().is_some() {
-            self.bound_texts(&mut case);
-        } else {
-            // What a passed test printed is of no interest in a report.
-            case.system_out = String::new();
-            case.system_err = String::new();
-        }
+        self.style.dress(&mut case);
+        self.bound_texts(&mut case);
         let Some(place) = self.place(suite) else {
             self.unlisted += 1;
             return None;
@@ -259,6 +271,8 @@ impl Results {
         if let Some((file, line)) = place {
             (case.file, case.line) = (Some(file), Some(line));
         }
+        let mut detail = detail;
+        self.style.dress_detail(&mut detail);
         let room = &mut self.room.texts;
         if let Outcome::Failed(known) | Outcome::Errored(known) = &mut case.outcome {
             *known = detail;
@@ -278,6 +292,7 @@ impl Results {
 
     /// A test of this name and suite that was taken for passed has failed.
     pub(crate) fn fail(&mut self, suite: &str, name: &str) -> Option<Id> {
+        let name = &self.style.name(&self.target, suite, "", name);
         let key = self.names.key(suite, &self.target, name);
         let place = *self.places.get(suite)?;
         if !self.withdrawn.insert(key) {
@@ -328,7 +343,8 @@ impl Results {
     }
 
     fn place(&mut self, name: &str) -> Option<usize> {
-        if let Some(place) = self.places.get(name) {
+        let scoped = self.files.scoped(name);
+        if let Some(place) = self.places.get(scoped.as_ref()) {
             return Some(*place);
         }
         let cost = size_of::<Listed>() + 2 * name.len();
@@ -344,10 +360,11 @@ impl Results {
                 timestamp: Some(start),
                 ..Suite::default()
             },
+            file: self.files.current(),
             counts: junit::Counts::default(),
         });
         let place = self.suites.len() - 1;
-        self.places.insert(name.to_owned(), place);
+        self.places.insert(scoped.into_owned(), place);
         Some(place)
     }
 }

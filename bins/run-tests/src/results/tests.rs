@@ -21,7 +21,9 @@ fn failed(text: &str) -> Outcome {
 
 fn xml(results: &mut Results) -> Vec<u8> {
     let mut xml = Vec::new();
-    results.write(&mut xml, Duration::ZERO, &[], None).unwrap();
+    results
+        .write(&mut xml, 0, Duration::ZERO, &[], None)
+        .unwrap();
     xml
 }
 

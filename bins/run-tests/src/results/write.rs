@@ -10,18 +10,23 @@ use super::Results;
 use super::store::Record;
 
 impl Results {
-    /// Writes the report: every suite carries these properties and this host's name.
+    /// Writes a report, 0 for the command's own: every suite carries these properties and this host's name.
     pub(crate) fn write(
         &mut self,
         out: impl Write,
+        file: usize,
         time: Duration,
         properties: &[(String, String)],
         hostname: Option<&str>,
     ) -> io::Result<()> {
-        let counts: Counts = self.suites.iter().map(|listed| listed.counts).sum();
+        let own = self.suites.iter().filter(|listed| listed.file == file);
+        let counts: Counts = own.map(|listed| listed.counts).sum();
         let mut report = ReportWriter::start(out, &self.target, Some(time), counts)?;
         let withdrawn: HashSet<u64> = std::mem::take(&mut self.withdrawn);
         for (place, listed) in self.suites.iter().enumerate() {
+            if listed.file != file {
+                continue;
+            }
             let mut head = listed.suite.clone();
             head.properties.extend_from_slice(properties);
             head.hostname = hostname.map(str::to_owned);

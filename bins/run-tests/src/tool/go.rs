@@ -78,6 +78,60 @@ pub(super) fn with_json(mut command: Command) -> Command {
     command
 }
 
+/// A `go test` whose packages and tests can be chosen.
+pub(crate) struct GoTest<'a> {
+    command: &'a Command,
+    /// Where the word `test` stands.
+    place: usize,
+    arguments: Arguments<'a>,
+}
+
+impl<'a> GoTest<'a> {
+    /// Reads a command that is a `go test`.
+    pub(crate) fn of(command: &'a Command) -> Option<Self> {
+        let place = place_of_test(&command.args)?;
+        Some(GoTest {
+            command,
+            place,
+            arguments: Arguments::of(&command.args[place + 1..]),
+        })
+    }
+
+    /// Whether flags of its own pick tests.
+    pub(crate) fn picks_tests(&self) -> bool {
+        self.arguments.has(&["run", "skip", "bench", "fuzz"])
+    }
+
+    /// The command that lists its packages in this format.
+    pub(crate) fn list(&self, format: &str) -> Command {
+        let mut list = self.command.clone();
+        list.args.truncate(self.place);
+        list.args.extend(["list", "-f", format].map(OsString::from));
+        let flags = self.arguments.flags.iter();
+        let of_build = flags.filter(|flag| {
+            let name = name_of_flag(&flag[0]);
+            name.is_some_and(|name| ["mod", "modfile", "overlay", "tags"].contains(&name))
+        });
+        list.args
+            .extend(of_build.flat_map(|flag| flag.iter().cloned()));
+        list.args.extend(self.arguments.packages.iter().cloned());
+        list
+    }
+
+    /// The command with more flags, and these packages instead of its own.
+    pub(crate) fn with(&self, flags: &[String], packages: &[String]) -> Command {
+        let mut with = self.command.clone();
+        with.args.truncate(self.place + 1);
+        with.args.extend(flags.iter().map(OsString::from));
+        let own = self.arguments.flags.iter();
+        with.args.extend(own.flat_map(|flag| flag.iter().cloned()));
+        with.args.extend(packages.iter().map(OsString::from));
+        with.args
+            .extend(self.arguments.for_the_binary.iter().cloned());
+        with
+    }
+}
+
 /// The commands that run these tests again: one for each package and each test whose subtests
 /// are asked for, so that no test runs that did not fail.
 pub(super) fn again(command: &Command, tests: &[Selector]) -> Vec<Command> {
@@ -148,6 +202,8 @@ fn quote(name: &str) -> String {
 
 /// The arguments behind `go test`, sorted as that sorts them.
 struct Arguments<'a> {
+    /// Packages, as they were written.
+    packages: &'a [OsString],
     /// Each flag with its value, as it was written.
     flags: Vec<&'a [OsString]>,
     /// What goes to the test binary unread: behind `-args`, or a flag that Go does not know.
@@ -160,10 +216,14 @@ impl<'a> Arguments<'a> {
         let mut place = 0;
         // Packages are one unbroken list; what follows them but is no flag is the binary's.
         let mut packages: Option<usize> = None;
+        let mut first = 0;
         while let Some(arg) = args.get(place) {
             let Some(name) = name_of_flag(arg) else {
                 if packages.is_some_and(|end| end != place) {
                     break;
+                }
+                if packages.is_none() {
+                    first = place;
                 }
                 place += 1;
                 packages = Some(place);
@@ -183,6 +243,7 @@ impl<'a> Arguments<'a> {
             place = end;
         }
         Arguments {
+            packages: packages.map_or(&[], |end| &args[first..end]),
             flags,
             for_the_binary: &args[place..],
         }

@@ -11,6 +11,8 @@ use common::exec::Command;
 
 use crate::opts::FormatName;
 
+pub(crate) use go::GoTest;
+
 /// What picks a test when it is run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Selector {

@@ -1,0 +1,181 @@
+//! Puts the cases of a tool's JUnit files into the report.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use common::ResultExt;
+use common::junit::{self, Case, Outcome};
+
+use super::decode;
+use crate::opts::JunitFiles;
+use crate::results::{Counts, Results};
+
+const MB: u64 = 1_000_000;
+/// The largest file that is read; Prow takes reports of 100 MB.
+const LARGEST: u64 = 256 * MB;
+/// How many suites are remembered by the file that they are from.
+const SUITES: usize = 100_000;
+
+/// Merges one file after another.
+pub(super) struct Merge {
+    files: JunitFiles,
+    /// Whether the tool is pytest, which calls every suite by its own name.
+    pytest: bool,
+    /// The file that has a suite of this name, by its number.
+    owners: HashMap<String, usize>,
+    number: usize,
+}
+
+impl Merge {
+    pub(super) fn new(files: JunitFiles, pytest: bool) -> Self {
+        Merge {
+            files,
+            pytest,
+            owners: HashMap::new(),
+            number: 0,
+        }
+    }
+
+    /// Lists the cases of a file; the counts follow TestGrid's rule for flaky ones.
+    pub(super) fn add(&mut self, path: &Path, results: &mut Results) {
+        self.number += 1;
+        let name = path.display().to_string();
+        if self.files == JunitFiles::Apart {
+            results.begin_file(path);
+        }
+        let read = open(path)
+            .or_failed(|| format!("read {name} as JUnit"))
+            .and_then(|file| {
+                junit::read(file, &name, |suite, case| {
+                    let (suite, case) = self.normal(suite, case, results.target());
+                    results.list(&self.suite(suite), case);
+                })
+            });
+        results.end_file();
+        match read {
+            Ok(summary) => {
+                let others =
+                    summary.failures + summary.errors + summary.skipped + 2 * summary.flaky;
+                results.count(Counts {
+                    passed: summary.tests.saturating_sub(others),
+                    failed: summary.failures,
+                    errored: summary.errors,
+                    skipped: summary.skipped,
+                    flaky: summary.flaky,
+                });
+            }
+            Err(error) => results.error(
+                &format!("JUnit file {name}"),
+                &error.report(),
+                String::new(),
+            ),
+        }
+    }
+
+    /// The suite's name; another one where an earlier file has a suite of that name: a failure
+    /// there and a pass here are no flaky test.
+    fn suite(&mut self, suite: String) -> String {
+        if self.files == JunitFiles::Apart || self.owners.len() >= SUITES {
+            return suite;
+        }
+        let owner = *self.owners.entry(suite.clone()).or_insert(self.number);
+        if owner == self.number {
+            return suite;
+        }
+        format!("{suite} ({})", self.number)
+    }
+
+    /// Suite and case as `TestGrid` shows them best: what tells tests apart is in suite and
+    /// name, as the class is the target's.
+    fn normal(&self, suite: &str, mut case: Case, target: &str) -> (String, Case) {
+        let class = case.classname.clone();
+        let mut suite = match suite {
+            // A report with a suite that has no name reads badly.
+            "" => target.to_owned(),
+            suite => suite.to_owned(),
+        };
+        if case.name.is_empty() {
+            "test without a name".clone_into(&mut case.name);
+        }
+        if (self.pytest || suite == "pytest") && !class.is_empty() {
+            suite.clone_from(&class);
+        } else if tells_more(&class, &suite, &case.name) {
+            case.name = format!("{class}.{}", case.name);
+        }
+        if matches!(case.outcome, Outcome::Passed) {
+            case.file = None;
+        } else if case.file.is_none()
+            && let Some(fault) = case.outcome.fault()
+            && let Some((file, line)) = crate::place::of(&fault.text)
+        {
+            (case.file, case.line) = (Some(file), Some(line));
+        }
+        (suite, case)
+    }
+}
+
+/// Whether a class says what neither suite nor name do. Node calls all classes `test`.
+fn tells_more(class: &str, suite: &str, name: &str) -> bool {
+    !class.is_empty() && class != "test" && class != suite && !name.starts_with(class)
+}
+
+fn open(path: &Path) -> io::Result<impl io::BufRead> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    if size > LARGEST {
+        let reason = format!("it has {} MB, more than {}", size / MB, LARGEST / MB);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    // A process that was left behind may write on.
+    decode::utf8(file.take(LARGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_go_where_test_grid_shows_them() {
+        let names = |suite: &str, class: &str, name: &str| {
+            let case = Case {
+                name: name.to_owned(),
+                classname: class.to_owned(),
+                ..Case::default()
+            };
+            let merge = Merge::new(JunitFiles::Merged, false);
+            let (suite, case) = merge.normal(suite, case, "unit");
+            format!("{suite} | {}", case.name)
+        };
+        // pytest, Surefire, nextest, jest-junit, CTest, Node.
+        assert_eq!(
+            names("pytest", "t.test_a.C", "test_x[1]"),
+            "t.test_a.C | test_x[1]"
+        );
+        assert_eq!(
+            names("e.io.FooTest", "e.io.FooTest", "adds"),
+            "e.io.FooTest | adds"
+        );
+        assert_eq!(
+            names("krate::bin", "krate::bin", "tests::a"),
+            "krate::bin | tests::a"
+        );
+        assert_eq!(names("math", "math adds", "math adds"), "math | math adds");
+        assert_eq!(names("(empty)", "a", "a"), "(empty) | a");
+        assert_eq!(names("", "test", "adds"), "unit | adds");
+        assert_eq!(names("all", "Foo", "adds"), "all | Foo.adds");
+        assert_eq!(names("", "", ""), "unit | test without a name");
+    }
+
+    #[test]
+    fn suites_of_one_name_in_two_files_stay_two() {
+        let mut merge = Merge::new(JunitFiles::Merged, false);
+        merge.number = 1;
+        assert_eq!(merge.suite("s".to_owned()), "s");
+        assert_eq!(merge.suite("s".to_owned()), "s");
+        merge.number = 2;
+        assert_eq!(merge.suite("s".to_owned()), "s (2)");
+        assert_eq!(merge.suite("t".to_owned()), "t");
+    }
+}

@@ -1,0 +1,75 @@
+//! What has to be there before the command can start: the private folder of a tool that writes
+//! JUnit itself, the part of the tests that runs.
+
+use common::app::App;
+use common::exec::Limits;
+use common::{Result, ResultExt};
+
+use crate::plan::Plan;
+use crate::reporter::Folder;
+use crate::shard::{self, Divided};
+
+/// What the command needs while it runs.
+pub(crate) struct Setup {
+    /// Where the tool writes its reports.
+    pub(crate) folder: Option<Folder>,
+    /// Whether there is anything to run.
+    pub(crate) runs: bool,
+}
+
+/// Makes it, and the plan's command one that uses it.
+pub(crate) async fn prepare(plan: &mut Plan, app: &App) -> Result<Setup> {
+    let pytest = |divided| divided == Divided::Pytest;
+    let wanted = plan.reporter.is_some()
+        || plan
+            .sharding
+            .as_ref()
+            .is_some_and(|sharding| pytest(sharding.divided));
+    let folder = wanted
+        .then(|| Folder::new().or_failed(|| "make a folder for the tool's reports"))
+        .transpose()?;
+    let runs = divide(plan, app, folder.as_ref()).await?;
+    if let (Some(reporter), Some(folder)) = (plan.reporter, &folder) {
+        let command = &plan.command;
+        let variable = |name: &str| {
+            // What sharding has set is kept.
+            let set = command.env.iter().rev().find(|(own, _)| own == name);
+            let set = set.map(|(_, value)| value.to_string_lossy().into_owned());
+            set.or_else(|| app.env.get(name).map(str::to_owned))
+        };
+        let arranged = reporter.arrange(command, folder.path(), variable);
+        for (path, text) in &arranged.files {
+            std::fs::write(path, text).or_failed(|| format!("write {}", path.display()))?;
+        }
+        plan.command = arranged.command;
+        plan.junit_from = arranged.patterns;
+    }
+    Ok(Setup { folder, runs })
+}
+
+/// Makes the command one that runs this part of the tests; false: none belongs to it.
+async fn divide(plan: &mut Plan, app: &App, folder: Option<&Folder>) -> Result<bool> {
+    let Some(sharding) = plan.sharding.clone() else {
+        return Ok(true);
+    };
+    let folder = folder.map_or(std::path::Path::new(""), Folder::path);
+    let context = shard::Context {
+        folder,
+        naming: &plan.naming,
+        target: &plan.target,
+        limits: Limits {
+            deadline: shard::deadline(plan.timeout),
+            grace: plan.grace,
+        },
+        stop: &app.stop,
+        variables: &|name| app.env.get(name).map(str::to_owned),
+    };
+    match shard::divide(&sharding, &plan.typed, &context).await? {
+        Some(command) => {
+            plan.command = plan.tool.prepare(command.clone(), plan.format);
+            plan.typed = command;
+            Ok(true)
+        }
+        None => Ok(false),
+    }
+}

@@ -59,6 +59,18 @@ pub const HOME: &str = "HOME";
 /// Set to anything: no colours, see <https://no-color.org>.
 pub const NO_COLOR: &str = "NO_COLOR";
 
+/// `HOST:PORT` or a URL in place of Google Cloud Storage, as Google's client libraries have it. An
+/// emulator gets no credentials.
+pub const STORAGE_EMULATOR_HOST: &str = "STORAGE_EMULATOR_HOST";
+/// URL in place of Google Cloud Storage, as gcloud has it; it gets credentials.
+pub const STORAGE_ENDPOINT: &str = "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE";
+/// `true`: no credentials, as gcloud has it.
+pub const DISABLE_CREDENTIALS: &str = "CLOUDSDK_AUTH_DISABLE_CREDENTIALS";
+/// Account on whose behalf we act at Google, as gcloud has it.
+pub const IMPERSONATE_SERVICE_ACCOUNT: &str = "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT";
+/// Credentials file, as Google's client libraries have it.
+pub const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
 /// What Prow says of the job, as JSON; the best source. See Prow's `downwardapi` package.
 pub const JOB_SPEC: &str = "JOB_SPEC";
 /// Name of the Prow job.

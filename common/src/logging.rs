@@ -14,6 +14,9 @@ use tracing_subscriber::registry::Registry;
 use crate::env::{self, Env};
 use crate::{Error, Result};
 
+/// Libraries that log, and not for our readers.
+const LIBRARIES: [&str; 4] = ["hyper", "reqwest", "rustls", "google_cloud"];
+
 /// A second place that gets the log as text.
 static TEE: Mutex<Option<File>> = Mutex::new(None);
 
@@ -70,7 +73,16 @@ struct LogLayer {
 
 impl<S: Subscriber> Layer<S> for LogLayer {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
-        *metadata.level() <= self.level
+        // What a library says of each connection is noise to whoever looks for what we did.
+        let is_library = LIBRARIES
+            .iter()
+            .any(|name| metadata.target().starts_with(name));
+        let level = if is_library {
+            self.level.min(Level::WARN)
+        } else {
+            self.level
+        };
+        *metadata.level() <= level
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {

@@ -45,11 +45,11 @@ impl Record {
     ) -> Result<Record> {
         let decorated = env.get(env::ARTIFACTS).map(PathBuf::from);
         let bucket = match bucket {
-            Some(url) => Some((Bucket::parse(url)?, bucket::job_folder(job, layout)?)),
+            Some(url) => Some((Bucket::parse(url, env)?, bucket::job_folder(job, layout)?)),
             None if decorated.is_some() => None,
             None => {
                 return Err(Error::usage("no bucket is given for the results")
-                    .hint("say where they go with --bucket file:///FOLDER"));
+                    .hint("say where they go with --bucket gs://BUCKET or file:///FOLDER"));
             }
         };
         let mut started = Started::of(job, SystemTime::now());

@@ -5,7 +5,7 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::bucket::{Bucket, ObjectName};
+use common::bucket::{Attributes, Bucket, ObjectName, Present, Sent};
 use common::{Error, junit};
 
 use crate::source::Source;
@@ -13,20 +13,31 @@ use crate::tally::printable;
 
 /// What became of a copy.
 pub(crate) enum Outcome {
-    Copied(u64),
+    Copied(Sent),
     Unchanged,
     Skipped(String),
     Vanished,
     Failed(Error),
 }
 
+/// Where a file goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) bucket: Bucket,
+    /// What was there before.
+    pub(crate) present: Arc<Present>,
+    pub(crate) name: ObjectName,
+    pub(crate) attributes: Attributes,
+}
+
 /// Copies one file, unless its object has the same content already.
-pub(crate) async fn copy(
-    source: Arc<Source>,
-    bucket: Bucket,
-    real: PathBuf,
-    name: ObjectName,
-) -> Outcome {
+pub(crate) async fn copy(source: Arc<Source>, real: PathBuf, target: Target) -> Outcome {
+    let Target {
+        bucket,
+        present,
+        name,
+        attributes,
+    } = target;
     let opened = blocking({
         let (source, real) = (source.clone(), real.clone());
         move || {
@@ -44,10 +55,10 @@ pub(crate) async fn copy(
             };
         }
     };
-    let outcome = match bucket.sync(&name, file).await {
-        Ok(Some(bytes)) => {
-            say_if_it_changed(&real, bytes, &same_file);
-            Outcome::Copied(bytes)
+    let outcome = match bucket.sync(&name, file, &attributes, &present).await {
+        Ok(Some(sent)) => {
+            say_if_it_changed(&real, sent.size, &same_file);
+            Outcome::Copied(sent)
         }
         Ok(None) => Outcome::Unchanged,
         Err(error) => return Outcome::Failed(error),
@@ -97,11 +108,16 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let from = place.path().join("from");
         std::fs::create_dir_all(from.join("now-a-folder")).unwrap();
-        let bucket = Bucket::parse(&format!("file://{}/b", place.path().display())).unwrap();
+        let url = format!("file://{}/b", place.path().display());
+        let target = Target {
+            bucket: Bucket::parse(&url, &common::env::Env::default()).unwrap(),
+            present: Arc::default(),
+            name: ObjectName::parse("x").unwrap(),
+            attributes: Attributes::default(),
+        };
         let source = Arc::new(Source::open(&from).unwrap());
         let copy = |path: &str| {
-            let name = ObjectName::parse("x").unwrap();
-            let copy = copy(source.clone(), bucket.clone(), PathBuf::from(path), name);
+            let copy = copy(source.clone(), PathBuf::from(path), target.clone());
             tokio::runtime::Builder::new_current_thread()
                 .build()
                 .unwrap()

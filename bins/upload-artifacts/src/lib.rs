@@ -57,8 +57,8 @@ async fn list(plan: Sync, app: &App) -> Result<()> {
     while let Some(found) = found.recv().await {
         app.stop.check("listing the files")?;
         let line = match found {
-            Found::File { path, .. } => match names.of(&path) {
-                Ok(name) => format!("{} -> {name}", tally::printable(&path)),
+            Found::File { path, real } => match names.of(&path, &source, &real) {
+                Ok((name, _)) => format!("{} -> {name}", tally::printable(&path)),
                 Err(error) => format!("{}: {}", tally::printable(&path), error.report()),
             },
             Found::Skipped { path, reason } => {

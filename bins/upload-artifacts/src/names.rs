@@ -4,10 +4,14 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
-use common::bucket::ObjectName;
+use common::bucket::{Attributes, ObjectName};
 use common::{Error, Result};
 
 use crate::plan::Sync;
+use crate::source::Source;
+
+/// An object's name, and what readers are told of it.
+pub(crate) type Object = (ObjectName, Attributes);
 
 /// Gives each file the name of its object.
 pub(crate) struct Names {
@@ -26,15 +30,42 @@ impl Names {
         }
     }
 
-    /// The object for a file. Escaping can give two files one name: the second is refused.
-    pub(crate) fn of(&mut self, path: &Path) -> Result<ObjectName> {
-        let name = self.plan.suffix.apply(&ObjectName::of_file(path)?)?;
+    /// The object for a file, and what readers are told of it. Escaping can give two files one
+    /// name: the second is refused.
+    pub(crate) fn of(&mut self, path: &Path, source: &Source, real: &Path) -> Result<Object> {
+        let name = ObjectName::of_file(path)?;
+        let unzipped = self.unzipped(&name, path, source, real);
+        let name = self.plan.suffix.apply(unzipped.as_ref().unwrap_or(&name))?;
         let name = name.below(&self.plan.folder)?;
+        let types = &self.plan.types;
+        let attributes = match unzipped {
+            Some(_) => Attributes::of_gzip(&name, types),
+            None => Attributes::of(&name, types),
+        };
         if self.taken.insert(self.hasher.hash_one(&name)) {
-            Ok(name)
+            Ok((name, attributes))
         } else {
             let url = self.plan.bucket.url(&name);
             Err(Error::failed(format!("another file is already {url}")))
         }
+    }
+
+    /// The name without `.gz`, for a file that is gzip of a known type: as Prow does it, readers
+    /// get what is in it. Not where the bucket cannot tell them, nor where the file of that name
+    /// is there as well.
+    fn unzipped(
+        &self,
+        name: &ObjectName,
+        path: &Path,
+        source: &Source,
+        real: &Path,
+    ) -> Option<ObjectName> {
+        if !self.plan.bucket.knows_encodings() {
+            return None;
+        }
+        self.plan.types.inner(name.file_name())?;
+        let plain = ObjectName::parse(name.as_str().strip_suffix(".gz")?).ok()?;
+        let alone = !source.has(&path.with_extension(""));
+        (alone && source.is_gzip(real)).then_some(plain)
     }
 }

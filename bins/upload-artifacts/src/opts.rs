@@ -63,7 +63,7 @@ pub enum Command {
 /// Where things go.
 #[derive(Debug, Args)]
 pub struct BucketOpts {
-    /// Bucket to write to: file:///FOLDER
+    /// Bucket to write to: gs://BUCKET or file:///FOLDER
     #[arg(long, value_name = "URL")]
     pub bucket: Option<String>,
 
@@ -94,6 +94,15 @@ pub struct SyncOpts {
     /// Folder to copy to, below the job's artifacts
     #[arg(long, value_name = "FOLDER", alias = "sub_dir")]
     pub sub_dir: Option<String>,
+
+    /// Media type of an extension, as in log:text/plain; several with commas or again
+    #[arg(
+        long,
+        value_name = "EXTENSION:TYPE",
+        alias = "media_type",
+        value_delimiter = ','
+    )]
+    pub media_type: Vec<String>,
 
     /// clone-records.json as checkout --records wrote it: goes beside the artifacts, where
     /// Prow's pages look for it

@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use common::bucket::{self, Bucket, FINISHED, Finished, ObjectName, Outcome, STARTED, Started};
+use common::bucket::{
+    self, Bucket, FINISHED, Finished, MediaTypes, ObjectName, Outcome, STARTED, Started,
+};
 use common::env::{self, Env};
 use common::job::Job;
 use common::{Error, Result};
@@ -35,6 +37,8 @@ pub(crate) struct Sync {
     pub(crate) folder: ObjectName,
     /// What each object's name gets.
     pub(crate) suffix: Suffix,
+    /// Media types by extension.
+    pub(crate) types: MediaTypes,
     /// A file beside the artifacts, and its object.
     pub(crate) records: Option<(PathBuf, ObjectName)>,
 }
@@ -54,30 +58,30 @@ impl Plan {
         let command = opts.command.unwrap_or(Command::Sync(opts.sync));
         let job = Job::from_env(env)?.ok_or_else(no_job)?;
         match command {
-            Command::Sync(opts) => Sync::new(opts, &job).map(Plan::Sync),
-            Command::PrSymlink(to) => pr_symlink(&to, &job).map(Plan::Write),
-            Command::LatestBuild(to) => latest_build(&to, &job).map(Plan::Write),
+            Command::Sync(opts) => Sync::new(opts, &job, env).map(Plan::Sync),
+            Command::PrSymlink(to) => pr_symlink(&to, &job, env).map(Plan::Write),
+            Command::LatestBuild(to) => latest_build(&to, &job, env).map(Plan::Write),
             Command::Started(to) => {
                 let started = Started {
                     node,
                     ..Started::of(&job, now)
                 };
-                record(&to, &job, STARTED, started.to_json()?).map(Plan::Write)
+                record(&to, &job, env, STARTED, started.to_json()?).map(Plan::Write)
             }
             Command::Finished(opts) => {
                 let finished = Finished::of(&job, outcome(&opts), now);
-                record(&opts.to, &job, FINISHED, finished.to_json()?).map(Plan::Write)
+                record(&opts.to, &job, env, FINISHED, finished.to_json()?).map(Plan::Write)
             }
         }
     }
 }
 
 impl Sync {
-    fn new(opts: SyncOpts, job: &Job) -> Result<Self> {
+    fn new(opts: SyncOpts, job: &Job, env: &Env) -> Result<Self> {
         let Some(from) = opts.artifacts_dir else {
             return Err(Error::usage("no folder to copy from").hint(format!(
                 "give --artifacts-dir DIR, or set {}",
-                env::ARTIFACTS
+                common::env::ARTIFACTS
             )));
         };
         let job_folder = bucket::job_folder(job, opts.to.layout)?;
@@ -85,9 +89,14 @@ impl Sync {
         if let Some(below) = opts.sub_dir {
             folder = folder.join(&below)?;
         }
+        let mut types = MediaTypes::default();
+        for entry in &opts.media_type {
+            types.add(entry)?;
+        }
         Ok(Sync {
             from,
-            bucket: bucket(&opts.to)?,
+            types,
+            bucket: bucket(&opts.to, env)?,
             folder,
             suffix: Suffix::parse(opts.suffix.as_deref().unwrap_or_default())?,
             records: match opts.records {
@@ -98,8 +107,8 @@ impl Sync {
     }
 }
 
-fn pr_symlink(to: &BucketOpts, job: &Job) -> Result<Write> {
-    let bucket = bucket(to)?;
+fn pr_symlink(to: &BucketOpts, job: &Job, env: &Env) -> Result<Write> {
+    let bucket = bucket(to, env)?;
     let target = bucket.url(&bucket::job_folder(job, to.layout)?);
     let alias = bucket::alias(job)?;
     let objects = alias.map(|alias| (alias, target.into_bytes()));
@@ -109,13 +118,13 @@ fn pr_symlink(to: &BucketOpts, job: &Job) -> Result<Write> {
     })
 }
 
-fn latest_build(to: &BucketOpts, job: &Job) -> Result<Write> {
+fn latest_build(to: &BucketOpts, job: &Job, env: &Env) -> Result<Write> {
     // Asked first: a job without a build id has no latest build either.
     bucket::job_folder(job, to.layout)?;
     let body = job.build_id.as_bytes();
     let names = bucket::latest_builds(job, to.layout)?;
     Ok(Write {
-        bucket: bucket(to)?,
+        bucket: bucket(to, env)?,
         objects: names
             .into_iter()
             .map(|name| (name, body.to_vec()))
@@ -123,10 +132,10 @@ fn latest_build(to: &BucketOpts, job: &Job) -> Result<Write> {
     })
 }
 
-fn record(to: &BucketOpts, job: &Job, name: &str, content: Vec<u8>) -> Result<Write> {
+fn record(to: &BucketOpts, job: &Job, env: &Env, name: &str, content: Vec<u8>) -> Result<Write> {
     let name = bucket::job_folder(job, to.layout)?.join(name)?;
     Ok(Write {
-        bucket: bucket(to)?,
+        bucket: bucket(to, env)?,
         objects: vec![(name, content)],
     })
 }
@@ -139,11 +148,12 @@ fn outcome(opts: &FinishedOpts) -> Outcome {
     }
 }
 
-fn bucket(to: &BucketOpts) -> Result<Bucket> {
+fn bucket(to: &BucketOpts, env: &Env) -> Result<Bucket> {
     let Some(url) = &to.bucket else {
-        return Err(Error::usage("no bucket to write to").hint("give --bucket file:///FOLDER"));
+        return Err(Error::usage("no bucket to write to")
+            .hint("give --bucket gs://BUCKET or file:///FOLDER"));
     };
-    Bucket::parse(url)
+    Bucket::parse(url, env)
 }
 
 fn no_job() -> Error {

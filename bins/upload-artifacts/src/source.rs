@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,6 +79,20 @@ impl Source {
     /// Opens a file, unless it has become something else since it was found.
     pub(crate) fn open_file(&self, real: &Path) -> io::Result<File> {
         self.rooted.open_file(real)
+    }
+
+    /// Whether something lies at a path.
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        self.root.join(path).symlink_metadata().is_ok()
+    }
+
+    /// Whether a file starts as gzip does. One that only has the name would be unreadable to
+    /// whoever is told that it is.
+    pub(crate) fn is_gzip(&self, real: &Path) -> bool {
+        let mut magic = [0; 2];
+        let opened = self.open_file(real);
+        let filled = opened.and_then(|file| file.read_exact_at(&mut magic, 0));
+        filled.is_ok() && magic == [0x1f, 0x8b]
     }
 
     /// Searches the folder in the background. The search waits while nobody takes what it

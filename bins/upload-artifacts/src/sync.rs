@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::app::Stop;
-use common::bucket::Bucket;
+use common::bucket::{Bucket, Present, Sent};
 use common::{Error, Result};
 use tokio::task::{Id, JoinSet};
 
-use crate::copy::{Outcome, copy};
+use crate::copy::{Outcome, Target, copy};
 use crate::names::Names;
 use crate::plan::Sync;
 use crate::source::{Found, Source};
@@ -28,13 +28,14 @@ pub(crate) async fn run(plan: &Sync, stop: &Stop) -> Result<()> {
     if let Some((file, name)) = &plan.records {
         // First: it is small, and where the checkout failed there are no artifacts at all.
         match plan.bucket.upload(name, file).await {
-            Ok(bytes) => tally.copied(bytes),
+            Ok(size) => tally.copied(Sent { size, stored: size }),
             Err(error) => tally.failed(file, &error),
         }
     }
     let source = Arc::new(open_source(plan)?);
+    let present = Arc::new(plan.bucket.present(&plan.folder).await?);
     let mut found = source.search();
-    let mut copies = Copies::new(source, plan.clone(), tally);
+    let mut copies = Copies::new(source, plan.clone(), present, tally);
     let signal = loop {
         tokio::select! {
             biased;
@@ -58,6 +59,7 @@ pub(crate) async fn run(plan: &Sync, stop: &Stop) -> Result<()> {
 struct Copies {
     source: Arc<Source>,
     bucket: Bucket,
+    present: Arc<Present>,
     names: Names,
     tasks: JoinSet<Outcome>,
     under_way: HashMap<Id, PathBuf>,
@@ -65,10 +67,11 @@ struct Copies {
 }
 
 impl Copies {
-    fn new(source: Arc<Source>, plan: Sync, tally: Tally) -> Self {
+    fn new(source: Arc<Source>, plan: Sync, present: Arc<Present>, tally: Tally) -> Self {
         Copies {
             source,
             bucket: plan.bucket.clone(),
+            present,
             names: Names::new(plan),
             tasks: JoinSet::new(),
             under_way: HashMap::new(),
@@ -80,11 +83,17 @@ impl Copies {
         let Found::File { path, real } = found else {
             return self.refuse(found);
         };
-        let name = match self.names.of(&path) {
-            Ok(name) => name,
+        let (name, attributes) = match self.names.of(&path, &self.source, &real) {
+            Ok(object) => object,
             Err(error) => return self.tally.failed(&path, &error),
         };
-        let copy = copy(self.source.clone(), self.bucket.clone(), real, name);
+        let target = Target {
+            bucket: self.bucket.clone(),
+            present: self.present.clone(),
+            name,
+            attributes,
+        };
+        let copy = copy(self.source.clone(), real, target);
         let task = self.tasks.spawn(copy);
         self.under_way.insert(task.id(), path);
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use common::bucket::Sent;
 use common::{Error, Result};
 
 use crate::plan::Sync;
@@ -15,6 +16,7 @@ const TOLD: u64 = 20;
 pub(crate) struct Tally {
     copied: u64,
     bytes: u64,
+    stored: u64,
     unchanged: u64,
     skipped: u64,
     vanished: u64,
@@ -29,9 +31,10 @@ pub(crate) fn printable(path: &Path) -> String {
 }
 
 impl Tally {
-    pub(crate) fn copied(&mut self, bytes: u64) {
+    pub(crate) fn copied(&mut self, sent: Sent) {
         self.copied += 1;
-        self.bytes += bytes;
+        self.bytes += sent.size;
+        self.stored += sent.stored;
     }
 
     pub(crate) fn unchanged(&mut self) {

@@ -386,7 +386,7 @@ fn wrong_usage_is_told_apart() {
         (vec!["--bucket", &url], "--artifacts-dir"),
         (
             vec!["--artifacts-dir", "out", "--bucket", "gs://b"],
-            "gs:// is not supported yet",
+            "is not a bucket",
         ),
         (
             vec!["--artifacts-dir", "out", "--bucket", "bucket"],

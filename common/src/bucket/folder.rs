@@ -129,6 +129,16 @@ impl Folder {
         Ok(objects)
     }
 
+    /// Removes an object; one that is not there is removed already.
+    pub(super) fn remove(&self, name: &ObjectName) -> io::Result<()> {
+        let root = Rooted::open(&self.root)?;
+        let (folder, last) = root.parent(Path::new(name.as_str()), Missing::Fail)?;
+        match unlinkat(&folder, last, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(()),
+            removed => Ok(removed?),
+        }
+    }
+
     /// Makes an object at once: readers see the old content or the new, never a part.
     fn put<T>(
         &self,
@@ -233,7 +243,7 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn check(given_up: &AtomicBool) -> io::Result<()> {
+pub(super) fn check(given_up: &AtomicBool) -> io::Result<()> {
     if given_up.load(Ordering::Relaxed) {
         return Err(io::Error::other("given up"));
     }
@@ -241,7 +251,11 @@ fn check(given_up: &AtomicBool) -> io::Result<()> {
 }
 
 /// Reads until the block is full or the file ends.
-fn read_block<'a>(file: &File, block: &'a mut [u8], offset: u64) -> io::Result<&'a [u8]> {
+pub(super) fn read_block<'a>(
+    file: &File,
+    block: &'a mut [u8],
+    offset: u64,
+) -> io::Result<&'a [u8]> {
     let mut filled = 0;
     while filled < block.len() {
         match file.read_at(&mut block[filled..], offset + filled as u64) {

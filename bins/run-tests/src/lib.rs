@@ -26,6 +26,8 @@ use common::app::App;
 use common::{Error, Exit, Result, exec};
 
 use console::Console;
+#[cfg(fuzzing)]
+pub use format::fuzzing;
 pub use opts::Opts;
 use plan::Plan;
 use report::Place;

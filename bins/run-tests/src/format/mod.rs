@@ -3,7 +3,11 @@
 
 mod auto;
 mod cargo;
+#[cfg(any(test, fuzzing))]
+mod check;
 mod command;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod go;
 mod junit;
 #[cfg(test)]

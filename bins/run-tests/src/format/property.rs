@@ -1,20 +1,28 @@
 //! Whatever a command prints, the report is valid XML and says what the verdict says.
 
-use std::time::Duration;
-
-use common::junit::summarize;
 use proptest::prelude::*;
 
 use super::auto::Auto;
 use super::cargo::Cargo;
+use super::check::check;
 use super::command::Command;
 use super::tap::Tap;
-use super::{End, Format, failure};
-use crate::lines::Lines;
-use crate::results::Results;
+use super::{End, Format, failure, go};
 
 /// Lines that mean something, so that chance leads deep into the readers.
-const LINES: [&str; 30] = [
+const LINES: [&str; 42] = [
+    r#"{"Action":"start","Package":"p"}"#,
+    r#"{"Action":"run","Package":"p","Test":"T"}"#,
+    r#"{"Action":"output","Package":"p","Test":"T","Output":"a_test.go:1: \u001b <\u0000"}"#,
+    r#"{"Action":"pause","Package":"p","Test":"T"}"#,
+    r#"{"Action":"pass","Package":"p","Test":"T","Elapsed":1}"#,
+    r#"{"Action":"fail","Package":"p","Test":"T"}"#,
+    r#"{"Action":"skip","Package":"p","Test":"T/a"}"#,
+    r#"{"Action":"output","Package":"p","Output":"FAIL\n"}"#,
+    r#"{"Action":"pass","Package":"p"}"#,
+    r#"{"Action":"fail","Package":"p","Elapsed":1}"#,
+    r#"{"Action":"fail","Package":"q","FailedBuild":"q"}"#,
+    r##"{"Action":"build-output","ImportPath":"q","Output":"# q\n"}"##,
     "TAP version 13",
     "1..3",
     "1..0 # SKIP x",
@@ -62,9 +70,10 @@ fn end() -> impl Strategy<Value = End> {
     ]
 }
 
-fn readers() -> [Box<dyn Format>; 4] {
+fn readers() -> [Box<dyn Format>; 5] {
     [
         Box::new(Auto::new("unit")),
+        Box::new(go::reader(&[])),
         Box::new(Cargo::new("unit")),
         Box::new(Tap::new("unit")),
         Box::new(Command::new("unit")),
@@ -80,23 +89,7 @@ proptest! {
         end in end(),
     ) {
         for mut format in readers() {
-            let mut results = Results::new("unit <\0>");
-            let mut lines = Lines::default();
-            for piece in &pieces {
-                lines.push(piece, |line| format.line(line, &mut results));
-            }
-            lines.finish(|line| format.line(line, &mut results));
-            format.end(&end, &mut results);
-            let counts = results.counts();
-            let mut xml = Vec::new();
-            results.write(&mut xml, 0, Duration::ZERO, &[], None).unwrap();
-            let summary = summarize(xml.as_slice(), "report").unwrap();
-            // No failure of one test may look like a flaky attempt at another.
-            prop_assert_eq!(summary.flaky, 0);
-            prop_assert_eq!(
-                (summary.tests, summary.failures, summary.errors, summary.skipped),
-                (counts.tests(), counts.failed, counts.errored, counts.skipped)
-            );
+            check(format.as_mut(), pieces.iter().map(Vec::as_slice), &end);
         }
     }
 }

@@ -21,7 +21,8 @@ TEST_PROGRAMS := \
 	git-lfs=git-lfs \
 	git=git \
 	ssh-keygen=openssh-client \
-	sshd=openssh-server
+	sshd=openssh-server \
+	tar=tar
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # A name, or nothing: `make test TESTS='package(checkout)'`, in nextest's filter language.

@@ -1,6 +1,7 @@
 //! Copies a job's artifacts and records to its bucket, in the layout that Prow and `TestGrid`
 //! read.
 
+mod censor;
 mod copy;
 mod names;
 mod opts;

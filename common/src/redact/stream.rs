@@ -17,6 +17,7 @@ pub struct Redactor {
     /// The byte before `pending`.
     before: Option<u8>,
     out: Vec<u8>,
+    masked: u64,
 }
 
 impl Redactor {
@@ -27,6 +28,7 @@ impl Redactor {
             spans: Vec::new(),
             before: None,
             out: Vec::new(),
+            masked: 0,
         }
     }
 
@@ -51,6 +53,11 @@ impl Redactor {
         &self.out
     }
 
+    /// How many bytes have been masked so far; those that looked so before do not count.
+    pub fn masked(&self) -> u64 {
+        self.masked
+    }
+
     /// How many bytes are held back at present.
     pub fn held_back(&self) -> usize {
         self.pending.len()
@@ -64,7 +71,8 @@ impl Redactor {
         // Where a number and another secret overlap, the latter's mask holds.
         for mask in [b'0', b'X'] {
             let spans = self.spans.iter().filter(|span| span.mask == mask);
-            spans.for_each(|span| apply(*span, &mut self.out));
+            let changed = spans.map(|span| apply(*span, &mut self.out));
+            self.masked += changed.sum::<u64>();
         }
         self.before = self.pending[..decided].last().copied().or(self.before);
         self.pending.drain(..decided);
@@ -80,12 +88,16 @@ impl Redactor {
     }
 }
 
-/// Masks what is there of a span. Line ends stay: a log keeps its line numbers.
-fn apply(span: Span, shown: &mut [u8]) {
+/// Masks what is there of a span; gives how many bytes that changes. Line ends stay: a log
+/// keeps its line numbers.
+fn apply(span: Span, shown: &mut [u8]) -> u64 {
     let end = span.end.min(shown.len());
+    let mut changed = 0;
     for byte in &mut shown[span.start.min(end)..end] {
-        if !b"\r\n".contains(byte) {
+        if !b"\r\n".contains(byte) && *byte != span.mask {
             *byte = span.mask;
+            changed += 1;
         }
     }
+    changed
 }

@@ -124,6 +124,7 @@ fn a_text_is_shown_as_soon_as_nothing_in_it_can_be_a_secret() {
     assert_eq!(redactor.push(b"upt cor"), b"corrupt ");
     assert_eq!(redactor.held_back(), 3);
     assert_eq!(redactor.push(b"rect horse."), b"XXXXXXXXXXXXX.");
+    assert_eq!(redactor.masked(), 13);
     assert_eq!(redactor.finish(), b"");
 }
 

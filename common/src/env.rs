@@ -38,6 +38,8 @@ pub const CREDENTIAL_SOCKET: &str = "CHECKOUT_CREDENTIAL_SOCKET";
 pub const BRANCH_NAME: &str = "BRANCH_NAME";
 /// Folder that Prow's sidecar uploads; set in decorated jobs only.
 pub const ARTIFACTS: &str = "ARTIFACTS";
+/// Folders of secrets whose values are kept out of what is uploaded, with commas between them.
+pub const SECRETS_DIR: &str = "SECRETS_DIR";
 /// Name that a step's tests report as: the JUnit class name.
 pub const TEST_TARGET_NAME: &str = "TEST_TARGET_NAME";
 /// The step's workflow as `prow_config.yaml` names it, the same in every run.

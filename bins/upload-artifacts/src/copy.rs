@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::bucket::{Attributes, Bucket, ObjectName, Present, Sent};
-use common::{Error, junit};
+use common::{Error, Result, ResultExt, junit};
 
+use crate::censor::{Censor, Censored};
 use crate::source::Source;
 use crate::tally::printable;
 
 /// What became of a copy.
 pub(crate) enum Outcome {
-    Copied(Sent),
+    /// What was sent, and how many bytes of it were masked.
+    Copied(Sent, u64),
     Unchanged,
     Skipped(String),
     Vanished,
@@ -28,6 +30,7 @@ pub(crate) struct Target {
     pub(crate) present: Arc<Present>,
     pub(crate) name: ObjectName,
     pub(crate) attributes: Attributes,
+    pub(crate) censor: Arc<Censor>,
 }
 
 /// Copies one file, unless its object has the same content already.
@@ -37,6 +40,7 @@ pub(crate) async fn copy(source: Arc<Source>, real: PathBuf, target: Target) -> 
         present,
         name,
         attributes,
+        censor,
     } = target;
     let opened = blocking({
         let (source, real) = (source.clone(), real.clone());
@@ -55,10 +59,15 @@ pub(crate) async fn copy(source: Arc<Source>, real: PathBuf, target: Target) -> 
             };
         }
     };
+    let censored = match censored(censor, file).await {
+        Ok(censored) => censored,
+        Err(error) => return Outcome::Failed(error),
+    };
+    let Censored { file, read, masked } = censored;
     let outcome = match bucket.sync(&name, file, &attributes, &present).await {
         Ok(Some(sent)) => {
-            say_if_it_changed(&real, sent.size, &same_file);
-            Outcome::Copied(sent)
+            say_if_it_changed(&real, read.unwrap_or(sent.size), &same_file);
+            Outcome::Copied(sent, masked)
         }
         Ok(None) => Outcome::Unchanged,
         Err(error) => return Outcome::Failed(error),
@@ -67,6 +76,12 @@ pub(crate) async fn copy(source: Arc<Source>, real: PathBuf, target: Target) -> 
         say_if_malformed(source, real).await;
     }
     outcome
+}
+
+/// The file as it may be seen. One that cannot be censored is not copied at all.
+pub(crate) async fn censored(censor: Arc<Censor>, file: File) -> Result<Censored> {
+    let censored = blocking(move || censor.censor(file)).await;
+    censored.or_failed(|| "look for secrets in it")
 }
 
 fn say_if_it_changed(path: &Path, copied: u64, file: &File) {
@@ -114,6 +129,7 @@ mod tests {
             present: Arc::default(),
             name: ObjectName::parse("x").unwrap(),
             attributes: Attributes::default(),
+            censor: Arc::new(Censor::none()),
         };
         let source = Arc::new(Source::open(&from).unwrap());
         let copy = |path: &str| {

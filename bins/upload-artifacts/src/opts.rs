@@ -19,6 +19,9 @@ EXAMPLES:
   What would be copied, and where to:
     upload-artifacts --artifacts-dir out --bucket file:///srv/bucket --dry-run
 
+  The same without the values of the secrets that the job was given:
+    upload-artifacts --artifacts-dir out --bucket gs://b --secrets-dir /secrets/a,/secrets/b
+
   The records of a job that does not use submit-e2e:
     upload-artifacts started --bucket file:///srv/bucket
     upload-artifacts finished --bucket file:///srv/bucket --result FAILURE
@@ -104,10 +107,33 @@ pub struct SyncOpts {
     )]
     pub media_type: Vec<String>,
 
+    /// What is to be censored and how.
+    #[command(flatten)]
+    pub censor: CensorOpts,
+
     /// clone-records.json as checkout --records wrote it: goes beside the artifacts, where
     /// Prow's pages look for it
     #[arg(long, value_name = "FILE")]
     pub records: Option<PathBuf>,
+}
+
+/// What is to be censored. Well-known shapes of tokens are, in any case.
+#[derive(Debug, Default, Args)]
+pub struct CensorOpts {
+    /// Folder of secrets, as Kubernetes mounts them, whose values are censored in what is
+    /// copied; several with commas or again
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = env::SECRETS_DIR,
+        alias = "secrets_dir",
+        value_delimiter = ','
+    )]
+    pub secrets_dir: Vec<PathBuf>,
+
+    /// Censors files that are no text as well, which may break them
+    #[arg(long, alias = "censor_binaries")]
+    pub censor_binaries: bool,
 }
 
 /// The verdict.

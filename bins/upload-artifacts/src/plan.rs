@@ -39,6 +39,10 @@ pub(crate) struct Sync {
     pub(crate) suffix: Suffix,
     /// Media types by extension.
     pub(crate) types: MediaTypes,
+    /// Folders of secrets that are censored.
+    pub(crate) secrets: Vec<PathBuf>,
+    /// Whether what is no text is censored as well.
+    pub(crate) censor_binaries: bool,
     /// A file beside the artifacts, and its object.
     pub(crate) records: Option<(PathBuf, ObjectName)>,
 }
@@ -96,6 +100,8 @@ impl Sync {
         Ok(Sync {
             from,
             types,
+            secrets: opts.censor.secrets_dir,
+            censor_binaries: opts.censor.censor_binaries,
             bucket: bucket(&opts.to, env)?,
             folder,
             suffix: Suffix::parse(opts.suffix.as_deref().unwrap_or_default())?,
@@ -179,6 +185,9 @@ impl fmt::Display for Sync {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let to = self.bucket.url(&self.folder);
         writeln!(out, "copy what changed in {} to {to}", self.from.display())?;
+        for folder in &self.secrets {
+            writeln!(out, "censor the secrets in {}", folder.display())?;
+        }
         match &self.records {
             Some((file, name)) => {
                 writeln!(out, "copy {} to {}", file.display(), self.bucket.url(name))

@@ -1,16 +1,18 @@
 //! Copies what changed in a folder, several files at once.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::app::Stop;
-use common::bucket::{Bucket, Present, Sent};
-use common::{Error, Result};
+use common::bucket::{Bucket, ObjectName, Present, Sent};
+use common::{Error, Result, ResultExt};
 use tokio::task::{Id, JoinSet};
 
-use crate::copy::{Outcome, Target, copy};
+use crate::censor::{Censor, Censored};
+use crate::copy::{self, Outcome, Target};
 use crate::names::Names;
 use crate::plan::Sync;
 use crate::source::{Found, Source};
@@ -25,17 +27,19 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Copies the folder. One file's failure does not stop the others.
 pub(crate) async fn run(plan: &Sync, stop: &Stop) -> Result<()> {
     let mut tally = Tally::default();
+    // Before all else: without it nothing may leave this machine.
+    let censor = Arc::new(Censor::of(plan)?);
     if let Some((file, name)) = &plan.records {
         // First: it is small, and where the checkout failed there are no artifacts at all.
-        match plan.bucket.upload(name, file).await {
-            Ok(size) => tally.copied(Sent { size, stored: size }),
+        match upload(plan, &censor, file, name).await {
+            Ok((size, masked)) => tally.copied(file, Sent { size, stored: size }, masked),
             Err(error) => tally.failed(file, &error),
         }
     }
     let source = Arc::new(open_source(plan)?);
     let present = Arc::new(plan.bucket.present(&plan.folder).await?);
     let mut found = source.search();
-    let mut copies = Copies::new(source, plan.clone(), present, tally);
+    let mut copies = Copies::new(source, plan.clone(), present, censor, tally);
     let signal = loop {
         tokio::select! {
             biased;
@@ -55,11 +59,24 @@ pub(crate) async fn run(plan: &Sync, stop: &Stop) -> Result<()> {
     copies.finish(stop).await.end(plan, stop.asked())
 }
 
+/// Uploads a file from outside of the folder.
+async fn upload(
+    plan: &Sync,
+    censor: &Arc<Censor>,
+    file: &Path,
+    name: &ObjectName,
+) -> Result<(u64, u64)> {
+    let opened = File::open(file).or_failed(|| format!("read {}", file.display()))?;
+    let Censored { file, masked, .. } = copy::censored(censor.clone(), opened).await?;
+    Ok((plan.bucket.upload_open(name, file).await?, masked))
+}
+
 /// The copies under way, and what became of those that have ended.
 struct Copies {
     source: Arc<Source>,
     bucket: Bucket,
     present: Arc<Present>,
+    censor: Arc<Censor>,
     names: Names,
     tasks: JoinSet<Outcome>,
     under_way: HashMap<Id, PathBuf>,
@@ -67,11 +84,18 @@ struct Copies {
 }
 
 impl Copies {
-    fn new(source: Arc<Source>, plan: Sync, present: Arc<Present>, tally: Tally) -> Self {
+    fn new(
+        source: Arc<Source>,
+        plan: Sync,
+        present: Arc<Present>,
+        censor: Arc<Censor>,
+        tally: Tally,
+    ) -> Self {
         Copies {
             source,
             bucket: plan.bucket.clone(),
             present,
+            censor,
             names: Names::new(plan),
             tasks: JoinSet::new(),
             under_way: HashMap::new(),
@@ -92,8 +116,9 @@ impl Copies {
             present: self.present.clone(),
             name,
             attributes,
+            censor: self.censor.clone(),
         };
-        let copy = copy(self.source.clone(), real, target);
+        let copy = copy::copy(self.source.clone(), real, target);
         let task = self.tasks.spawn(copy);
         self.under_way.insert(task.id(), path);
     }
@@ -122,7 +147,7 @@ impl Copies {
         };
         let path = self.under_way.remove(&id).unwrap_or_default();
         match outcome {
-            Outcome::Copied(bytes) => self.tally.copied(bytes),
+            Outcome::Copied(sent, masked) => self.tally.copied(&path, sent, masked),
             Outcome::Unchanged => self.tally.unchanged(),
             Outcome::Skipped(reason) => self.tally.skipped(&path, &reason),
             Outcome::Vanished => self.tally.vanished(&path),

@@ -20,6 +20,7 @@ pub(crate) struct Tally {
     unchanged: u64,
     skipped: u64,
     vanished: u64,
+    masked: u64,
     missing: u64,
     /// Names of the first files that are missing.
     first_missing: Vec<String>,
@@ -31,10 +32,21 @@ pub(crate) fn printable(path: &Path) -> String {
 }
 
 impl Tally {
-    pub(crate) fn copied(&mut self, sent: Sent) {
+    /// `masked`: how many of its bytes were taken for secrets.
+    pub(crate) fn copied(&mut self, path: &Path, sent: Sent, masked: u64) {
         self.copied += 1;
         self.bytes += sent.size;
         self.stored += sent.stored;
+        if masked > 0 {
+            self.masked += 1;
+            if self.masked <= TOLD {
+                let masked = files(masked, "byte");
+                tracing::warn!(
+                    "{} has secrets: {masked} masked in the bucket",
+                    printable(path)
+                );
+            }
+        }
     }
 
     pub(crate) fn unchanged(&mut self) {
@@ -106,6 +118,13 @@ impl Tally {
             self.unchanged,
             self.skipped
         );
+        if self.masked > 0 {
+            let _ = write!(
+                summary,
+                ", secrets masked in {}",
+                files(self.masked, "file")
+            );
+        }
         if self.vanished > 0 {
             let _ = write!(summary, ", {} vanished", self.vanished);
         }

@@ -13,8 +13,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 
-use common::redact::{Redactor, Rules};
+use common::Result;
+use common::redact::{Redactor, Rules, Secrets};
 use rustix::fs::MemfdFlags;
+
+use crate::plan::Sync;
 
 /// How much is read at once.
 const BLOCK: usize = 64 * 1024;
@@ -37,8 +40,20 @@ pub(crate) struct Censor {
 pub(crate) struct Censored {
     /// At its start.
     pub(crate) file: File,
+    /// How many bytes were looked at, where it is a copy.
+    pub(crate) read: Option<u64>,
     /// How many bytes were masked.
     pub(crate) masked: u64,
+}
+
+impl Censored {
+    fn untouched(file: File) -> Self {
+        Censored {
+            file,
+            read: None,
+            masked: 0,
+        }
+    }
 }
 
 /// What a file holds, by its first bytes.
@@ -70,16 +85,33 @@ impl Censor {
         Censor { rules, binaries }
     }
 
+    /// Nothing is censored.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        let rules = Secrets::default().compile();
+        Censor::new(rules.unwrap(), false)
+    }
+
+    /// What the plan asks for.
+    pub(crate) fn of(plan: &Sync) -> Result<Self> {
+        let mut secrets = Secrets::default();
+        for folder in &plan.secrets {
+            secrets.add_folder(folder)?;
+        }
+        let rules = secrets.with_token_shapes().compile()?;
+        Ok(Censor::new(rules, plan.censor_binaries))
+    }
+
     /// The file as it may be seen. What is appended to it from now on is left out.
     pub(crate) fn censor(&self, file: File) -> io::Result<Censored> {
         if self.rules.is_empty() {
-            return Ok(Censored { file, masked: 0 });
+            return Ok(Censored::untouched(file));
         }
         let mut start = vec![0; SNIFFED];
         let read = read_block(&file, &mut start)?;
         let kind = Kind::of(&start[..read]);
         if kind == Kind::Binary && !self.binaries {
-            return Ok(Censored { file, masked: 0 });
+            return Ok(Censored::untouched(file));
         }
         let size = file.metadata()?.len();
         let copy = new_file(size)?;
@@ -97,7 +129,12 @@ impl Censor {
             Kind::Text | Kind::Binary => self.through(source, Plain::new(self, &copy))?.1,
         };
         (&copy).rewind()?;
-        Ok(Censored { file: copy, masked })
+        let read = Some(size);
+        Ok(Censored {
+            file: copy,
+            read,
+            masked,
+        })
     }
 
     fn redactor(&self) -> Redactor {

@@ -1,0 +1,100 @@
+//! What the tests of upload-artifacts share.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::process::{Command, Output};
+
+use e2e::{ObjectStore, TestEnvironment, binary, text};
+
+/// The folder of the job in the bucket.
+pub const JOB: &str = "pr-logs/pull/o_r/12/e2e/7";
+
+/// The bucket in the object store.
+pub const BUCKET: &str = "bucket";
+
+/// The binary in the environment of a presubmit.
+pub fn command(environment: &TestEnvironment) -> Command {
+    let mut command = environment.command(&binary("upload-artifacts"));
+    command.envs([
+        ("JOB_NAME", "e2e"),
+        ("JOB_TYPE", "presubmit"),
+        ("BUILD_ID", "7"),
+        ("REPO_OWNER", "o"),
+        ("REPO_NAME", "r"),
+        ("PULL_BASE_REF", "main"),
+        ("PULL_BASE_SHA", "aaaa"),
+        ("PULL_NUMBER", "12"),
+        ("PULL_PULL_SHA", "bbbb"),
+    ]);
+    command
+}
+
+/// A bucket of one of the two kinds, empty.
+pub enum Bucket {
+    Folder(std::path::PathBuf),
+    Store(Box<ObjectStore>),
+}
+
+impl Bucket {
+    /// One of each kind; a test says the same of both.
+    pub fn both(environment: &TestEnvironment) -> [Bucket; 2] {
+        [Bucket::folder(environment), Bucket::store()]
+    }
+
+    pub fn folder(environment: &TestEnvironment) -> Bucket {
+        Bucket::Folder(environment.path().join("bucket"))
+    }
+
+    pub fn store() -> Bucket {
+        let store = ObjectStore::start();
+        store.make_bucket(BUCKET);
+        Bucket::Store(Box::new(store))
+    }
+
+    /// The binary with this bucket.
+    pub fn command(&self, environment: &TestEnvironment, args: &[&str]) -> Command {
+        let mut command = command(environment);
+        command.args(args);
+        match self {
+            Bucket::Folder(folder) => {
+                command.args(["--bucket", &format!("file://{}", folder.display())])
+            }
+            Bucket::Store(store) => command
+                .args(["--bucket", &format!("gs://{BUCKET}")])
+                .env("STORAGE_EMULATOR_HOST", store.url()),
+        };
+        command
+    }
+
+    /// Runs the binary.
+    pub fn run(&self, environment: &TestEnvironment, args: &[&str]) -> Output {
+        self.command(environment, args).output().expect("run it")
+    }
+
+    /// An object of the job as it is stored.
+    pub fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.read_at(&format!("{JOB}/{name}"))
+    }
+
+    /// An object as it is stored.
+    pub fn read_at(&self, name: &str) -> Option<Vec<u8>> {
+        match self {
+            Bucket::Folder(folder) => std::fs::read(folder.join(name)).ok(),
+            Bucket::Store(store) => store.read(BUCKET, name),
+        }
+    }
+
+    /// The store's own side.
+    pub fn object_store(&self) -> &ObjectStore {
+        match self {
+            Bucket::Store(store) => store,
+            Bucket::Folder(_) => panic!("a folder has no store"),
+        }
+    }
+}
+
+/// Fails the test with the log unless the code is this one.
+#[track_caller]
+pub fn assert_code(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+}

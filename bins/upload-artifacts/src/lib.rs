@@ -3,13 +3,16 @@
 
 mod censor;
 mod copy;
+mod known;
 mod names;
 mod opts;
 mod plan;
+mod progress;
 mod source;
 mod suffix;
 mod sync;
 mod tally;
+mod watch;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -31,7 +34,7 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         app.print(&plan)?;
     }
     match plan {
-        Plan::Sync(plan) if dry_run => list(plan, &app).await?,
+        Plan::Sync(plan) if dry_run => list(*plan, &app).await?,
         Plan::Write(_) if dry_run => {}
         Plan::Sync(plan) => sync::run(&plan, &app.stop).await?,
         Plan::Write(plan) => write(&plan).await?,
@@ -52,7 +55,9 @@ async fn write(plan: &Write) -> Result<()> {
 
 /// Prints what a sync would look at, a line each.
 async fn list(plan: Sync, app: &App) -> Result<()> {
-    let source = Arc::new(sync::open_source(&plan)?);
+    let Some(source) = sync::open_source(&plan)?.map(Arc::new) else {
+        return Ok(());
+    };
     let mut found = source.search();
     let mut names = names::Names::new(plan);
     while let Some(found) = found.recv().await {

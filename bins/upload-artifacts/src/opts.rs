@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "--help shows these texts as they are")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use common::bucket::{Layout, Outcome};
@@ -21,6 +22,10 @@ EXAMPLES:
 
   The same without the values of the secrets that the job was given:
     upload-artifacts --artifacts-dir out --bucket gs://b --secrets-dir /secrets/a,/secrets/b
+
+  Beside other steps, so that a killed pod loses seconds; ends on SIGTERM or with the file:
+    upload-artifacts --artifacts-dir out --bucket gs://b --watch --follow-log build-log.txt \\
+        --until-file out/.done
 
   The records of a job that does not use submit-e2e:
     upload-artifacts started --bucket file:///srv/bucket
@@ -52,7 +57,7 @@ pub struct Opts {
 pub enum Command {
     /// Copies what changed in a folder to the job's artifacts; the default
     #[command(after_help = EXAMPLES)]
-    Sync(SyncOpts),
+    Sync(Box<SyncOpts>),
     /// Writes pr-logs/directory/JOB/BUILD.txt, which says where a pull request's run lies
     PrSymlink(BucketOpts),
     /// Writes latest-build.txt, which names the job's latest run
@@ -74,9 +79,34 @@ pub struct BucketOpts {
     #[arg(long, value_enum, default_value_t)]
     pub layout: Layout,
 
+    /// How a pull request's repository is named in the path: org_repo always; not for one
+    /// repository; not for one, and without the organisation for others of it
+    #[arg(long, value_enum, default_value_t, alias = "path_strategy")]
+    pub path_strategy: StrategyName,
+
+    /// The organisation that --path-strategy single and legacy leave out
+    #[arg(long, value_name = "ORG", alias = "default_org")]
+    pub default_org: Option<String>,
+
+    /// The repository that --path-strategy single and legacy leave out
+    #[arg(long, value_name = "REPO", alias = "default_repo")]
+    pub default_repo: Option<String>,
+
     /// Prints what would be written, and writes nothing
     #[arg(long, alias = "dry_run")]
     pub dry_run: bool,
+}
+
+/// Names of Prow's path strategies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum StrategyName {
+    /// ORG_REPO always
+    #[default]
+    Explicit,
+    /// ORG_REPO, and nothing for the default repository
+    Single,
+    /// As single, and REPO for others of the default organisation
+    Legacy,
 }
 
 /// What to copy.
@@ -89,6 +119,40 @@ pub struct SyncOpts {
     /// Where to.
     #[command(flatten)]
     pub to: BucketOpts,
+
+    /// A single file to copy to the job's artifacts, with or without a folder; several with
+    /// commas or again
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub file: Vec<PathBuf>,
+
+    /// A single file to copy beside the artifacts, such as build-log.txt
+    #[arg(long, value_name = "FILE", alias = "job_file", value_delimiter = ',')]
+    pub job_file: Vec<PathBuf>,
+
+    /// Keeps copying what changes until SIGTERM or SIGINT; then a last time
+    #[arg(
+        long,
+        value_name = "INTERVAL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "10s",
+        value_parser = humantime::parse_duration
+    )]
+    pub watch: Option<Duration>,
+
+    /// With --watch: a log that grows, copied beside the artifacts whenever it has grown
+    #[arg(
+        long,
+        value_name = "FILE",
+        alias = "follow_log",
+        requires = "watch",
+        value_delimiter = ','
+    )]
+    pub follow_log: Vec<PathBuf>,
+
+    /// With --watch: ends when this file is there, as it does on SIGTERM
+    #[arg(long, value_name = "FILE", alias = "until_file", requires = "watch")]
+    pub until_file: Option<PathBuf>,
 
     /// Put before the extension of each object's name: -a makes junit_x.xml junit_x-a.xml
     #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
@@ -106,6 +170,15 @@ pub struct SyncOpts {
         value_delimiter = ','
     )]
     pub media_type: Vec<String>,
+
+    /// Address of the job's page, for the log; {bucket} and {path} are replaced
+    #[arg(
+        long,
+        value_name = "TEMPLATE",
+        alias = "view_url",
+        default_value = "https://prow.k8s.io/view/gs/{bucket}/{path}"
+    )]
+    pub view_url: String,
 
     /// What is to be censored and how.
     #[command(flatten)]

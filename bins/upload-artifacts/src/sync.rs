@@ -2,21 +2,27 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::app::Stop;
 use common::bucket::{Bucket, ObjectName, Present, Sent};
 use common::{Error, Result, ResultExt};
+use rustix::fs::OFlags;
 use tokio::task::{Id, JoinSet};
 
-use crate::censor::{Censor, Censored};
+use crate::censor::Censor;
 use crate::copy::{self, Outcome, Target};
+use crate::known::{Known, Stamp};
 use crate::names::Names;
 use crate::plan::Sync;
+use crate::progress::Progress;
 use crate::source::{Found, Source};
 use crate::tally::Tally;
+use crate::watch;
 
 /// How many files are copied at once.
 const AT_ONCE: usize = 8;
@@ -24,78 +30,150 @@ const AT_ONCE: usize = 8;
 /// How long the files under way may take when the program has been asked to end.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Copies the folder. One file's failure does not stop the others.
+/// Copies what the plan says, once or until it is asked to end.
 pub(crate) async fn run(plan: &Sync, stop: &Stop) -> Result<()> {
-    let mut tally = Tally::default();
-    // Before all else: without it nothing may leave this machine.
-    let censor = Arc::new(Censor::of(plan)?);
-    if let Some((file, name)) = &plan.records {
-        // First: it is small, and where the checkout failed there are no artifacts at all.
-        match upload(plan, &censor, file, name).await {
-            Ok((size, masked)) => tally.copied(file, Sent { size, stored: size }, masked),
-            Err(error) => tally.failed(file, &error),
-        }
+    let mut syncing = Syncing::new(plan)?;
+    match &plan.watch {
+        None => syncing.pass(stop).await?.end(plan, stop.asked()),
+        Some(watch) => watch::run(&mut syncing, watch, stop).await?.end(plan, None),
     }
-    let source = Arc::new(open_source(plan)?);
-    let present = Arc::new(plan.bucket.present(&plan.folder).await?);
-    let mut found = source.search();
-    let mut copies = Copies::new(source, plan.clone(), present, censor, tally);
-    let signal = loop {
-        tokio::select! {
-            biased;
-            signal = stop.wait() => break Some(signal),
-            true = copies.next() => {}
-            next = found.recv(), if copies.under_way.len() < AT_ONCE => match next {
-                Some(next) => copies.take(next),
-                None => break None,
-            },
-        }
-    };
-    if signal.is_some() {
-        while let Some(next) = found.recv().await {
-            copies.refuse(next);
-        }
-    }
-    copies.finish(stop).await.end(plan, stop.asked())
 }
 
-/// Uploads a file from outside of the folder.
-async fn upload(
-    plan: &Sync,
-    censor: &Arc<Censor>,
-    file: &Path,
-    name: &ObjectName,
-) -> Result<(u64, u64)> {
-    let opened = File::open(file).or_failed(|| format!("read {}", file.display()))?;
-    let Censored { file, masked, .. } = copy::censored(censor.clone(), opened).await?;
-    Ok((plan.bucket.upload_open(name, file).await?, masked))
+/// What stays from one pass to the next.
+pub(crate) struct Syncing<'a> {
+    plan: &'a Sync,
+    censor: Arc<Censor>,
+    known: Known,
+}
+
+impl<'a> Syncing<'a> {
+    fn new(plan: &'a Sync) -> Result<Self> {
+        // Before all else: without it nothing may leave this machine.
+        let censor = Arc::new(Censor::of(plan)?);
+        let known = match plan.watch {
+            Some(_) => Known::keeping(),
+            None => Known::default(),
+        };
+        Ok(Syncing {
+            plan,
+            censor,
+            known,
+        })
+    }
+
+    /// Whether there is something to look at: other steps may yet make the folder.
+    pub(crate) fn folder_is_there(&self) -> bool {
+        self.plan.from.as_ref().is_none_or(|folder| folder.is_dir())
+    }
+
+    /// Copies everything once. One file's failure does not stop the others.
+    pub(crate) async fn pass(&mut self, stop: &Stop) -> Result<Tally> {
+        let plan = self.plan;
+        let mut tally = Tally::default();
+        for (file, name) in &plan.files {
+            // First: they are few, and where the checkout failed there are no artifacts at all.
+            let stamp = Stamp::at(file);
+            if self.known.has(file, stamp) {
+                tally.unchanged();
+                continue;
+            }
+            let start = Instant::now();
+            match self.upload(file, name).await {
+                Ok((size, masked)) => {
+                    let sent = Sent { size, stored: size };
+                    tally.copied(file, sent, masked, start.elapsed());
+                    self.known.add(file.clone(), stamp);
+                }
+                Err(error) => tally.failed(file, &error),
+            }
+        }
+        let Some(source) = open_source(plan)?.map(Arc::new) else {
+            return Ok(tally);
+        };
+        let present = Arc::new(plan.bucket.present(&plan.folder).await?);
+        let mut found = source.search();
+        let mut copies = Copies::new(self, source, present, tally);
+        let signal = loop {
+            let due = copies.progress.due();
+            tokio::select! {
+                biased;
+                signal = stop.wait() => break Some(signal),
+                true = copies.next() => {}
+                () = due => copies.progress.say(),
+                next = found.recv(), if copies.under_way.len() < AT_ONCE => match next {
+                    Some(next) => copies.take(next),
+                    None => break None,
+                },
+            }
+        };
+        if signal.is_some() {
+            while let Some(next) = found.recv().await {
+                copies.refuse(next);
+            }
+        }
+        Ok(copies.finish(stop).await)
+    }
+
+    /// Uploads a file from outside of the folder; gives its size, and how many bytes are masked.
+    pub(crate) async fn upload(&self, file: &Path, name: &ObjectName) -> Result<(u64, u64)> {
+        let opened = open(file).or_failed(|| format!("read {}", file.display()))?;
+        let censored = copy::censored(self.censor.clone(), opened).await?;
+        let size = self.plan.bucket.upload_open(name, censored.file).await?;
+        Ok((size, censored.masked))
+    }
+}
+
+/// Opens a file that was named. A FIFO must not keep us waiting for its other end.
+fn open(path: &Path) -> io::Result<File> {
+    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options()
+        .read(true)
+        .custom_flags(nonblock)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    let what = "it is not a regular file";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
 }
 
 /// The copies under way, and what became of those that have ended.
-struct Copies {
+struct Copies<'a> {
+    known: &'a mut Known,
+    progress: Progress,
     source: Arc<Source>,
     bucket: Bucket,
     present: Arc<Present>,
     censor: Arc<Censor>,
     names: Names,
     tasks: JoinSet<Outcome>,
-    under_way: HashMap<Id, PathBuf>,
+    under_way: HashMap<Id, UnderWay>,
     tally: Tally,
 }
 
-impl Copies {
+/// A file that is being copied.
+struct UnderWay {
+    path: PathBuf,
+    /// From before it was opened.
+    stamp: Option<Stamp>,
+    start: Instant,
+}
+
+impl<'a> Copies<'a> {
     fn new(
+        syncing: &'a mut Syncing,
         source: Arc<Source>,
-        plan: Sync,
         present: Arc<Present>,
-        censor: Arc<Censor>,
         tally: Tally,
     ) -> Self {
+        let plan = syncing.plan.clone();
         Copies {
+            known: &mut syncing.known,
+            progress: Progress::new(source.root().to_owned()),
             source,
             bucket: plan.bucket.clone(),
             present,
-            censor,
+            censor: syncing.censor.clone(),
             names: Names::new(plan),
             tasks: JoinSet::new(),
             under_way: HashMap::new(),
@@ -109,8 +187,13 @@ impl Copies {
         };
         let (name, attributes) = match self.names.of(&path, &self.source, &real) {
             Ok(object) => object,
-            Err(error) => return self.tally.failed(&path, &error),
+            Err(error) => return self.progress.log(|| self.tally.failed(&path, &error)),
         };
+        let stamp = Stamp::at(&self.source.root().join(&real));
+        if self.known.has(&path, stamp) {
+            self.progress.done(stamp.map_or(0, |stamp| stamp.size()));
+            return self.tally.unchanged();
+        }
         let target = Target {
             bucket: self.bucket.clone(),
             present: self.present.clone(),
@@ -120,17 +203,20 @@ impl Copies {
         };
         let copy = copy::copy(self.source.clone(), real, target);
         let task = self.tasks.spawn(copy);
-        self.under_way.insert(task.id(), path);
+        let start = Instant::now();
+        let under_way = UnderWay { path, stamp, start };
+        self.under_way.insert(task.id(), under_way);
     }
 
     /// Counts what is not copied.
     fn refuse(&mut self, found: Found) {
-        match found {
-            Found::File { path, .. } => self.tally.not_reached(&path),
-            Found::Skipped { path, reason } => self.tally.skipped(&path, &reason),
-            Found::Vanished(path) => self.tally.vanished(&path),
-            Found::Failed { path, error } => self.tally.failed(&path, &error),
-        }
+        let tally = &mut self.tally;
+        self.progress.log(|| match found {
+            Found::File { path, .. } => tally.not_reached(&path),
+            Found::Skipped { path, reason } => tally.skipped(&path, &reason),
+            Found::Vanished(path) => tally.vanished(&path),
+            Found::Failed { path, error } => tally.failed(&path, &error),
+        });
     }
 
     /// Waits for the next copy to end; false if none is under way.
@@ -145,15 +231,35 @@ impl Copies {
                 Outcome::Failed(Error::failed("copy").because(error)),
             ),
         };
-        let path = self.under_way.remove(&id).unwrap_or_default();
-        match outcome {
-            Outcome::Copied(sent, masked) => self.tally.copied(&path, sent, masked),
-            Outcome::Unchanged => self.tally.unchanged(),
-            Outcome::Skipped(reason) => self.tally.skipped(&path, &reason),
-            Outcome::Vanished => self.tally.vanished(&path),
-            Outcome::Failed(error) => self.tally.failed(&path, &error),
-        }
+        let Some(UnderWay { path, stamp, start }) = self.under_way.remove(&id) else {
+            return true;
+        };
+        self.progress.done(stamp.map_or(0, |stamp| stamp.size()));
+        let tally = &mut self.tally;
+        self.progress.log(|| match outcome {
+            Outcome::Copied(sent, masked) => {
+                tally.copied(&path, sent, masked, start.elapsed());
+                self.known.add(path, stamp);
+            }
+            Outcome::Unchanged => {
+                tally.unchanged();
+                self.known.add(path, stamp);
+            }
+            Outcome::Skipped(reason) => tally.skipped(&path, &reason),
+            Outcome::Vanished => tally.vanished(&path),
+            Outcome::Failed(error) => tally.failed(&path, &error),
+        });
         true
+    }
+
+    async fn finish_all(&mut self) {
+        while !self.under_way.is_empty() {
+            let due = self.progress.due();
+            tokio::select! {
+                _ = self.next() => {}
+                () = due => self.progress.say(),
+            }
+        }
     }
 
     /// Waits for the copies under way, for a short time only once the program has been asked
@@ -167,32 +273,35 @@ impl Copies {
             }
         };
         tokio::select! {
-            () = async { while self.next().await {} } => {}
+            () = self.finish_all() => {}
             () = out_of_time => {}
         }
         self.tasks.shutdown().await;
-        for path in self.under_way.values() {
-            self.tally.not_reached(path);
+        for under_way in self.under_way.values() {
+            self.tally.not_reached(&under_way.path);
         }
         self.tally
     }
 }
 
-/// Opens the folder to copy from. A target within it would be copied into itself, and grow
-/// with each run.
-pub(crate) fn open_source(plan: &Sync) -> Result<Source> {
-    let source = Source::open(&plan.from)?;
+/// Opens the folder to copy from, where there is one. A target within it would be copied into
+/// itself, and grow with each run.
+pub(crate) fn open_source(plan: &Sync) -> Result<Option<Source>> {
+    let Some(from) = &plan.from else {
+        return Ok(None);
+    };
+    let source = Source::open(from)?;
     let Some(target) = plan.bucket.local_path(&plan.folder) else {
-        return Ok(source);
+        return Ok(Some(source));
     };
     let existing = target.ancestors().find_map(|path| path.canonicalize().ok());
     if existing.is_some_and(|path| path.starts_with(source.root())) {
         return Err(Error::usage(format!(
             "{} lies in the folder {} itself",
             plan.bucket.url(&plan.folder),
-            plan.from.display()
+            from.display()
         ))
         .hint("put the bucket outside of the folder that is copied"));
     }
-    Ok(source)
+    Ok(Some(source))
 }

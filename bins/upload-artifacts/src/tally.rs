@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use common::bucket::Sent;
 use common::{Error, Result};
@@ -20,10 +21,21 @@ pub(crate) struct Tally {
     unchanged: u64,
     skipped: u64,
     vanished: u64,
+    slowest: Option<Slowest>,
+    /// The signal that cut it short.
+    signal: Option<i32>,
     masked: u64,
     missing: u64,
     /// Names of the first files that are missing.
     first_missing: Vec<String>,
+}
+
+/// The file that took longest.
+#[derive(Debug)]
+struct Slowest {
+    name: String,
+    size: u64,
+    took: Duration,
 }
 
 /// A path as text: printable, and on one line.
@@ -33,7 +45,18 @@ pub(crate) fn printable(path: &Path) -> String {
 
 impl Tally {
     /// `masked`: how many of its bytes were taken for secrets.
-    pub(crate) fn copied(&mut self, path: &Path, sent: Sent, masked: u64) {
+    pub(crate) fn copied(&mut self, path: &Path, sent: Sent, masked: u64, took: Duration) {
+        if self
+            .slowest
+            .as_ref()
+            .is_none_or(|slowest| slowest.took < took)
+        {
+            self.slowest = Some(Slowest {
+                name: printable(path),
+                size: sent.size,
+                took,
+            });
+        }
         self.copied += 1;
         self.bytes += sent.size;
         self.stored += sent.stored;
@@ -82,10 +105,48 @@ impl Tally {
         }
     }
 
+    /// Adds what one of several passes copied; what it could not is for a later one.
+    pub(crate) fn add_pass(&mut self, pass: Tally) {
+        if pass.copied > 0 {
+            let bytes = files(pass.bytes, "byte");
+            tracing::info!(
+                "copied {} ({bytes}); looking on",
+                files(pass.copied, "file")
+            );
+        }
+        self.copied += pass.copied;
+        self.bytes += pass.bytes;
+        self.stored += pass.stored;
+        self.masked += pass.masked;
+        let took = |slowest: &Option<Slowest>| slowest.as_ref().map(|slowest| slowest.took);
+        if took(&pass.slowest) > took(&self.slowest) {
+            self.slowest = pass.slowest;
+        }
+    }
+
+    /// Adds the last pass, which tells what is missing.
+    pub(crate) fn add_last(&mut self, mut pass: Tally, signal: Option<i32>) {
+        self.unchanged = pass.unchanged;
+        self.skipped = pass.skipped;
+        self.vanished = pass.vanished;
+        self.missing = pass.missing;
+        self.first_missing = std::mem::take(&mut pass.first_missing);
+        self.signal = signal;
+        self.add_pass(pass);
+    }
+
     /// Says what was done and gives the error of what is missing: the last line of the log.
     pub(crate) fn end(self, plan: &Sync, signal: Option<i32>) -> Result<()> {
         let to = plan.bucket.url(&plan.folder);
+        if let Some(slowest) = &self.slowest {
+            let (size, took) = (files(slowest.size, "byte"), slowest.took);
+            tracing::info!("the slowest: {}, {size} in {took:.1?}", slowest.name);
+        }
+        for (what, url) in plan.links() {
+            tracing::info!("{what}: {url}");
+        }
         tracing::info!("{} to {to}", self.summary());
+        let signal = signal.or(self.signal);
         let mut names = self.first_missing.join(", ");
         let more = self.missing - self.first_missing.len() as u64;
         if more > 0 {
@@ -112,9 +173,14 @@ impl Tally {
             return "the folder is empty: nothing to copy".to_owned();
         }
         let mut summary = format!(
-            "copied {} ({}), {} unchanged, {} skipped",
+            "copied {} ({}{}), {} unchanged, {} skipped",
             files(self.copied, "file"),
             files(self.bytes, "byte"),
+            if self.stored < self.bytes {
+                format!(", {} compressed", self.stored)
+            } else {
+                String::new()
+            },
             self.unchanged,
             self.skipped
         );

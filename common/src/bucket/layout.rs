@@ -28,9 +28,72 @@ impl Layout {
     }
 }
 
+/// How a repository is named in a path. Source: Prow's `RepoPathBuilder`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum PathStrategy {
+    /// `ORG_REPO` always.
+    #[default]
+    Explicit,
+    /// Nothing for this repository, `ORG_REPO` for others.
+    Single {
+        /// Its organisation.
+        org: String,
+        /// Its name.
+        repo: String,
+    },
+    /// As `Single`, and `REPO` for the others of this organisation.
+    Legacy {
+        /// The organisation.
+        org: String,
+        /// The repository of no name.
+        repo: String,
+    },
+}
+
+/// Everything that decides where a job's objects lie.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Paths {
+    /// Where postsubmits lie.
+    pub layout: Layout,
+    /// How repositories are named.
+    pub strategy: PathStrategy,
+}
+
+impl From<Layout> for Paths {
+    fn from(layout: Layout) -> Self {
+        Paths {
+            layout,
+            ..Paths::default()
+        }
+    }
+}
+
+impl PathStrategy {
+    fn segment(&self, org: &str, repo: &str) -> String {
+        match self {
+            PathStrategy::Single {
+                org: default_org,
+                repo: default_repo,
+            }
+            | PathStrategy::Legacy {
+                org: default_org,
+                repo: default_repo,
+            } if org == default_org && repo == default_repo => String::new(),
+            PathStrategy::Legacy {
+                org: default_org, ..
+            } if org == default_org => repo.to_owned(),
+            _ => {
+                // Gerrit's organisations are URLs, and its repositories have folders.
+                let org = org.strip_prefix("https://").unwrap_or(org);
+                format!("{org}_{}", repo.replace('/', "_"))
+            }
+        }
+    }
+}
+
 /// The folder of one run of a job.
-pub fn job_folder(job: &Job, layout: Layout) -> Result<ObjectName> {
-    builds_folder(job, layout)?.join(build(job)?)
+pub fn job_folder(job: &Job, paths: impl Into<Paths>) -> Result<ObjectName> {
+    builds_folder(job, &paths.into())?.join(build(job)?)
 }
 
 /// The object that says where a pull request's run lies: its body is the folder's URL. Only
@@ -45,11 +108,12 @@ pub fn alias(job: &Job) -> Result<Option<ObjectName>> {
 }
 
 /// The objects that name the latest run of a job; each body is the bare build id.
-pub fn latest_builds(job: &Job, layout: Layout) -> Result<Vec<ObjectName>> {
+pub fn latest_builds(job: &Job, paths: impl Into<Paths>) -> Result<Vec<ObjectName>> {
+    let paths = &paths.into();
     let folders = match job.job_type {
-        JobType::Presubmit => vec![directory(job)?, builds_folder(job, layout)?],
+        JobType::Presubmit => vec![directory(job)?, builds_folder(job, paths)?],
         JobType::Batch => vec![directory(job)?],
-        JobType::Periodic | JobType::Postsubmit => vec![builds_folder(job, layout)?],
+        JobType::Periodic | JobType::Postsubmit => vec![builds_folder(job, paths)?],
     };
     folders
         .iter()
@@ -58,17 +122,20 @@ pub fn latest_builds(job: &Job, layout: Layout) -> Result<Vec<ObjectName>> {
 }
 
 /// The folder of all runs of a job; for a presubmit, of its runs for one pull request.
-fn builds_folder(job: &Job, layout: Layout) -> Result<ObjectName> {
+fn builds_folder(job: &Job, paths: &Paths) -> Result<ObjectName> {
     let name = name(job)?;
-    let folder = match (job.job_type, layout) {
+    let folder = match (job.job_type, paths.layout) {
         (JobType::Presubmit, _) => {
             let Some(pull) = job.pull() else {
                 return Err(missing(job, "a pull request", env::PULL_NUMBER));
             };
-            format!("pr-logs/pull/{}/{}", repository(job)?, pull.number)
+            let repository = repository(job, &paths.strategy)?;
+            format!("pr-logs/pull{repository}/{}", pull.number)
         }
         (JobType::Batch, _) => "pr-logs/pull/batch".to_owned(),
-        (JobType::Postsubmit, Layout::Kubeflow) => format!("logs/{}", repository(job)?),
+        (JobType::Postsubmit, Layout::Kubeflow) => {
+            format!("logs{}", repository(job, &paths.strategy)?)
+        }
         (JobType::Postsubmit | JobType::Periodic, _) => "logs".to_owned(),
     };
     ObjectName::parse(&folder)?.join(name)
@@ -94,15 +161,19 @@ fn build(job: &Job) -> Result<&str> {
     Ok(&job.build_id)
 }
 
-fn repository(job: &Job) -> Result<String> {
+/// `/SEGMENT`, or nothing where the repository has no segment.
+fn repository(job: &Job, strategy: &PathStrategy) -> Result<String> {
     let refs = job.refs.as_ref();
     let Some(Refs { org, repo, .. }) = refs.filter(|refs| !refs.repo.is_empty()) else {
         let variables = format!("{} and {}", env::REPO_OWNER, env::REPO_NAME);
         return Err(missing(job, "a repository", &variables));
     };
-    let repository = format!("{org}_{repo}");
-    job::check_segment("repository", &repository)?;
-    Ok(repository)
+    let segment = strategy.segment(org, repo);
+    if segment.is_empty() {
+        return Ok(segment);
+    }
+    job::check_segment("repository", &segment)?;
+    Ok(format!("/{segment}"))
 }
 
 fn missing(job: &Job, what: &str, variables: &str) -> Error {
@@ -171,6 +242,31 @@ mod tests {
             let name = job_folder(&job(job_type), layout).unwrap();
             assert_eq!(name.as_str(), folder, "{job_type:?} {layout:?}");
         }
+    }
+
+    #[test]
+    fn a_repository_is_named_as_prows_strategies_have_it() {
+        let default = |org: &str, repo: &str| (org.to_owned(), repo.to_owned());
+        let single = |(org, repo)| PathStrategy::Single { org, repo };
+        let legacy = |(org, repo)| PathStrategy::Legacy { org, repo };
+        for (strategy, folder) in [
+            (PathStrategy::Explicit, "pr-logs/pull/o_r/12/e2e/7"),
+            (single(default("o", "r")), "pr-logs/pull/12/e2e/7"),
+            (single(default("o", "x")), "pr-logs/pull/o_r/12/e2e/7"),
+            (legacy(default("o", "r")), "pr-logs/pull/12/e2e/7"),
+            (legacy(default("o", "x")), "pr-logs/pull/r/12/e2e/7"),
+            (legacy(default("x", "r")), "pr-logs/pull/o_r/12/e2e/7"),
+        ] {
+            let layout = Layout::Prow;
+            let paths = Paths { layout, strategy };
+            let name = job_folder(&job(JobType::Presubmit), paths).unwrap();
+            assert_eq!(name.as_str(), folder);
+        }
+        let mut gerrit = job(JobType::Presubmit);
+        let refs = gerrit.refs.as_mut().unwrap();
+        (refs.org, refs.repo) = default("https://gerrit.example", "a/b");
+        let name = job_folder(&gerrit, Layout::Prow).unwrap();
+        assert_eq!(name.as_str(), "pr-logs/pull/gerrit.example_a_b/12/e2e/7");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use std::time::Instant;
 pub use attributes::{Attributes, Encoding, MediaTypes};
 use cloud::Cloud;
 use folder::Folder;
-pub use layout::{Layout, alias, job_folder, latest_builds};
+pub use layout::{Layout, PathStrategy, Paths, alias, job_folder, latest_builds};
 pub use name::ObjectName;
 pub use present::Present;
 pub use records::{FINISHED, Finished, Outcome, STARTED, Started};

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{BLOCK, Censor, Kind, Plain, SNIFFED, Sink, tar};
+use super::{BLOCK, Censor, Kind, Plain, SNIFFED, tar, through};
 
 /// Copies a gzip file, censored; gives how many bytes were masked. Where that is none, the
 /// copy is not complete: the file itself will do.
@@ -23,9 +23,9 @@ pub(super) fn copy(source: impl Read, copy: &File, censor: &Censor) -> io::Resul
     // Without the time of day, so that the same content gives the same bytes.
     let out = GzEncoder::new(copy, Compression::default());
     match kind {
-        Kind::Tar => end(censor.through(source, tar::Tar::new(censor, out))?),
-        Kind::Text => end(censor.through(source, Plain::new(censor, out))?),
-        _ if censor.binaries => end(censor.through(source, Plain::new(censor, out))?),
+        Kind::Tar => end(through(source, tar::Tar::new(censor, out))?),
+        Kind::Text => end(through(source, Plain::new(censor, out))?),
+        _ if censor.binaries => end(through(source, Plain::new(censor, out))?),
         _ => Ok(0),
     }
 }

@@ -125,8 +125,8 @@ impl Censor {
                 0 => copy_as_it_is(&file, size, &copy)?,
                 masked => masked,
             },
-            Kind::Tar => self.through(source, tar::Tar::new(self, &copy))?.1,
-            Kind::Text | Kind::Binary => self.through(source, Plain::new(self, &copy))?.1,
+            Kind::Tar => through(source, tar::Tar::new(self, &copy))?.1,
+            Kind::Text | Kind::Binary => through(source, Plain::new(self, &copy))?.1,
         };
         (&copy).rewind()?;
         let read = Some(size);
@@ -140,16 +140,17 @@ impl Censor {
     fn redactor(&self) -> Redactor {
         self.rules.redactor()
     }
+}
 
-    fn through<W, S: Sink<W>>(&self, mut source: impl Read, mut sink: S) -> io::Result<(W, u64)> {
-        let mut block = vec![0; BLOCK];
-        loop {
-            match source.read(&mut block) {
-                Ok(0) => return sink.finish(),
-                Ok(read) => sink.push(&block[..read])?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+/// Reads a source to its end.
+fn through<W, S: Sink<W>>(mut source: impl Read, mut sink: S) -> io::Result<(W, u64)> {
+    let mut block = vec![0; BLOCK];
+    loop {
+        match source.read(&mut block) {
+            Ok(0) => return sink.finish(),
+            Ok(read) => sink.push(&block[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -7,13 +7,13 @@ use std::process::{Command, Output};
 use e2e::{ObjectStore, TestEnvironment, binary, text};
 
 /// The folder of the job in the bucket.
-pub const JOB: &str = "pr-logs/pull/o_r/12/e2e/7";
+pub(crate) const JOB: &str = "pr-logs/pull/o_r/12/e2e/7";
 
 /// The bucket in the object store.
-pub const BUCKET: &str = "bucket";
+pub(crate) const BUCKET: &str = "bucket";
 
 /// The binary in the environment of a presubmit.
-pub fn command(environment: &TestEnvironment) -> Command {
+pub(crate) fn command(environment: &TestEnvironment) -> Command {
     let mut command = environment.command(&binary("upload-artifacts"));
     command.envs([
         ("JOB_NAME", "e2e"),
@@ -30,29 +30,29 @@ pub fn command(environment: &TestEnvironment) -> Command {
 }
 
 /// A bucket of one of the two kinds, empty.
-pub enum Bucket {
+pub(crate) enum Bucket {
     Folder(std::path::PathBuf),
     Store(Box<ObjectStore>),
 }
 
 impl Bucket {
     /// One of each kind; a test says the same of both.
-    pub fn both(environment: &TestEnvironment) -> [Bucket; 2] {
+    pub(crate) fn both(environment: &TestEnvironment) -> [Bucket; 2] {
         [Bucket::folder(environment), Bucket::store()]
     }
 
-    pub fn folder(environment: &TestEnvironment) -> Bucket {
+    pub(crate) fn folder(environment: &TestEnvironment) -> Bucket {
         Bucket::Folder(environment.path().join("bucket"))
     }
 
-    pub fn store() -> Bucket {
+    pub(crate) fn store() -> Bucket {
         let store = ObjectStore::start();
         store.make_bucket(BUCKET);
         Bucket::Store(Box::new(store))
     }
 
     /// The binary with this bucket.
-    pub fn command(&self, environment: &TestEnvironment, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, environment: &TestEnvironment, args: &[&str]) -> Command {
         let mut command = command(environment);
         command.args(args);
         match self {
@@ -67,17 +67,17 @@ impl Bucket {
     }
 
     /// Runs the binary.
-    pub fn run(&self, environment: &TestEnvironment, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, environment: &TestEnvironment, args: &[&str]) -> Output {
         self.command(environment, args).output().expect("run it")
     }
 
     /// An object of the job as it is stored.
-    pub fn read(&self, name: &str) -> Option<Vec<u8>> {
+    pub(crate) fn read(&self, name: &str) -> Option<Vec<u8>> {
         self.read_at(&format!("{JOB}/{name}"))
     }
 
     /// An object as it is stored.
-    pub fn read_at(&self, name: &str) -> Option<Vec<u8>> {
+    pub(crate) fn read_at(&self, name: &str) -> Option<Vec<u8>> {
         match self {
             Bucket::Folder(folder) => std::fs::read(folder.join(name)).ok(),
             Bucket::Store(store) => store.read(BUCKET, name),
@@ -85,7 +85,7 @@ impl Bucket {
     }
 
     /// The store's own side.
-    pub fn object_store(&self) -> &ObjectStore {
+    pub(crate) fn object_store(&self) -> &ObjectStore {
         match self {
             Bucket::Store(store) => store,
             Bucket::Folder(_) => panic!("a folder has no store"),
@@ -95,6 +95,6 @@ impl Bucket {
 
 /// Fails the test with the log unless the code is this one.
 #[track_caller]
-pub fn assert_code(output: &Output, code: i32) {
+pub(crate) fn assert_code(output: &Output, code: i32) {
     assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
 }

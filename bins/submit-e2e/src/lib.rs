@@ -4,6 +4,7 @@
 mod changes;
 mod config;
 mod engine;
+mod evaluate;
 mod fnmatch;
 mod names;
 mod opts;
@@ -23,6 +24,7 @@ mod workflows;
 mod worktree;
 
 use common::app::App;
+use common::bucket::Layout;
 use common::{Exit, Result, yaml};
 use serde_json::Value;
 
@@ -30,10 +32,14 @@ use opts::{Command, PlanOpts, PlanOutput, RunOpts, ShowOpts, ShowOutput};
 use origin::Origin;
 use plan::Plan;
 use selection::Selection;
-use workflows::Maker;
+use workflows::{Maker, Workflow};
 
-pub use common::view::enter;
 pub use opts::Opts;
+
+/// When this program was started by itself, for a child: becomes that. `None` in every other call.
+pub fn enter() -> Option<std::process::ExitCode> {
+    common::view::enter().or_else(evaluate::enter)
+}
 
 /// Plans and runs.
 pub async fn run(opts: Opts, app: App) -> Result<Exit> {
@@ -73,13 +79,13 @@ async fn show(opts: ShowOpts, app: App) -> Result<Exit> {
         source_opts: &opts.source,
         opts: &opts.render,
         bucket: opts.render.bucket.as_deref(),
+        layout: Layout::Prow,
         folder: folder.path(),
         app: &app,
     };
     let workflows = maker.make(&selection).await?;
-    let manifests = workflows
-        .into_iter()
-        .map(|workflow| record::masked(&workflow.manifest));
+    let objects = workflows.iter().flat_map(Workflow::objects);
+    let manifests = objects.map(record::masked);
     match opts.output {
         ShowOutput::Json => app.print(format!("{:#}\n", manifests.collect::<Value>())),
         ShowOutput::Yaml => {

@@ -1,6 +1,6 @@
 //! See the library for what it does.
 
 fn main() -> std::process::ExitCode {
-    // A child with a private view of the file system starts as this program.
+    // An evaluation, and a child with a private view of the file system, start as this program.
     submit_e2e::enter().unwrap_or_else(|| common::app::main(submit_e2e::run))
 }

@@ -58,7 +58,7 @@ pub(crate) struct SourceOpts {
     #[arg(long, value_name = "DIR", alias = "repos_dir", env = env::SRC_DIR)]
     pub(crate) repos_dir: Option<PathBuf>,
     /// Only this workflow, whatever has changed
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", visible_alias = "workflow")]
     pub(crate) only: Option<String>,
     /// What a working tree is compared with [default: the upstream branch, else the default
     /// branch of origin]

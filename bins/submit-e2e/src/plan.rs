@@ -41,10 +41,12 @@ impl Plan {
             source_opts: &opts.source,
             opts: &opts.render,
             bucket: bucket.as_deref(),
+            layout: opts.layout,
             folder: folder.path(),
             app,
         };
         let workflows = maker.make(&selection).await?;
+        Local::can_run(&workflows)?;
         let engine = Local::new(&run_dir, opts);
         let prefix = session::prefix(&workflows);
         Ok(Plan {

@@ -91,6 +91,22 @@ impl Rendering<'_> {
         Ok(workflow)
     }
 
+    /// An object that is no Workflow: it gets its name and whose it is.
+    pub(crate) fn mark(&self, mut object: Value) -> Result<Value, Mistake> {
+        let variables = self.job.variables();
+        let no_mapping = |pointer: &str| Mistake::NoMapping(pointer.to_owned());
+        let metadata = mapping(&mut object, "metadata").ok_or_else(|| no_mapping("/metadata"))?;
+        self.put_name(metadata);
+        let marks = Marks {
+            name: self.name,
+            entry: self.entry,
+            project: self.project,
+            variables: &variables,
+        };
+        (marks.put(metadata, None)).map_err(|field| no_mapping(&format!("/metadata/{field}")))?;
+        Ok(object)
+    }
+
     fn put_name(&self, metadata: &mut Map<String, Value>) {
         let keeps = |field: &str| {
             let own = metadata.get(field).and_then(Value::as_str);
@@ -273,7 +289,7 @@ fn value_of<'a>(variables: &'a [(&str, String)], name: &str) -> Option<&'a str> 
 }
 
 /// `K=V,K=V`, sorted by name. A value with a comma would be read as two.
-fn prow_env(variables: &[(&str, String)]) -> String {
+pub(crate) fn prow_env(variables: &[(&str, String)]) -> String {
     let pair = |name: &&str| {
         let value = value_of(variables, name).filter(|value| !value.contains(','))?;
         Some(format!("{name}={value}"))

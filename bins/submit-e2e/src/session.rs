@@ -118,10 +118,12 @@ impl Session {
             source_opts: &self.opts.source,
             opts: &self.opts.render,
             bucket: self.bucket.as_deref(),
+            layout: self.opts.layout,
             folder: &self.run_dir,
             app,
         };
         let workflows = maker.make(&selection).await?;
+        Local::can_run(&workflows)?;
         for workflow in &workflows {
             let file = self.engine.manifest(workflow);
             let text = yaml::to_string(&workflow.manifest)?;

@@ -89,6 +89,8 @@ mod tests {
                 name: "e2e-1".to_owned(),
                 source: None,
                 manifest: Value::Null,
+                teardown: None,
+                kind: "manifest",
             },
             object: Value::Null,
             status: WorkflowStatus {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use common::app::App;
+use common::bucket::{self, Layout};
 use common::job::Job;
 use common::{Error, Result, exec, workflow};
 use serde_json::{Map, Value};
@@ -28,6 +29,17 @@ pub(crate) struct Workflow {
     pub(crate) source: Option<PathBuf>,
     /// The manifest to submit.
     pub(crate) manifest: Value,
+    /// What is to be submitted when that has come to its end, whatever came of it.
+    pub(crate) teardown: Option<Value>,
+    /// What it was made from.
+    pub(crate) kind: &'static str,
+}
+
+impl Workflow {
+    /// The objects to submit, in their order.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Value> {
+        std::iter::once(&self.manifest).chain(&self.teardown)
+    }
 }
 
 /// How workflows are made.
@@ -38,6 +50,7 @@ pub(crate) struct Maker<'a> {
     pub(crate) opts: &'a RenderOpts,
     /// The bucket's URL, where there is one.
     pub(crate) bucket: Option<&'a str>,
+    pub(crate) layout: Layout,
     /// A folder for files that are needed meanwhile.
     pub(crate) folder: &'a Path,
     pub(crate) app: &'a App,
@@ -67,6 +80,13 @@ impl Maker<'_> {
         let (job, config) = (self.origin.job(), &selection.config);
         let entries: Vec<&Entry> = selection.selected().collect();
         let names = names(job, &entries);
+        let results = match self.bucket {
+            Some(url) => {
+                let folder = bucket::job_folder(job, self.layout)?;
+                Some(format!("{}/{}", url.trim_end_matches('/'), folder.as_str()))
+            }
+            None => None,
+        };
         let repositories = self.repositories();
         let context = Context {
             app: self.app,
@@ -83,6 +103,7 @@ impl Maker<'_> {
                 name,
                 namespace: self.opts.namespace.as_deref(),
                 bucket: self.bucket,
+                results: results.as_deref(),
             })
             .collect();
         // What a function started, and left running, ends with it.
@@ -142,25 +163,35 @@ impl Maker<'_> {
             ),
         };
         let source = product.source();
-        let manifest =
-            rendering
-                .render(product.value)
-                .map_err(|found| match (found, &product.document) {
-                    (Mistake::NoMapping(pointer), Some(document)) => {
-                        document.error(&pointer, format!("{pointer} is not a mapping"))
-                    }
-                    (Mistake::NoMapping(pointer), None) => {
-                        mistake(format!("{pointer} of the workflow is not a mapping"))
-                    }
-                    (Mistake::Parameter(name), _) => config
-                        .item_error(
-                            entry,
-                            "params",
-                            &name,
-                            format!("{} declares no parameter {name:?}", whose(entry)),
-                        )
-                        .hint("spec.arguments.parameters of the workflow is the list of them"),
-                })?;
+        let explain = |found| match (found, &product.document) {
+            (Mistake::NoMapping(pointer), Some(document)) => {
+                document.error(&pointer, format!("{pointer} is not a mapping"))
+            }
+            (Mistake::NoMapping(pointer), None) => {
+                mistake(format!("{pointer} of the workflow is not a mapping"))
+            }
+            (Mistake::Parameter(name), _) => {
+                let what = format!("{} declares no parameter {name:?}", whose(entry));
+                config
+                    .item_error(entry, "params", &name, what)
+                    .hint("spec.arguments.parameters of the workflow is the list of them")
+            }
+        };
+        let manifest = match entry.kind {
+            Kind::Tekton(_) => rendering.mark(product.value),
+            _ => rendering.render(product.value),
+        };
+        let manifest = manifest.map_err(explain)?;
+        let after = format!("{}-teardown", entry.name);
+        let after = names::workflow_name(self.origin.job(), &after, &names::salt());
+        let teardown = product.teardown.map(|teardown| {
+            let rendering = Rendering {
+                name: &after,
+                ..rendering
+            };
+            rendering.mark(teardown)
+        });
+        let teardown = teardown.transpose().map_err(explain)?;
         let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
         if !names::is_valid(name) {
             let what = format!("the workflow's own name {name:?} is no name for an object");
@@ -174,6 +205,8 @@ impl Maker<'_> {
             name: name.to_owned(),
             source,
             manifest,
+            teardown,
+            kind: entry.kind.as_str(),
         })
     }
 }

@@ -212,6 +212,8 @@ mod tests {
             name: "e2e-1".to_owned(),
             source: None,
             manifest: Value::Null,
+            teardown: None,
+            kind: "manifest",
         }
     }
 

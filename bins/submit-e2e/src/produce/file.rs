@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use common::{Result, ResultExt};
+use common::{Error, Result, ResultExt};
 
 use super::Context;
 use crate::config::Entry;
@@ -13,7 +13,7 @@ pub(super) fn of_config(context: &Context<'_>, entry: &Entry, path: &str) -> Res
     let config = context.config;
     let mistake = |what: String| config.error(entry, "manifest", format!("manifest: {what}"));
     let file = config.folder().join(path);
-    let real = canonical(&file).map_err(|error| mistake(error.report()))?;
+    canonical(&file).map_err(|error| mistake(error.report()))?;
     let folder = canonical(&config.folder())?;
     let root = canonical(context.repositories.root())?;
     // A configuration from elsewhere has its manifests beside it.
@@ -22,11 +22,19 @@ pub(super) fn of_config(context: &Context<'_>, entry: &Entry, path: &str) -> Res
     } else {
         folder
     };
-    if real.starts_with(&limit) {
-        Ok(file)
-    } else {
+    within(&file, limit.clone()).map_err(|_| {
         let what = format!("{path:?} leaves {}", limit.display());
-        Err(mistake(what).hint("a manifest is a file of the repository under test"))
+        mistake(what).hint("a manifest is a file of the repository under test")
+    })
+}
+
+/// A file, which has to be there, and in a folder wherever symbolic links lead.
+pub(super) fn within(file: &Path, folder: PathBuf) -> Result<PathBuf> {
+    if canonical(file)?.starts_with(canonical(&folder)?) {
+        Ok(file.to_owned())
+    } else {
+        let (file, folder) = (file.display(), folder.display());
+        Err(Error::usage(format!("{file} leaves {folder}")))
     }
 }
 

@@ -9,7 +9,7 @@ use common::exec::{self, Limits};
 use common::{Error, Result, ResultExt, env};
 use tracing::info;
 
-use super::file::canonical;
+use super::file::within;
 use crate::siblings;
 
 /// The program that places a repository.
@@ -80,17 +80,18 @@ impl Repositories {
         }
     }
 
+    /// The root of the repository that `ORG/REPO/PATH` is in, there or not.
+    pub(crate) fn root_of_path(&self, path: &str) -> PathBuf {
+        let (org, repo, _) = split(path);
+        self.root_of(org, repo)
+    }
+
     /// The file or folder that `ORG/REPO/PATH` names; it has to be there, and in its repository.
     pub(crate) fn find(&self, path: &str) -> Result<PathBuf> {
         let (org, repo, rest) = split(path);
         let root = self.root_of(org, repo);
         let place = root.join(rest);
-        let real = canonical(&place)?;
-        if real.starts_with(canonical(&root)?) {
-            Ok(place)
-        } else {
-            Err(Error::usage(format!("{path:?} leaves {}", root.display())))
-        }
+        within(&place, root)
     }
 
     /// Checks out the repositories of these paths that are not there. Gives, of all of them, the

@@ -16,6 +16,8 @@ fn end(status: Value) -> WorkflowEnd {
             name: "job-e2e-1".to_owned(),
             source: None,
             manifest: Value::Null,
+            teardown: None,
+            kind: "manifest",
         },
         object: Value::Null,
         status: serde_json::from_value(status).unwrap(),

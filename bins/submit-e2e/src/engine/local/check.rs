@@ -13,6 +13,25 @@ use crate::workflows::Workflow;
 const MOST_SAID: usize = 64 * 1024;
 
 impl Local {
+    /// Checks that each workflow is of a kind that can be run on this machine.
+    pub(crate) fn can_run(workflows: &[Workflow]) -> Result<()> {
+        for workflow in workflows {
+            let what = match workflow.kind {
+                "tekton" => "a Tekton PipelineRun",
+                "workflow_template" => "a WorkflowTemplate, which is on a cluster",
+                _ => continue,
+            };
+            let name = &workflow.entry;
+            return Err(Error::usage(format!(
+                "workflow {name:?}: the engine local cannot run {what}"
+            ))
+            .hint(
+                "run it on a cluster with --engine argo, or leave it out here with --only NAME",
+            ));
+        }
+        Ok(())
+    }
+
     /// Asks run-local whether it can run each workflow, so that a mistake in one starts none.
     pub(crate) async fn check(&self, workflows: &[Workflow], stop: &Stop) -> Result<()> {
         for workflow in workflows {

@@ -2,6 +2,8 @@
 //! may run for ever or need all memory; so it is the process that ends, and not the job.
 
 mod parameters;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::io::Write as _;

@@ -6,6 +6,7 @@ mod config;
 mod engine;
 mod evaluate;
 mod fnmatch;
+mod lint;
 mod names;
 mod opts;
 mod origin;
@@ -46,6 +47,7 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     match opts.command {
         Some(Command::Plan(opts)) => plan(opts, app).await,
         Some(Command::Show(opts)) => show(opts, app).await,
+        Some(Command::Lint(opts)) => lint::run(opts, app).await,
         Some(Command::Run(opts)) => run_or_explain(opts, app).await,
         None => run_or_explain(opts.run, app).await,
     }

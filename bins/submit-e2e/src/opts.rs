@@ -17,7 +17,9 @@ EXAMPLES:
   Which workflows this change calls for, and why:
       submit-e2e plan
   The manifests as they would be submitted:
-      submit-e2e show --only e2e
+      submit-e2e show --workflow e2e
+  What is wrong with the configuration or a workflow of it:
+      submit-e2e lint
 
 The job is taken from JOB_SPEC or Prow's single variables. Without them it is a presubmit of the
 current branch, uncommitted changes included.
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     Plan(PlanOpts),
     /// Prints the manifests of the selected workflows as they would be submitted
     Show(ShowOpts),
+    /// Checks the configuration and every workflow of it, and runs nothing
+    Lint(LintOpts),
 }
 
 /// Where the change and its workflows are.
@@ -136,6 +140,14 @@ pub(crate) struct ShowOpts {
     /// Form of the manifests
     #[arg(long, value_enum, default_value_t = ShowOutput::Yaml)]
     pub(crate) output: ShowOutput,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct LintOpts {
+    #[command(flatten)]
+    pub(crate) source: SourceOpts,
+    #[command(flatten)]
+    pub(crate) render: RenderOpts,
 }
 
 /// What runs workflows.

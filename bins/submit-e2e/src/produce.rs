@@ -8,7 +8,7 @@ mod python;
 mod repositories;
 mod tekton;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use common::app::App;
@@ -67,11 +67,6 @@ impl Product {
             document: None,
             teardown: None,
         }
-    }
-
-    /// The file that it is, where it is one.
-    pub(crate) fn source(&self) -> Option<PathBuf> {
-        self.document.as_ref().map(|document| document.path.clone())
     }
 }
 

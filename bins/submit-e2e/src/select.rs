@@ -35,6 +35,26 @@ pub(crate) fn select(
     changes: &Changes,
     only: Option<&str>,
 ) -> Result<Vec<Decision>> {
+    check_only(config, only)?;
+    let mut matcher = Matcher {
+        changes,
+        known: HashMap::new(),
+    };
+    let mut decide = |entry| decide(entry, job_type, &mut matcher, only);
+    Ok(config.workflows.iter().map(&mut decide).collect())
+}
+
+/// Every entry, or the one of the name that is asked for.
+pub(crate) fn select_all(config: &Config, only: Option<&str>) -> Result<Vec<Decision>> {
+    check_only(config, only)?;
+    let decide = |entry: &Entry| match only {
+        Some(name) if name != entry.name => no(format!("--only asks for {name}")),
+        _ => yes("all are asked for"),
+    };
+    Ok(config.workflows.iter().map(decide).collect())
+}
+
+fn check_only(config: &Config, only: Option<&str>) -> Result<()> {
     if let Some(name) = only
         && !config.workflows.iter().any(|entry| entry.name == name)
     {
@@ -48,12 +68,7 @@ pub(crate) fn select(
                 .hint(format!("there are: {}", names.join(", "))),
         );
     }
-    let mut matcher = Matcher {
-        changes,
-        known: HashMap::new(),
-    };
-    let mut decide = |entry| decide(entry, job_type, &mut matcher, only);
-    Ok(config.workflows.iter().map(&mut decide).collect())
+    Ok(())
 }
 
 fn decide(

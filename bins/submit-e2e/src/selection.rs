@@ -11,7 +11,7 @@ use crate::changes::changed_files;
 use crate::config::{Config, Entry};
 use crate::opts::SourceOpts;
 use crate::origin::{Origin, Source};
-use crate::select::{Changes, Decision, select};
+use crate::select::{Changes, Decision, select, select_all};
 
 /// The decision about every entry.
 #[derive(Debug)]
@@ -41,6 +41,13 @@ impl Selection {
             Changes::Files(files) => info!("changed files: {}", files.len()),
         }
         let decisions = select(&config, job.job_type, &changes, opts.only.as_deref())?;
+        Ok(Selection { config, decisions })
+    }
+
+    /// Every entry, or the one that is asked for, whatever the job and its change are.
+    pub(crate) fn of_all(source: &Source, opts: &SourceOpts) -> Result<Selection> {
+        let config = Config::read(&source.config)?;
+        let decisions = select_all(&config, opts.only.as_deref())?;
         Ok(Selection { config, decisions })
     }
 

@@ -87,7 +87,7 @@ mod tests {
             workflow: Workflow {
                 entry: "e2e".to_owned(),
                 name: "e2e-1".to_owned(),
-                source: None,
+                document: None,
                 manifest: Value::Null,
                 teardown: None,
                 kind: "manifest",

@@ -1,11 +1,12 @@
 //! The selected workflows as they are submitted.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use common::app::App;
 use common::bucket::{self, Layout};
 use common::job::Job;
+use common::yaml::Document;
 use common::{Error, Result, exec, workflow};
 use serde_json::{Map, Value};
 use tracing::error;
@@ -26,7 +27,7 @@ pub(crate) struct Workflow {
     /// Name of the workflow object.
     pub(crate) name: String,
     /// The file that it was read from, where it is one.
-    pub(crate) source: Option<PathBuf>,
+    pub(crate) document: Option<Document>,
     /// The manifest to submit.
     pub(crate) manifest: Value,
     /// What is to be submitted when that has come to its end, whatever came of it.
@@ -162,7 +163,6 @@ impl Maker<'_> {
                 Kind::PyFunc { .. } | Kind::Ksonnet { .. } | Kind::Jsonnet { .. }
             ),
         };
-        let source = product.source();
         let explain = |found| match (found, &product.document) {
             (Mistake::NoMapping(pointer), Some(document)) => {
                 document.error(&pointer, format!("{pointer} is not a mapping"))
@@ -203,7 +203,7 @@ impl Maker<'_> {
         Ok(Workflow {
             entry: entry.name.clone(),
             name: name.to_owned(),
-            source,
+            document: product.document,
             manifest,
             teardown,
             kind: entry.kind.as_str(),

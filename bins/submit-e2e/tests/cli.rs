@@ -311,5 +311,6 @@ fn a_dry_run_prints_its_plan_and_writes_nothing() {
 
 mod bad_input;
 mod clones;
+mod kinds;
 mod python;
 mod working_tree;

@@ -210,7 +210,7 @@ mod tests {
         Workflow {
             entry: "e2e".to_owned(),
             name: "e2e-1".to_owned(),
-            source: None,
+            document: None,
             manifest: Value::Null,
             teardown: None,
             kind: "manifest",

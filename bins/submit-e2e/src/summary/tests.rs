@@ -14,7 +14,7 @@ fn end(status: Value) -> WorkflowEnd {
         workflow: Workflow {
             entry: "e2e".to_owned(),
             name: "job-e2e-1".to_owned(),
-            source: None,
+            document: None,
             manifest: Value::Null,
             teardown: None,
             kind: "manifest",

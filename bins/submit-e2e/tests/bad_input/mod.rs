@@ -61,12 +61,12 @@ fn mistakes_name_file_and_line_and_start_nothing() {
         (
             entry("  app_dir: a/b/c\n  component: b\n"),
             MANIFEST,
-            "src/o/r/prow_config.yaml:3: workflow \"e2e\": not supported yet",
+            "src/o/r/prow_config.yaml:3: workflow \"e2e\": app_dir: read [ROOT]/src/a/b/c",
         ),
         (
             entry("  tekton_run: a/b/c.yaml\n"),
             MANIFEST,
-            "src/o/r/prow_config.yaml:3: workflow \"e2e\": not supported yet",
+            "src/o/r/prow_config.yaml:3: workflow \"e2e\": tekton_run: ",
         ),
         (
             entry("  manifest: test/e2e.yaml\n"),

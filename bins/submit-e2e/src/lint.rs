@@ -71,13 +71,12 @@ impl Report {
             found.extend(steps::check(&workflow.manifest));
         }
         for finding in found {
-            let what = match &workflow.document {
-                Some(document) => format!("{}: {}", document.place(&finding.pointer), finding.what),
-                None => {
-                    let what = format!("{}: {}", finding.pointer, finding.what);
-                    let key = entry.kind.key();
-                    selection.config.error(entry, key, what).to_string()
-                }
+            let what = if let Some(document) = &workflow.document {
+                format!("{}: {}", document.place(&finding.pointer), finding.what)
+            } else {
+                let what = format!("{}: {}", finding.pointer, finding.what);
+                let error = selection.config.error(entry, entry.kind.key(), what);
+                error.to_string()
             };
             self.add(finding.is_error, &common::on_one_line(&what));
         }

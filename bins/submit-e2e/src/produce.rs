@@ -94,7 +94,7 @@ pub(crate) async fn all(context: &Context<'_>, orders: &[Order<'_>]) -> Vec<Resu
                 functions.push(order);
                 Begun::Function
             }
-            made => made,
+            made @ Begun::Made(_) => made,
         });
     }
     let (folder, stop) = (context.folder, &context.app.stop);

@@ -35,9 +35,9 @@ impl Schema {
                 is_required: name.ends_with('!'),
             })
         };
-        let types = TABLE.lines().filter_map(|line| {
+        let types = TABLE.lines().map(|line| {
             let (name, fields) = line.split_once(' ').unwrap_or((line, ""));
-            Some((name, fields.split(' ').filter_map(field).collect()))
+            (name, fields.split(' ').filter_map(field).collect())
         });
         Schema(types.collect())
     }

@@ -22,15 +22,15 @@ pub(super) fn of_config(context: &Context<'_>, entry: &Entry, path: &str) -> Res
     } else {
         folder
     };
-    within(&file, limit.clone()).map_err(|_| {
+    within(&file, &limit).map_err(|_| {
         let what = format!("{path:?} leaves {}", limit.display());
         mistake(what).hint("a manifest is a file of the repository under test")
     })
 }
 
 /// A file, which has to be there, and in a folder wherever symbolic links lead.
-pub(super) fn within(file: &Path, folder: PathBuf) -> Result<PathBuf> {
-    if canonical(file)?.starts_with(canonical(&folder)?) {
+pub(super) fn within(file: &Path, folder: &Path) -> Result<PathBuf> {
+    if canonical(file)?.starts_with(canonical(folder)?) {
         Ok(file.to_owned())
     } else {
         let (file, folder) = (file.display(), folder.display());

@@ -91,7 +91,7 @@ impl Repositories {
         let (org, repo, rest) = split(path);
         let root = self.root_of(org, repo);
         let place = root.join(rest);
-        within(&place, root)
+        within(&place, &root)
     }
 
     /// Checks out the repositories of these paths that are not there. Gives, of all of them, the

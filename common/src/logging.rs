@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::SystemTime;
 
+use indicatif::MultiProgress;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -19,6 +20,14 @@ const LIBRARIES: [&str; 4] = ["hyper", "reqwest", "rustls", "google_cloud"];
 
 /// A second place that gets the log as text.
 static TEE: Mutex<Option<File>> = Mutex::new(None);
+
+/// The bars that are drawn below the log.
+static PROGRESS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Progress bars for stderr, drawn below the log; they show nothing where stderr is no terminal.
+pub fn progress() -> &'static MultiProgress {
+    PROGRESS.get_or_init(MultiProgress::new)
+}
 
 /// Copies the log, as lines of text, to this file from now on: the build log of a job.
 pub fn tee(file: File) {
@@ -92,7 +101,11 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         let now = SystemTime::now();
         let line = line(self.format, level, now, &message.0);
         // A log that cannot be written has nowhere to say so.
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        let write = || std::io::stderr().write_all(line.as_bytes());
+        let _ = match PROGRESS.get() {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        };
         if let Ok(mut tee) = TEE.lock()
             && let Some(file) = tee.as_mut()
         {

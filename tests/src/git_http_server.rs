@@ -10,12 +10,14 @@ use std::thread;
 use crate::TestEnvironment;
 use crate::git_server::Serving;
 use crate::http::{self, HttpServer, Request};
+use crate::large_files::LargeFiles;
 
 /// Serves the bare repositories of a folder; it ends when dropped.
 pub struct GitHttpServer {
     server: HttpServer,
     accepted: Arc<Mutex<Vec<String>>>,
     observer: Arc<Mutex<Option<Observer>>>,
+    large: LargeFiles,
 }
 
 /// Called at each request, while the client waits.
@@ -39,6 +41,8 @@ impl GitHttpServer {
         let backend = Backend::of(&template);
         let base = base.to_owned();
         let observer = Arc::new(Mutex::new(None::<Observer>));
+        let large = LargeFiles::default();
+        let stored = large.clone();
         let (allowed, watching) = (accepted.clone(), observer.clone());
         let server = HttpServer::start(Arc::new(move |request, connection| {
             if let Some(observe) = &mut *lock(&watching) {
@@ -48,13 +52,22 @@ impl GitHttpServer {
                 let challenge = [("WWW-Authenticate", "Basic realm=\"git\"")];
                 return http::answer(connection, "401 Unauthorized", &challenge, b"");
             }
-            backend.answer(request, &base, connection)
+            match stored.answer(request, connection) {
+                Some(answered) => answered,
+                None => backend.answer(request, &base, connection),
+            }
         }));
         GitHttpServer {
             server,
             accepted,
             observer,
+            large,
         }
+    }
+
+    /// Keeps a large file; gives the pointer that stands for it in a repository.
+    pub fn keep_large(&self, environment: &TestEnvironment, content: &[u8]) -> String {
+        self.large.keep(environment, content)
     }
 
     /// From now on this is called at each request, while the client waits for its answer.
@@ -93,7 +106,7 @@ impl GitHttpServer {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -13,6 +13,7 @@ mod fault_proxy;
 mod git_http_server;
 mod git_server;
 pub mod http;
+mod large_files;
 mod object_store;
 mod process;
 mod ssh_server;

@@ -64,6 +64,8 @@ fn subject(step: &Step) -> String {
             ..
         } => format!("commit {id} of pull request {number}"),
         Step::Submodules { .. } => "the submodules".to_owned(),
+        Step::LargeFiles => "the large files".to_owned(),
+        Step::LargeFilesOfSubmodules => "the large files of the submodules".to_owned(),
         _ => "the history".to_owned(),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) enum Fault {
 }
 
 /// Messages in lower case; the first that is found decides, so the precise ones come first.
-const MESSAGES: [(&str, Fault); 52] = [
+const MESSAGES: [(&str, Fault); 53] = [
     ("couldn't find remote ref", Fault::NoRef),
     ("not our ref", Fault::NoCommit),
     ("unadvertised object", Fault::NoCommit),
@@ -41,6 +41,8 @@ const MESSAGES: [(&str, Fault); 52] = [
     ("returned error: 401", Fault::Denied),
     ("returned error: 403", Fault::Denied),
     ("returned error: 429", Fault::Transient),
+    // git-lfs.
+    ("from http 5", Fault::Transient),
     ("returned error: 5", Fault::Transient),
     (transfer::STALLED, Fault::Transient),
     ("could not resolve host", Fault::Transient),

@@ -11,6 +11,8 @@ use common::git::Git;
 use common::{Error, Result};
 use walkdir::{DirEntry, WalkDir};
 
+use crate::lfs;
+
 /// Settings that do so: the section, and the last part of the name, `""` for any. What
 /// `common::git` sets itself wins over the repository and is not here.
 const REFUSED: [(&str, &str); 22] = [
@@ -125,6 +127,7 @@ fn is_refused(name: &str, value: &str) -> bool {
         refused.0 == section && (refused.1.is_empty() || refused.1 == last)
     };
     match (section, last) {
+        _ if lfs::SETTINGS.contains(&(name, value)) => false,
         ("submodule", "update") => value.trim_start().starts_with('!'),
         _ => REFUSED.iter().any(is),
     }
@@ -153,8 +156,13 @@ mod tests {
             "submodule.update.url",
             "testworker.madebycheckout",
             "extensions.objectformat",
+            "lfs.repositoryformatversion",
         ] {
             assert!(!is_refused(name, "x"), "{name}");
+        }
+        for (name, value) in lfs::SETTINGS {
+            assert!(!is_refused(name, value), "{name}");
+            assert!(is_refused(name, "x"), "{name}");
         }
         assert!(is_refused("http.proxy", "x"));
         assert!(is_refused("http.https://h/.sslverify", "false"));

@@ -7,10 +7,13 @@ mod explain;
 mod fault;
 mod folder;
 mod guard;
+mod lfs;
 mod links;
 mod opts;
 mod plan;
+mod progress;
 mod record;
+mod report;
 mod retry;
 mod runner;
 mod sequence;
@@ -22,7 +25,7 @@ mod work;
 
 use std::rc::Rc;
 
-use common::app::App;
+use common::app::{App, Stop};
 use common::{Error, Exit, Result, ResultExt};
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
@@ -33,7 +36,7 @@ pub use opts::Opts;
 use opts::{Output, Subcommand};
 use plan::{Plan, Repository};
 use record::Record;
-use work::Placed;
+use report::Report;
 
 /// How many repositories are checked out at once: servers limit connections from one place.
 const AT_ONCE: usize = 8;
@@ -52,23 +55,30 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         .await?
         .into_iter()
         .unzip();
-    let recorded = match &opts.records {
-        Some(file) => record::write(file, &records),
-        None => Ok(()),
-    };
-    let mut placed = Vec::new();
+    let recorded = [
+        opts.records
+            .as_deref()
+            .map(|file| record::write(file, &records)),
+        opts.clone_log
+            .as_deref()
+            .map(|file| record::write_log(file, &records)),
+    ];
+    let mut reports = Vec::new();
     let mut errors = Vec::new();
-    for (repository, end) in plan.repositories.iter().zip(ends) {
+    for end in ends {
         match end {
-            Ok(place) => placed.push((repository, place)),
+            Ok(report) => reports.push(report),
             Err(error) => errors.push(error),
         }
     }
     if errors.is_empty() {
         errors.extend(plan.links.iter().filter_map(|link| link.make().err()));
     }
-    app.print(result(&placed, opts.output)?)?;
-    errors.extend(recorded.err());
+    app.print(match opts.output {
+        Output::Text => reports.iter().map(Report::text).collect(),
+        Output::Json => report::json(&reports)?,
+    })?;
+    errors.extend(recorded.into_iter().flatten().filter_map(Result::err));
     match worst(errors) {
         Some(error) => Err(error),
         None => Ok(Exit::Success),
@@ -80,7 +90,7 @@ async fn check_out_all(
     plan: &mut Plan,
     opts: &Opts,
     app: &App,
-) -> Result<Vec<(Record, Result<Placed>)>> {
+) -> Result<Vec<(Record, Result<Report>)>> {
     let session = Session::start(opts, plan, app).await?;
     for repository in &mut plan.repositories {
         repository.access = session.access.clone();
@@ -93,7 +103,7 @@ async fn check_out_all(
             let (repository, stop, turns) = (repository.clone(), app.stop.clone(), turns.clone());
             tokio::task::spawn_local(async move {
                 let _turn = turns.acquire().await;
-                work::check_out(&repository, &stop).await
+                check_out(&repository, &stop).await
             })
         })
         .collect();
@@ -102,6 +112,22 @@ async fn check_out_all(
         ends.push(task.await.or_failed(|| "check out a repository")?);
     }
     Ok(ends)
+}
+
+/// Checks out one repository, and says what came of it.
+async fn check_out(repository: &Repository, stop: &Stop) -> (Record, Result<Report>) {
+    let before = report::packed(&repository.folder);
+    let (record, end) = work::check_out(repository, stop).await;
+    let report = async {
+        let placed = end?;
+        if !record.commands.is_empty() {
+            report::warn_of_clashes(&repository.git(), &repository.name(), stop).await?;
+            report::tell(repository, &placed, before, record.duration);
+        }
+        Report::new(repository, &placed, stop).await
+    };
+    let report = report.await;
+    (record, report)
 }
 
 /// The error to end with; the others go to the log. An interruption says more than what it
@@ -118,36 +144,4 @@ fn worst(mut errors: Vec<Error>) -> Option<Error> {
         tracing::error!("{}", error.report());
     }
     worst
-}
-
-/// What is printed on stdout.
-fn result(placed: &[(&Repository, Placed)], output: Output) -> Result<String> {
-    match output {
-        Output::Text => {
-            let line = |(repository, placed): &(&Repository, Placed)| {
-                format!(
-                    "{} is at {}\n",
-                    repository.folder.display(),
-                    placed.describe
-                )
-            };
-            Ok(placed.iter().map(line).collect::<Vec<_>>().concat())
-        }
-        Output::Json => {
-            let list: Vec<_> = placed
-                .iter()
-                .map(|(repository, placed)| {
-                    serde_json::json!({
-                        "org": repository.refs.org,
-                        "repo": repository.refs.repo,
-                        "dir": repository.folder,
-                        "sha": placed.sha,
-                        "describe": placed.describe,
-                    })
-                })
-                .collect();
-            let json = serde_json::to_string_pretty(&list).or_failed(|| "print the result")?;
-            Ok(json + "\n")
-        }
-    }
 }

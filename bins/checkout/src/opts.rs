@@ -88,6 +88,10 @@ pub struct Opts {
     #[arg(long, value_name = "FILE")]
     pub records: Option<PathBuf>,
 
+    /// File for the same as text, in the form of Prow's clone-log.txt
+    #[arg(long, alias = "log", value_name = "FILE")]
+    pub clone_log: Option<PathBuf>,
+
     /// What is printed for each repository
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -176,8 +180,8 @@ pub enum PullMode {
 /// Forms of the result on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
-    /// `DIR is at DESCRIBE`, a line for each repository.
+    /// `DIR is at DESCRIBE`, a line for each repository, and the status of its submodules.
     Text,
-    /// A list of objects with org, repo, dir, sha and describe.
+    /// A list of objects with org, repo, dir, sha, describe and submodules.
     Json,
 }

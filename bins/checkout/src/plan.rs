@@ -148,7 +148,9 @@ impl Repository {
             .env("GIT_AUTHOR_NAME", "ci-robot")
             .env("GIT_AUTHOR_EMAIL", "ci-robot@k8s.io")
             .env("GIT_COMMITTER_NAME", "ci-robot")
-            .env("GIT_COMMITTER_EMAIL", "ci-robot@k8s.io");
+            .env("GIT_COMMITTER_EMAIL", "ci-robot@k8s.io")
+            // Large files come in a step of their own, not one by one as files are written.
+            .env("GIT_LFS_SKIP_SMUDGE", "1");
         let git = match self.url.username() {
             Some((key, value)) => git.config(key, value),
             None => git,

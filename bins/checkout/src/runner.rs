@@ -11,6 +11,7 @@ use crate::explain;
 use crate::fault::Fault;
 use crate::folder::Folder;
 use crate::guard;
+use crate::lfs;
 use crate::plan::Repository;
 use crate::record::Command;
 use crate::retry;
@@ -91,6 +92,12 @@ impl<'a> Runner<'a> {
                 !related.success() && shallow == "true"
             }
             When::Submodules => Folder::at(&self.repository.folder).has_submodules(),
+            When::LargeFiles => self.wants_large_files(false).await?,
+            When::LargeFilesSetUp => lfs::is_set_up(&self.git, self.stop).await?,
+            When::LargeFilesInSubmodules => {
+                Folder::at(&self.repository.folder).has_submodules()
+                    && self.wants_large_files(true).await?
+            }
         })
     }
 
@@ -101,7 +108,8 @@ impl<'a> Runner<'a> {
         tracing::debug!("{line}");
         let start = Instant::now();
         let end = if step.uses_network() {
-            transfer::finish(&command, self.repository.stall_timeout, self.stop).await
+            let limit = self.repository.stall_timeout;
+            transfer::finish(&command, &self.repository.name(), limit, self.stop).await
         } else {
             git::finish(&command, self.stop).await
         };
@@ -162,6 +170,10 @@ impl<'a> Runner<'a> {
             Ok(_) => explain::conflict(self.repository, *number, rev, &files),
             Err(error) => error,
         }
+    }
+
+    async fn wants_large_files(&self, in_submodules: bool) -> Result<bool> {
+        lfs::is_wanted(&self.git, &self.repository.name(), in_submodules, self.stop).await
     }
 
     /// Refuses a repository whose settings are not safe.

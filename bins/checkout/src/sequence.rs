@@ -109,6 +109,10 @@ impl Repository {
         if !self.refs.skip_submodules {
             steps.push(Step::Submodules { force });
         }
+        steps.extend([Step::SetUpLargeFiles, Step::LargeFiles]);
+        if !self.refs.skip_submodules {
+            steps.push(Step::LargeFilesOfSubmodules);
+        }
         steps
     }
 
@@ -255,14 +259,14 @@ mod tests {
         );
         let fetched = repository.fetched();
         assert_eq!(
-            lines(&repository.place_steps(&fetched, false)),
+            lines(&repository.place_steps(&fetched, false))[..2],
             [
                 format!("checkout --quiet --detach {BASE} --"),
                 merge.clone()
             ]
         );
         assert_eq!(
-            lines(&repository.place_steps(&fetched, true)),
+            lines(&repository.place_steps(&fetched, true))[..3],
             [
                 format!("checkout --quiet --force --detach {PULL} --"),
                 format!("checkout --quiet --force --detach {BASE} --"),

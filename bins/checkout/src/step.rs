@@ -4,6 +4,11 @@
 
 use std::fmt;
 
+use crate::lfs;
+
+/// How many submodules are fetched at once.
+const SUBMODULE_JOBS: &str = "8";
+
 /// One git command and its place in the sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -69,6 +74,12 @@ pub(crate) enum Step {
         /// As for [`Step::Checkout`].
         force: bool,
     },
+    /// Tells git of git-lfs, in this repository.
+    SetUpLargeFiles,
+    /// Fetches the large files and puts them in the place of their pointers.
+    LargeFiles,
+    /// Both, in the submodules.
+    LargeFilesOfSubmodules,
 }
 
 /// When a step is needed.
@@ -84,6 +95,12 @@ pub(crate) enum When {
     Unrelated([String; 2]),
     /// When the commit has submodules.
     Submodules,
+    /// When the commit has large files and git-lfs is here.
+    LargeFiles,
+    /// When git-lfs has been set up.
+    LargeFilesSetUp,
+    /// When a submodule has large files and git-lfs is here.
+    LargeFilesInSubmodules,
 }
 
 impl Step {
@@ -94,6 +111,9 @@ impl Step {
             Step::FetchCommit { id, .. } => When::Missing(id.clone()),
             Step::Deepen { between } => When::Unrelated(between.clone()),
             Step::Submodules { .. } => When::Submodules,
+            Step::SetUpLargeFiles => When::LargeFiles,
+            Step::LargeFiles => When::LargeFilesSetUp,
+            Step::LargeFilesOfSubmodules => When::LargeFilesInSubmodules,
             Step::FetchBase { .. }
             | Step::FetchPull { .. }
             | Step::Checkout { .. }
@@ -110,6 +130,8 @@ impl Step {
                 | Step::FetchCommit { .. }
                 | Step::Deepen { .. }
                 | Step::Submodules { .. }
+                | Step::LargeFiles
+                | Step::LargeFilesOfSubmodules
         )
     }
 
@@ -156,10 +178,22 @@ impl Step {
                 ])
             }
             Step::Submodules { force } => {
-                let mut args: Vec<String> =
-                    words(&["submodule", "update", "--init", "--recursive"]);
+                let mut args: Vec<String> = words(&[
+                    "submodule",
+                    "update",
+                    "--init",
+                    "--recursive",
+                    SUBMODULE_JOBS,
+                ]);
                 args.extend(force.then(|| "--force".to_owned()));
                 args
+            }
+            Step::SetUpLargeFiles => {
+                words(&["lfs", "install", "--local", "--skip-repo", "--force"])
+            }
+            Step::LargeFiles => words(&["lfs", "pull"]),
+            Step::LargeFilesOfSubmodules => {
+                words(&["submodule", "foreach", "--recursive", lfs::IN_SUBMODULES])
             }
         }
     }
@@ -184,6 +218,12 @@ impl fmt::Display for When {
                 write!(out, "if {one} and {other} have no common ancestor yet")
             }
             When::Submodules => out.write_str("if there is a .gitmodules file"),
+            When::LargeFiles | When::LargeFilesSetUp => {
+                out.write_str("if a .gitattributes file names Git LFS")
+            }
+            When::LargeFilesInSubmodules => {
+                out.write_str("if a submodule's .gitattributes file names Git LFS")
+            }
         }
     }
 }

@@ -11,6 +11,8 @@ use common::exec::Command;
 use common::git::{self, Finished, Heard};
 use tokio::time::Instant;
 
+use crate::progress::{Progress, settled};
+
 /// What a git that was cut is said to have said, in lower case.
 pub(crate) const STALLED: &str = "the transfer has stalled";
 
@@ -21,11 +23,21 @@ const BYTES_A_SECOND: u64 = 1000;
 const BUSY: f64 = 0.01;
 
 /// Runs a command that talks to a server, and ends it when it comes to a halt for `limit`.
-pub(crate) async fn finish(command: &Command, limit: Duration, stop: &Stop) -> Result<Finished> {
+/// On a terminal it shows how far git is.
+pub(crate) async fn finish(
+    command: &Command,
+    name: &str,
+    limit: Duration,
+    stop: &Stop,
+) -> Result<Finished> {
     let (group, said, cut) = (Cell::new(0), Cell::new(0), Cell::new(false));
+    let mut progress = Progress::new(name);
     let heard = |heard: Heard<'_>| match heard {
         Heard::Started(number) => group.set(number),
-        Heard::Said(piece) => said.set(said.get() + piece.len()),
+        Heard::Said(piece) => {
+            said.set(said.get() + piece.len());
+            progress.said(piece);
+        }
     };
     let halt = async {
         // Git's own limit, where it has one, comes first: it knows what it was waiting for.
@@ -43,7 +55,9 @@ pub(crate) async fn finish(command: &Command, limit: Duration, stop: &Stop) -> R
             }
         }
     };
-    let mut finished = git::finish_until(command, halt, stop, heard).await?;
+    let command = with_progress(command);
+    let mut finished = git::finish_until(&command, halt, stop, heard).await?;
+    finished.stderr = settled(&finished.stderr);
     if cut.get() {
         let text = format!(
             "{STALLED}: nothing came for {}",
@@ -52,6 +66,21 @@ pub(crate) async fn finish(command: &Command, limit: Duration, stop: &Stop) -> R
         finished.stderr = finished.stderr.trim_end().to_owned() + "\n" + &text + "\n";
     }
     Ok(finished)
+}
+
+/// Git shows its progress to a terminal, and to a pipe only if it is asked.
+fn with_progress(command: &Command) -> Command {
+    let mut command = command.clone();
+    if Progress::is_shown() {
+        let words = command.args.iter().map(|arg| arg.as_encoded_bytes());
+        let place = words
+            .into_iter()
+            .position(|word| matches!(word, b"fetch" | b"update"));
+        if let Some(place) = place {
+            command.args.insert(place + 1, "--progress".into());
+        }
+    }
+    command
 }
 
 /// What a process group has done so far.

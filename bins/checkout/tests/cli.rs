@@ -26,7 +26,19 @@ fn help_shows_examples_and_every_flag() {
         "--depth",
         "--git-base-url",
         "--pr-mode",
+        "--links",
+        "--default-repos",
         "--records",
+        "--clone-log",
+        "--stall-timeout",
+        "--github-token-file",
+        "--github-app-id",
+        "--github-app-private-key-file",
+        "--github-api-url",
+        "--token-file",
+        "--cookiefile",
+        "--ssh-key",
+        "--known-hosts",
         "--output",
         "--dry-run",
         "SRC_DIR",
@@ -118,7 +130,10 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
     git -C [ROOT]/src/kubeflow/testing checkout --quiet --detach [BASE] --
     git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --unshallow origin  # if [BASE] and [PULL 1] have no common ancestor yet
     git -C [ROOT]/src/kubeflow/testing merge --no-ff --no-stat --no-log -m "Merge commit '[PULL 1]'" [PULL 1]  # dated 1 s after the base
-    git -C [ROOT]/src/kubeflow/testing submodule update --init --recursive  # if there is a .gitmodules file
+    git -C [ROOT]/src/kubeflow/testing submodule update --init --recursive --jobs 8  # if there is a .gitmodules file
+    git -C [ROOT]/src/kubeflow/testing lfs install --local --skip-repo --force  # if a .gitattributes file names Git LFS
+    git -C [ROOT]/src/kubeflow/testing lfs pull  # if a .gitattributes file names Git LFS
+    git -C [ROOT]/src/kubeflow/testing submodule foreach --recursive 'git lfs install --local --skip-repo --force && git lfs pull'  # if a submodule's .gitattributes file names Git LFS
 
     # kubeflow/other@v2 from [SERVER]/kubeflow/other
     git -C [ROOT]/src/kubeflow/other init --quiet  # in a new folder
@@ -127,7 +142,10 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
     git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
     git -C [ROOT]/src/kubeflow/other fetch --update-shallow --tags --force --depth 3 origin +v2:refs/remotes/origin/v2
     git -C [ROOT]/src/kubeflow/other checkout --quiet --detach refs/remotes/origin/v2 --
-    git -C [ROOT]/src/kubeflow/other submodule update --init --recursive  # if there is a .gitmodules file
+    git -C [ROOT]/src/kubeflow/other submodule update --init --recursive --jobs 8  # if there is a .gitmodules file
+    git -C [ROOT]/src/kubeflow/other lfs install --local --skip-repo --force  # if a .gitattributes file names Git LFS
+    git -C [ROOT]/src/kubeflow/other lfs pull  # if a .gitattributes file names Git LFS
+    git -C [ROOT]/src/kubeflow/other submodule foreach --recursive 'git lfs install --local --skip-repo --force && git lfs pull'  # if a submodule's .gitattributes file names Git LFS
     ----- stderr
     "#);
 }
@@ -149,6 +167,7 @@ fn the_result_is_a_line_or_json() {
         serde_json::json!([{
             "org": "kubeflow", "repo": "testing", "dir": fixture.folder(),
             "sha": fixture.base, "describe": fixture.git(&["describe", "--tags", "--always"]),
+            "submodules": [],
         }])
     );
 }

@@ -15,8 +15,8 @@ use fixture::{Fixture, contents, succeed};
 /// A checkout over ssh from this place.
 fn checkout(fixture: &Fixture, server: &str) -> assert_cmd::Command {
     let mut command = fixture.job(&[1]);
-    let served = fixture.env.path().join("served");
-    command.env("GIT_BASE_URL", format!("{server}{}", served.display()));
+    let base = fixture.env.path().join("served");
+    command.env("GIT_BASE_URL", format!("{server}{}", base.display()));
     command
 }
 

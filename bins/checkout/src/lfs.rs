@@ -1,0 +1,110 @@
+//! Large files (Git LFS): of a repository that uses it, git-lfs fetches them once the pointers
+//! are checked out.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use common::Result;
+use common::app::Stop;
+use common::git::Git;
+
+/// What `git lfs install --local` sets; other programs under these names are refused.
+pub(crate) const SETTINGS: [(&str, &str); 3] = [
+    ("filter.lfs.clean", "git-lfs clean -- %f"),
+    ("filter.lfs.smudge", "git-lfs smudge -- %f"),
+    ("filter.lfs.process", "git-lfs filter-process"),
+];
+
+/// In all repositories below: sets up and fetches, where the submodule uses it.
+pub(crate) const IN_SUBMODULES: &str =
+    "git lfs install --local --skip-repo --force && git lfs pull";
+
+/// A `.gitattributes` file is small; more than this of one is not read.
+const MOST_ATTRIBUTES: u64 = 1024 * 1024;
+
+/// Whether large files are to be fetched. Where git-lfs is not here, a warning says what that
+/// means: their pointers are there in their place.
+pub(crate) async fn is_wanted(
+    git: &Git,
+    name: &str,
+    in_submodules: bool,
+    stop: &Stop,
+) -> Result<bool> {
+    if !is_used(git, in_submodules, stop).await? {
+        return Ok(false);
+    }
+    if is_installed() {
+        return Ok(true);
+    }
+    let whose = if in_submodules { "a submodule of " } else { "" };
+    tracing::warn!(
+        "{whose}{name} keeps files with Git LFS, and git-lfs is not installed here: \
+         pointers of three lines are in their place"
+    );
+    Ok(false)
+}
+
+/// Whether git-lfs has been set up in the repository.
+pub(crate) async fn is_set_up(git: &Git, stop: &Stop) -> Result<bool> {
+    let (key, value) = SETTINGS[2];
+    let args = ["config", "--local", "--get", key];
+    let finished = git.run(args, stop).await?;
+    Ok(finished.stdout.trim_ascii() == value.as_bytes())
+}
+
+/// Whether a file's attributes name the filter.
+async fn is_used(git: &Git, in_submodules: bool, stop: &Stop) -> Result<bool> {
+    let recurse = ["--recurse-submodules"];
+    let recurse = if in_submodules { &recurse[..] } else { &[] };
+    let list = ["ls-files", "-z", "--cached"];
+    let what = ["--", ":(glob)**/.gitattributes"];
+    let listed = git.bytes([&list, recurse, &what].concat(), stop).await?;
+    let listed = String::from_utf8_lossy(&listed);
+    let mut files = listed.split_terminator('\0');
+    Ok(files.any(|file| names_the_filter(&git.folder().join(file))))
+}
+
+fn names_the_filter(file: &Path) -> bool {
+    let mut text = Vec::new();
+    let is_file = file
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_file());
+    let read = is_file
+        && File::open(file)
+            .and_then(|file| file.take(MOST_ATTRIBUTES).read_to_end(&mut text))
+            .is_ok();
+    let text = String::from_utf8_lossy(&text);
+    let mut lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    read && lines.any(|line| line.split_whitespace().any(|word| word == "filter=lfs"))
+}
+
+fn is_installed() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join("git-lfs").is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_that_name_the_filter() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".gitattributes");
+        for (text, is_used) in [
+            ("*.bin filter=lfs diff=lfs merge=lfs -text\n", true),
+            ("# *.bin filter=lfs\n", false),
+            ("*.bin filter=lfsx\n*.lfs text\n", false),
+            ("", false),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(names_the_filter(&file), is_used, "{text}");
+        }
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        assert!(!names_the_filter(&link));
+    }
+}

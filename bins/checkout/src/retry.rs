@@ -1,6 +1,5 @@
 //! When to try again.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// Pauses before the second and the further tries of what the network failed.
@@ -15,14 +14,7 @@ const PAUSES: [Duration; 3] = [
 pub(crate) fn pauses() -> impl Iterator<Item = Duration> {
     PAUSES
         .into_iter()
-        .map(|pause| pause + pause.mul_f64(chance() / 2.0))
-}
-
-/// Between 0 and 1.
-fn chance() -> f64 {
-    // The standard library seeds each of these by chance.
-    let bits = RandomState::new().hash_one(0) >> 32;
-    f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
+        .map(|pause| pause + pause.mul_f64(fastrand::f64() / 2.0))
 }
 
 #[cfg(test)]

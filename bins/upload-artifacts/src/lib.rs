@@ -4,6 +4,7 @@
 mod censor;
 mod copy;
 mod known;
+mod left;
 mod names;
 mod opts;
 mod plan;

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use indicatif::{BinaryBytes, HumanDuration, ProgressBar};
 use walkdir::WalkDir;
 
+use crate::tally;
+
 /// How often the line on a terminal changes.
 const REDRAWN: Duration = Duration::from_millis(200);
 
@@ -125,14 +127,16 @@ fn line(files: u64, bytes: u64, all: &All, elapsed: Duration) -> String {
     let rate = bytes as f64 / elapsed.as_secs_f64().max(0.001);
     let shown_rate = BinaryBytes(rate as u64);
     let shown = BinaryBytes(bytes);
+    let shown_files = tally::files(files, "file");
     if !all.is_complete.load(Ordering::Relaxed) {
-        return format!("{files} files, {shown}, {shown_rate}/s");
+        return format!("{shown_files}, {shown}, {shown_rate}/s");
     }
     // Both grow while they are read.
     let all_files = all.files.load(Ordering::Relaxed).max(files);
     let all_bytes = all.bytes.load(Ordering::Relaxed).max(bytes);
     let mut line = format!(
-        "{files} of {all_files} files, {shown} of {}, {shown_rate}/s",
+        "{files} of {}, {shown} of {}, {shown_rate}/s",
+        tally::files(all_files, "file"),
         BinaryBytes(all_bytes)
     );
     if rate >= 1.0 {
@@ -151,7 +155,7 @@ mod tests {
     fn a_line_says_files_bytes_rate_and_time_left() {
         let all = All::default();
         let second = Duration::from_secs(1);
-        assert_eq!(line(1, 2048, &all, second), "1 files, 2.00 KiB, 2.00 KiB/s");
+        assert_eq!(line(1, 2048, &all, second), "1 file, 2.00 KiB, 2.00 KiB/s");
         all.files.store(4, Ordering::Relaxed);
         all.bytes.store(22 * 1024, Ordering::Relaxed);
         all.is_complete.store(true, Ordering::Relaxed);

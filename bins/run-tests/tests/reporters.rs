@@ -1,0 +1,257 @@
+//! run-tests with tools that write JUnit themselves, and with Bats: the real ones.
+
+mod support;
+
+use e2e::{TestEnvironment, text};
+use support::{assert_code, assert_program, cases, run_tests, tool};
+
+/// A crate of its own with these tests.
+fn krate(tests: &str) -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    let manifest =
+        "[package]\nname = \"demo\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n";
+    environment.write("Cargo.toml", manifest);
+    let source = format!("#[cfg(test)]\nmod tests {{\n{tests}\n}}\n");
+    environment.write("src/lib.rs", source);
+    environment
+}
+
+/// The places of rustup and cargo, which a clean environment does not name.
+fn toolchain() -> Vec<String> {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let place = |name: &str, folder: &str| {
+        let value = std::env::var(name).unwrap_or_else(|_| format!("{home}/{folder}"));
+        format!("{name}={value}")
+    };
+    vec![
+        "env".to_owned(),
+        place("RUSTUP_HOME", ".rustup"),
+        place("CARGO_HOME", ".cargo"),
+        "CARGO_NET_OFFLINE=true".to_owned(),
+        "RUST_BACKTRACE=0".to_owned(),
+    ]
+}
+
+fn nextest(environment: &TestEnvironment, flags: &[&str], args: &[&str]) -> std::process::Output {
+    let program = tool("cargo-nextest-0.9.148/bin/cargo-nextest");
+    let mut command = toolchain();
+    command.push(program.display().to_string());
+    command.extend(["nextest", "run"].map(str::to_owned));
+    command.extend(args.iter().map(ToString::to_string));
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    run_tests(environment, flags, &command)
+}
+
+/// `thread 'a' (25806) panicked`: a number that is another one each time.
+fn without_thread(line: &str) -> String {
+    match line.split_once("' (") {
+        Some((before, after)) => {
+            let after = after.split_once(") ").map_or(after, |(_, after)| after);
+            format!("{before}' {after}")
+        }
+        None => line.to_owned(),
+    }
+}
+
+#[test]
+fn nextest_reports_with_and_without_a_configuration_of_the_repositorys() {
+    let environment = krate(
+        "#[test] fn good() {}
+         #[test] fn bad() { assert_eq!(1, 2, \"sum\"); }
+         #[test] fn flaky() { assert_eq!(std::env::var(\"NEXTEST_ATTEMPT\").unwrap(), \"2\"); }",
+    );
+    let sorted = || {
+        let cases = cases(&environment, "j.xml");
+        let mut lines: Vec<String> = cases.lines().map(without_thread).collect();
+        lines.sort_unstable();
+        lines.join("\n")
+    };
+    let output = nextest(&environment, &[], &["--no-fail-fast", "--retries", "1"]);
+    assert_code(&output, 1);
+    insta::assert_snapshot!(sorted(), @"
+    demo | tests::bad failed thread 'tests::bad' panicked at src/lib.rs:4:29 (src/lib.rs:4)
+    demo | tests::flaky failed thread 'tests::flaky' panicked at src/lib.rs:5:31 (src/lib.rs:5)
+    demo | tests::flaky passed
+    demo | tests::good passed
+    ");
+    let log = text(&output.stderr);
+    assert!(log.contains("1 passed, 1 failed, 1 flaky"), "{log}");
+    // The repository's own file wins, and is found.
+    environment.write(
+        ".config/nextest.toml",
+        "[profile.ci.junit]\npath = \"mine.xml\"\n",
+    );
+    let output = nextest(&environment, &[], &["--no-fail-fast", "-P", "ci"]);
+    assert_code(&output, 1);
+    assert!(
+        sorted().contains("demo | tests::good passed"),
+        "{}",
+        sorted()
+    );
+    assert!(
+        environment
+            .path()
+            .join("target/nextest/ci/mine.xml")
+            .exists()
+    );
+    // Each test is in one part.
+    let mut seen = Vec::new();
+    for shard in ["1/2", "2/2"] {
+        nextest(&environment, &["--shard", shard], &["--no-fail-fast"]);
+        let cases = cases(&environment, "j.xml");
+        seen.extend(
+            cases
+                .lines()
+                .filter_map(|line| line.split(' ').nth(2))
+                .map(str::to_owned),
+        );
+    }
+    seen.sort();
+    seen.retain(|name| name.starts_with("tests::"));
+    assert_eq!(seen, ["tests::bad", "tests::flaky", "tests::good"]);
+}
+
+#[test]
+fn every_test_of_cargo_runs_in_exactly_one_shard() {
+    let tests: String = (0..9)
+        .map(|number| format!("#[test] fn t{number}() {{}}\n"))
+        .collect();
+    let environment = krate(&tests);
+    environment.write(
+        "tests/more.rs",
+        "#[test] fn other() {}\n#[test] fn t1() {}\n",
+    );
+    environment.write("old.txt", "9 tests::t0\n1 tests::t1\n1 other\n");
+    let mut command = toolchain();
+    command.extend(["cargo", "test", "--tests"].map(str::to_owned));
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    // `env` is no tool that can be divided, so its variables are ours.
+    let cargo = &command[command.len() - 3..];
+    let run = |flags: &[&str]| {
+        let mut bin = environment.bin("run-tests");
+        for variable in &command[1..command.len() - 3] {
+            let (name, value) = variable.split_once('=').unwrap_or_default();
+            bin.env(name, value);
+        }
+        let output = bin
+            .args(["--junit", "j.xml", "--target-name", "unit"])
+            .args(flags)
+            .arg("--")
+            .args(cargo)
+            .output();
+        output.map(|output| assert_code(&output, 0)).is_ok()
+    };
+    for flags in [&[][..], &["--shard-durations", "old.txt"]] {
+        let mut seen = Vec::new();
+        for shard in ["1/3", "2/3", "3/3"] {
+            assert!(run(&[&["--shard", shard], flags].concat()));
+            seen.extend(cases(&environment, "j.xml").lines().map(str::to_owned));
+        }
+        seen.retain(|line| !line.is_empty());
+        seen.sort();
+        let mut expected: Vec<String> = (0..9)
+            .map(|number| format!("demo | tests::t{number} passed"))
+            .collect();
+        expected.extend(["demo::more | other passed", "demo::more | t1 passed"].map(str::to_owned));
+        expected.sort();
+        assert_eq!(seen, expected, "{flags:?}");
+    }
+}
+
+#[test]
+fn every_test_of_go_runs_in_exactly_one_shard() {
+    let environment = TestEnvironment::new();
+    let package = |name: &str, tests: &[&str]| {
+        let tests: String = tests
+            .iter()
+            .map(|test| format!("func {test}(t *testing.T) {{}}\n"))
+            .collect();
+        let source = format!("package {name}\n\nimport \"testing\"\n\n{tests}");
+        environment.write(format!("{name}/a_test.go"), source);
+    };
+    environment.write("go.mod", "module example.com/demo\n\ngo 1.21\n");
+    package("a", &["TestOne", "TestTwo", "TestThree", "TestFour"]);
+    package("b", &["TestOne"]);
+    package("c", &["TestOne"]);
+    environment.write("none/none.go", "package none\n");
+    let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("go");
+    let run = |shard: &str, pattern: &str| {
+        let output = environment
+            .bin("run-tests")
+            .env("GOCACHE", cache.join("build"))
+            .env("GOPATH", cache.join("path"))
+            .env("GOTOOLCHAIN", "local")
+            .env("GOFLAGS", "-vet=off")
+            .args([
+                "--junit",
+                "j.xml",
+                "--target-name",
+                "unit",
+                "--shard",
+                shard,
+            ])
+            .args(["--", "go", "test", pattern])
+            .output();
+        output.map(|output| assert_code(&output, 0)).is_ok()
+    };
+    for (pattern, tests) in [("./...", 6), ("./a", 4)] {
+        let mut seen = Vec::new();
+        for shard in ["1/3", "2/3", "3/3"] {
+            assert!(run(shard, pattern));
+            seen.extend(cases(&environment, "j.xml").lines().map(str::to_owned));
+        }
+        seen.retain(|line| !line.is_empty());
+        seen.sort();
+        assert_eq!(seen.len(), tests, "{seen:?}");
+        seen.dedup();
+        assert_eq!(seen.len(), tests, "{seen:?}");
+    }
+}
+
+#[test]
+fn ctest_and_nodes_test_runner_are_asked_for_junit() {
+    let environment = TestEnvironment::new();
+    assert_program("ctest");
+    environment.write(
+        "CTestTestfile.cmake",
+        "add_test(good \"true\")\nadd_test(bad \"sh\" \"-c\" \"echo why; exit 3\")\n",
+    );
+    assert_code(&run_tests(&environment, &[], &["ctest"]), 1);
+    insta::assert_snapshot!(cases(&environment, "j.xml"), @"
+    (empty) | good passed
+    (empty) | bad failed why
+    ");
+    environment.write(
+        "a.test.mjs",
+        "import test from 'node:test'; import assert from 'node:assert';
+         test('adds', () => {}); test('breaks', () => assert.equal(1, 2, 'sum'));\n",
+    );
+    let output = run_tests(&environment, &[], &["node", "--test", "a.test.mjs"]);
+    assert_code(&output, 1);
+    insta::assert_snapshot!(cases(&environment, "j.xml"), @"
+    unit | adds passed
+    unit | breaks failed sum
+    ");
+}
+
+#[test]
+fn bats_is_read_as_it_speaks() {
+    assert_program("bats");
+    let environment = TestEnvironment::new();
+    environment.write(
+        "t/a.bats",
+        "@test \"adds two\" { [ $((1+1)) -eq 2 ]; }\n\
+         @test \"fails # here\" { echo \"some output\"; false; }\n\
+         @test \"skips\" { skip \"no network\"; }\n",
+    );
+    for timing in [&["bats", "t"][..], &["bats", "--timing", "t"]] {
+        assert_code(&run_tests(&environment, &[], timing), 1);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(cases(&environment, "j.xml"), @"
+            unit | adds two passed
+            unit | fails # here failed (in test file t/a.bats, line 2) (t/a.bats:2)
+            unit | skips skipped no network
+            ");
+        }
+    }
+}

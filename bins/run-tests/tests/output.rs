@@ -1,5 +1,10 @@
 //! Where the output goes: terminal, log, report; and what must not be read there.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a helper that cannot do its work fails the test by a panic"
+)]
+
 mod support;
 
 use std::path::Path;
@@ -186,7 +191,7 @@ fn judge(environment: &TestEnvironment, judge: &[&str], reports: &[String]) {
         .args(&judge[1..])
         .args(reports)
         .output()
-        .unwrap();
+        .expect("run the judge");
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 

@@ -255,3 +255,23 @@ fn bats_is_read_as_it_speaks() {
         }
     }
 }
+
+#[test]
+fn recorded_reports_are_read_as_their_tools_meant_them() {
+    for (file, counted) in [
+        (
+            "junit-pytest.xml",
+            "6 passed, 5 failed, 3 errors, 2 skipped",
+        ),
+        ("junit-bats.xml", "2 passed, 3 failed, 1 skipped"),
+    ] {
+        let environment = TestEnvironment::new();
+        let recorded = format!("{}/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
+        let flags = ["--junit-from", "out.xml"];
+        let script = format!("cp {recorded} out.xml; exit 1");
+        let output = run_tests(&environment, &flags, &["sh", "-c", &script]);
+        assert_code(&output, 1);
+        let log = text(&output.stderr);
+        assert!(log.contains(counted), "{log}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Doors for the fuzz targets of `fuzz/`: each takes any bytes as the output of a command.
 
 use super::check::check;
-use super::{End, Format, auto, cargo, go, tap};
+use super::{End, Format, auto, cargo, go, junit, tap};
 
 /// `go test -json`.
 pub fn go(bytes: &[u8]) {
@@ -21,6 +21,11 @@ pub fn tap(bytes: &[u8]) {
 /// Whatever it turns out to be.
 pub fn auto(bytes: &[u8]) {
     read(&mut auto::Auto::new("unit"), bytes);
+}
+
+/// A JUnit file of the command, in whatever encoding.
+pub fn junit(bytes: &[u8]) {
+    junit::fuzz(bytes);
 }
 
 /// The first two bytes say how the command ends and where its output is cut in two.

@@ -133,3 +133,19 @@ impl Format for Junit {
         }
     }
 }
+
+/// Reads any bytes as a file that the command wrote: no panic, and what is read is as much as
+/// was counted.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let Ok(text) = decode::utf8(bytes) else {
+        return;
+    };
+    let mut seen = 0;
+    let read = common::junit::read(text, "fuzz", |_, _| seen += 1);
+    // Faults of a suite itself are cases to the one and none to the other.
+    if let Ok(summary) = read {
+        let unshown = summary.failures + summary.errors + summary.skipped;
+        assert!(seen <= summary.tests + unshown);
+    }
+}

@@ -183,6 +183,7 @@ impl Step {
                     "update",
                     "--init",
                     "--recursive",
+                    "--jobs",
                     SUBMODULE_JOBS,
                 ]);
                 args.extend(force.then(|| "--force".to_owned()));

@@ -17,7 +17,7 @@ use super::rooted::{Missing, Rooted};
 use super::{Object, ObjectName};
 
 /// Starts the name of a file that is still being written; such files are no objects.
-const TEMPORARY: &str = ".being-written-";
+pub(super) const TEMPORARY: &str = ".being-written-";
 
 /// How much is copied before somebody looks whether the copy is still wanted.
 const CHUNK: u64 = 1024 * 1024;

@@ -44,10 +44,29 @@ pub(super) enum Part {
 }
 
 impl Part {
-    fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         match self {
             Part::Memory(bytes) => bytes.len() as u64,
             Part::File { length, .. } => *length,
+        }
+    }
+
+    /// At most so many bytes of it.
+    pub(super) fn up_to(self, most: u64) -> Self {
+        match self {
+            Part::Memory(bytes) => {
+                let most = usize::try_from(most).map_or(bytes.len(), |most| most.min(bytes.len()));
+                Part::Memory(bytes.slice(..most))
+            }
+            Part::File {
+                file,
+                offset,
+                length,
+            } => Part::File {
+                file,
+                offset,
+                length: length.min(most),
+            },
         }
     }
 

@@ -101,6 +101,19 @@ impl Content {
         }
     }
 
+    /// A part of it, as content of its own. Its checksum is not known.
+    pub(super) fn part(&self, from: u64, length: u64) -> Self {
+        let part = self.part.from(from).up_to(length);
+        Content {
+            stored: Sum {
+                size: part.len(),
+                crc32c: 0,
+            },
+            part,
+            uncompressed: None,
+        }
+    }
+
     /// Compresses into a file without a name: what is sent can be sent again, from the middle
     /// on, and its checksum is known before.
     fn compressed(file: &Arc<File>, size: u64, given_up: &AtomicBool) -> io::Result<Self> {

@@ -8,6 +8,7 @@ mod explain;
 mod failure;
 mod list;
 mod object;
+mod parts;
 mod read;
 mod retry;
 mod upload;
@@ -26,6 +27,7 @@ use read::Download;
 use reqwest::{Method, StatusCode};
 
 use super::attributes::Attributes;
+use super::folder::TEMPORARY;
 use super::{GiveUp, Object, ObjectName, Present, Sent};
 use crate::env::Env;
 use crate::{Error, Result};
@@ -133,10 +135,12 @@ impl Cloud {
             let Some(download) = Download::start(client, name.as_str(), self.until).await? else {
                 return Ok(None);
             };
-            let reader = download.reader()?;
-            let read = tokio::task::spawn_blocking(move || super::read_limited(reader)).await;
-            let content = read.unwrap_or_else(|panic| Err(io::Error::other(panic)))?;
-            Ok(Some(content))
+            // The reader may wait from its making on.
+            let read = move || Ok(super::read_limited(download.reader()?)?);
+            let joined = tokio::task::spawn_blocking(read).await;
+            joined
+                .unwrap_or_else(|panic| Err(Failure::Local(io::Error::other(panic))))
+                .map(Some)
         };
         read.await
             .map_err(|failure| self.explain(failure, "read", name, Access::Read))
@@ -163,7 +167,9 @@ impl Cloud {
         let mut objects = Vec::new();
         let add = |resource: object::Resource| {
             // The store takes names that we refuse; `FOLDER/` is what its console calls a folder.
-            if let Ok(name) = ObjectName::parse(&resource.name) {
+            if let Ok(name) = ObjectName::parse(&resource.name)
+                && !name.file_name().starts_with(TEMPORARY)
+            {
                 let size = resource.size();
                 objects.push(Object { name, size });
             }
@@ -177,8 +183,12 @@ impl Cloud {
     pub(super) async fn present(&self, folder: &ObjectName) -> Result<Present> {
         let mut present = Present::default();
         let add = |resource: object::Resource| {
-            let remote = Remote::of(&resource);
-            present.insert(resource.name, Some(remote));
+            // Parts of a file that another process may be uploading just now.
+            let last = resource.name.rsplit('/').next().unwrap_or_default();
+            if !last.starts_with(TEMPORARY) {
+                let remote = Remote::of(&resource);
+                present.insert(resource.name, Some(remote));
+            }
         };
         let client = &self.client;
         let listed = client.list(&format!("{folder}/"), self.until, add).await;

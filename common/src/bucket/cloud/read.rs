@@ -1,6 +1,7 @@
 //! Reads objects: whole, or piece by piece for readers that are not async.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
@@ -12,7 +13,6 @@ use tokio::runtime::Handle;
 use super::client::{Client, Request, piece};
 use super::failure::Failure;
 use super::retry::Retry;
-use std::sync::Arc;
 
 /// An object that is being read.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Download {
         }
     }
 
-    /// The content, uncompressed; must be read outside of the event loop's thread.
+    /// The content, uncompressed; must be made and read outside of the event loop's thread.
     pub(super) fn reader(self) -> Result<Box<dyn Read + Send>, Failure> {
         let handle =
             Handle::try_current().map_err(|error| Failure::Local(io::Error::other(error)))?;

@@ -12,6 +12,7 @@ use super::client::{Answer, Client, Request};
 use super::content::Content;
 use super::failure::Failure;
 use super::object::{FIELDS, Resource, describe};
+use super::parts;
 use super::retry::Retry;
 use crate::bucket::attributes::Attributes;
 
@@ -42,10 +43,10 @@ impl Client {
     ) -> Result<(), Failure> {
         let object = describe(name, attributes, content.stored, content.uncompressed);
         for _ in 0..RACES {
-            let sent = if content.stored.size <= ONE_REQUEST {
-                self.put_at_once(&object, content, known, until).await
-            } else {
-                self.put_by_and_by(&object, content, known, until).await
+            let sent = match content.stored.size {
+                ..=ONE_REQUEST => self.put_at_once(&object, content, known, until).await,
+                ..parts::FROM => self.put_by_and_by(&object, content, known, until).await,
+                _ => self.put_in_parts(&object, content, known, until).await,
             };
             match sent {
                 Ok(resource) if resource.stored() == Some(content.stored) => return Ok(()),
@@ -122,7 +123,7 @@ impl Client {
     }
 
     /// A session that content is added to; after a cut it goes on where the server got to.
-    async fn put_by_and_by(
+    pub(super) async fn put_by_and_by(
         &self,
         object: &Value,
         content: &Content,

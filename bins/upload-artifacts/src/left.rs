@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use common::junit;
 
+/// Files up to this size are sent within a moment.
+const SMALL: u64 = 1024 * 1024;
+
 /// A file that is copied if time is left.
 pub(crate) struct Left {
     pub(crate) path: PathBuf,
@@ -13,8 +16,9 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// Results, then logs, then all else, the small ones first; ordered from last to first.
-    pub(crate) fn order(&self) -> Reverse<(u8, u64)> {
+    /// Results, then small logs, then all else that is small, then what is large; ordered from
+    /// last to first.
+    pub(crate) fn order(&self) -> Reverse<(bool, u8, u64)> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let extension = self.path.extension().unwrap_or_default();
         let rank = match extension.to_str() {
@@ -22,7 +26,7 @@ impl Left {
             Some("log" | "txt" | "json" | "xml") => 1,
             _ => 2,
         };
-        Reverse((rank, self.size))
+        Reverse((rank > 0 && self.size > SMALL, rank, self.size))
     }
 }
 
@@ -38,6 +42,7 @@ mod tests {
             size,
         };
         let mut all = [
+            left("huge.log", SMALL + 1),
             left("large.bin", 100),
             left("d/junit_a.xml", 50),
             left("small.bin", 1),
@@ -52,6 +57,7 @@ mod tests {
             "build.log",
             "small.bin",
             "large.bin",
+            "huge.log",
         ];
         assert_eq!(order, expected.map(Some));
     }

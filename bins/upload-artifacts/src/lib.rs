@@ -3,6 +3,7 @@
 
 mod censor;
 mod copy;
+mod delete;
 mod known;
 mod left;
 mod names;

@@ -50,6 +50,11 @@ impl Names {
         }
     }
 
+    /// Whether an object has a file.
+    pub(crate) fn has(&self, name: &ObjectName) -> bool {
+        self.taken.contains(&self.hasher.hash_one(name))
+    }
+
     /// The name without `.gz`, for a file that is gzip of a known type: as Prow does it, readers
     /// get what is in it. Not where the bucket cannot tell them, nor where the file of that name
     /// is there as well.

@@ -162,6 +162,18 @@ pub struct SyncOpts {
     #[arg(long, value_name = "FOLDER", alias = "sub_dir")]
     pub sub_dir: Option<String>,
 
+    /// Removes the objects of the artifacts that have no file, once all files are there
+    #[arg(long, conflicts_with = "suffix")]
+    pub delete: bool,
+
+    /// How long to try, retries and all; what is missing then is named
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1h")]
+    pub timeout: Duration,
+
+    /// After SIGTERM: how long it goes on, with what is small and important first
+    #[arg(long, alias = "grace_period", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "15s")]
+    pub grace_period: Duration,
+
     /// Media type of an extension, as in log:text/plain; several with commas or again
     #[arg(
         long,

@@ -53,6 +53,12 @@ pub(crate) struct Sync {
     pub(crate) job_folder: ObjectName,
     /// Where the job's page is.
     pub(crate) view_url: String,
+    /// Whether objects without a file are removed.
+    pub(crate) delete: bool,
+    /// How long one pass may take.
+    pub(crate) timeout: Duration,
+    /// How long it goes on when it has been asked to end.
+    pub(crate) grace_period: Duration,
     /// Whether it goes on.
     pub(crate) watch: Option<Watch>,
 }
@@ -148,6 +154,9 @@ impl Sync {
             files,
             job_folder,
             view_url: opts.view_url,
+            delete: opts.delete,
+            timeout: opts.timeout,
+            grace_period: opts.grace_period,
             watch: opts.watch.map(|interval| Watch {
                 interval: interval.max(SHORTEST_INTERVAL),
                 logs,

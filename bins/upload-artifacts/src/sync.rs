@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::app::Stop;
 use common::bucket::{Bucket, ObjectName, Present, Sent};
@@ -16,6 +16,7 @@ use tokio::task::{Id, JoinSet};
 
 use crate::censor::Censor;
 use crate::copy::{self, Outcome, Target};
+use crate::delete;
 use crate::known::{Known, Stamp};
 use crate::left::Left;
 use crate::names::Names;
@@ -26,10 +27,7 @@ use crate::tally::Tally;
 use crate::watch;
 
 /// How many files are copied at once.
-const AT_ONCE: usize = 8;
-
-/// How long the files under way may take when the program has been asked to end.
-const GRACE: Duration = Duration::from_secs(5);
+const AT_ONCE: usize = 16;
 
 /// Copies what the plan says, once or until it is asked to end.
 pub(crate) async fn run(plan: &Sync, stop: &Stop) -> Result<()> {
@@ -91,29 +89,34 @@ impl<'a> Syncing<'a> {
         let Some(source) = open_source(plan)?.map(Arc::new) else {
             return Ok(tally);
         };
-        let present = Arc::new(plan.bucket.present(&plan.folder).await?);
+        let end = Instant::now() + plan.timeout;
+        let bucket = plan.bucket.clone().until(end);
+        let present = tokio::select! {
+            present = bucket.present(&plan.folder) => Arc::new(present?),
+            // Without it everything is sent, as to a folder that is empty.
+            _ = stop.wait() => Arc::default(),
+        };
         let mut found = source.search();
-        let mut copies = Copies::new(self, source, present, tally);
-        let signal = loop {
+        let mut copies = Copies::new(self, bucket, source, present, tally);
+        loop {
             let due = copies.progress.due();
             tokio::select! {
                 biased;
-                signal = stop.wait() => break Some(signal),
+                _ = stop.wait() => break,
+                () = tokio::time::sleep_until(end.into()) => break,
                 true = copies.next() => {}
                 () = due => copies.progress.say(),
                 next = found.recv(), if copies.under_way.len() < AT_ONCE => match next {
                     Some(next) => copies.take(next),
-                    None => break None,
+                    None => break,
                 },
             }
-        };
-        if signal.is_some() {
-            while let Some(next) = found.recv().await {
-                copies.put_off(next);
-            }
-            copies.left.sort_by_cached_key(Left::order);
         }
-        Ok(copies.finish(stop).await)
+        while let Some(next) = found.recv().await {
+            copies.put_off(next);
+        }
+        copies.left.sort_by_cached_key(Left::order);
+        copies.finish(stop, end).await
     }
 
     /// Uploads a file from outside of the folder; gives its size, and how many bytes are masked.
@@ -141,6 +144,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// The copies under way, and what became of those that have ended.
 struct Copies<'a> {
+    plan: &'a Sync,
     known: &'a mut Known,
     progress: Progress,
     source: Arc<Source>,
@@ -166,6 +170,7 @@ struct UnderWay {
 impl<'a> Copies<'a> {
     fn new(
         syncing: &'a mut Syncing,
+        bucket: Bucket,
         source: Arc<Source>,
         present: Arc<Present>,
         tally: Tally,
@@ -175,7 +180,8 @@ impl<'a> Copies<'a> {
             known: &mut syncing.known,
             progress: Progress::new(source.root().to_owned()),
             source,
-            bucket: plan.bucket.clone(),
+            plan: syncing.plan,
+            bucket,
             present,
             censor: syncing.censor.clone(),
             names: Names::new(plan),
@@ -294,19 +300,21 @@ impl<'a> Copies<'a> {
         }
     }
 
-    /// Waits for the copies under way, for a short time only once the program has been asked
-    /// to end.
-    async fn finish(mut self, stop: &Stop) -> Tally {
-        let out_of_time = async {
+    /// Waits for the copies under way, until the end of the time, or for the grace period only
+    /// once the program has been asked to end.
+    async fn finish(mut self, stop: &Stop, end: Instant) -> Result<Tally> {
+        let grace_period = self.plan.grace_period;
+        let asked = async {
             stop.wait().await;
             tokio::select! {
-                () = tokio::time::sleep(GRACE) => {}
+                () = tokio::time::sleep(grace_period) => {}
                 _ = stop.insisted() => {}
             }
         };
         tokio::select! {
             () = self.finish_all() => {}
-            () = out_of_time => {}
+            () = asked => {}
+            () = tokio::time::sleep_until(end.into()) => {}
         }
         self.tasks.shutdown().await;
         for under_way in self.under_way.values() {
@@ -315,7 +323,16 @@ impl<'a> Copies<'a> {
         for left in &self.left {
             self.tally.not_reached(&left.path);
         }
-        self.tally
+        if Instant::now() >= end && !self.tally.is_complete() {
+            self.tally.out_of_time(self.plan.timeout);
+        }
+        if self.plan.delete && stop.asked().is_none() && self.tally.is_complete() {
+            let all = self.present.names();
+            let names = all.filter(|name| !self.names.has(name)).collect();
+            let removed = delete::remove(&self.bucket, &self.present, names).await?;
+            self.tally.removed(removed);
+        }
+        Ok(self.tally)
     }
 }
 

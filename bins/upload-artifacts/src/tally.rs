@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::bucket::Sent;
-use common::{Error, Result};
+use common::{Error, Exit, Result};
 
 use crate::plan::Sync;
 
@@ -25,7 +25,13 @@ pub(crate) struct Tally {
     /// The signal that cut it short.
     signal: Option<i32>,
     masked: u64,
+    /// Objects that had no file.
+    removed: u64,
     missing: u64,
+    /// Those of them where trying again does not help.
+    hopeless: u64,
+    /// The time that was not enough.
+    out_of_time: Option<Duration>,
     /// Names of the first files that are missing.
     first_missing: Vec<String>,
 }
@@ -92,6 +98,7 @@ impl Tally {
 
     pub(crate) fn failed(&mut self, path: &Path, error: &Error) {
         self.not_reached(path);
+        self.hopeless += u64::from(error.exit() == Exit::Usage);
         if self.missing <= TOLD {
             tracing::error!("{} is not copied: {}", printable(path), error.report());
         }
@@ -103,6 +110,20 @@ impl Tally {
         if self.missing <= TOLD {
             self.first_missing.push(printable(path));
         }
+    }
+
+    pub(crate) fn removed(&mut self, objects: u64) {
+        self.removed += objects;
+    }
+
+    /// The time of one pass was not enough.
+    pub(crate) fn out_of_time(&mut self, limit: Duration) {
+        self.out_of_time = Some(limit);
+    }
+
+    /// Whether every file is in the bucket.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.missing == 0
     }
 
     /// Adds what one of several passes copied; what it could not is for a later one.
@@ -118,6 +139,7 @@ impl Tally {
         self.bytes += pass.bytes;
         self.stored += pass.stored;
         self.masked += pass.masked;
+        self.removed += pass.removed;
         let took = |slowest: &Option<Slowest>| slowest.as_ref().map(|slowest| slowest.took);
         if took(&pass.slowest) > took(&self.slowest) {
             self.slowest = pass.slowest;
@@ -130,6 +152,8 @@ impl Tally {
         self.skipped = pass.skipped;
         self.vanished = pass.vanished;
         self.missing = pass.missing;
+        self.hopeless = pass.hopeless;
+        self.out_of_time = pass.out_of_time;
         self.first_missing = std::mem::take(&mut pass.first_missing);
         self.signal = signal;
         self.add_pass(pass);
@@ -163,7 +187,14 @@ impl Tally {
                 format!("interrupted; {missing}"),
             )),
             (None, 0) => Ok(()),
-            (None, _) => Err(Error::unavailable(missing)),
+            (None, _) => Err(match self.out_of_time {
+                Some(limit) => {
+                    let limit = humantime::format_duration(limit);
+                    Error::timed_out(format!("out of time after {limit}; {missing}"))
+                }
+                None if self.hopeless == self.missing => Error::usage(missing),
+                None => Error::unavailable(missing),
+            }),
         }
     }
 
@@ -190,6 +221,9 @@ impl Tally {
                 ", secrets masked in {}",
                 files(self.masked, "file")
             );
+        }
+        if self.removed > 0 {
+            let _ = write!(summary, ", {} removed", self.removed);
         }
         if self.vanished > 0 {
             let _ = write!(summary, ", {} vanished", self.vanished);

@@ -7,8 +7,10 @@
 
 use std::io::Read;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
-use e2e::{ObjectStore, StoredObject, TestEnvironment, binary, text};
+use e2e::http::{HttpServer, answer};
+use e2e::{Fault, ObjectStore, Running, StoredObject, TestEnvironment, binary, text, wait_until};
 
 const FOLDER: &str = "logs/e2e/7/artifacts";
 
@@ -36,7 +38,7 @@ fn store() -> ObjectStore {
 }
 
 fn objects(store: &ObjectStore) -> Vec<StoredObject> {
-    store.objects("bucket", FOLDER)
+    store.objects("bucket", &format!("{FOLDER}/"))
 }
 
 fn names(store: &ObjectStore) -> Vec<String> {
@@ -176,4 +178,142 @@ fn gzip_of_a_known_type_loses_its_suffix_and_a_false_one_does_not() {
     }
     let again = sync(&environment, &store, &[]);
     assert!(text(&again.stderr).contains("6 unchanged"));
+}
+
+#[test]
+fn only_delete_removes_what_has_no_file_and_only_once_all_files_are_there() {
+    let (environment, store) = (TestEnvironment::new(), store());
+    environment.write("out/stays", "a");
+    store.write("bucket", &format!("{FOLDER}/goes"), b"old");
+    store.write("bucket", &format!("{FOLDER}x/other"), b"not ours");
+    assert_code(&sync(&environment, &store, &[]), 0);
+    assert_eq!(names(&store), ["goes", "stays"]);
+
+    environment.write("out/new", "b");
+    let upload = &["/upload/", "POST"];
+    store.proxy().on(upload, [Fault::forbidden()]);
+    let failed = sync(&environment, &store, &["--delete"]);
+    assert_code(&failed, 2);
+    assert_eq!(names(&store), ["goes", "stays"]);
+
+    let output = sync(&environment, &store, &["--delete"]);
+    assert_code(&output, 0);
+    assert!(text(&output.stderr).contains("1 removed"));
+    assert_eq!(names(&store), ["new", "stays"]);
+    assert!(store.read("bucket", &format!("{FOLDER}x/other")).is_some());
+    assert_code(&sync(&environment, &store, &["--delete", "--suffix=-a"]), 2);
+}
+
+#[test]
+fn at_the_end_of_the_time_what_is_missing_is_named() {
+    let (environment, mut store) = (TestEnvironment::new(), store());
+    environment.write("out/a", "a");
+    store
+        .proxy()
+        .on(&["POST", "/upload/"], vec![Fault::unavailable(); 100]);
+    let output = sync(&environment, &store, &["--timeout=2s"]);
+    let stderr = text(&output.stderr);
+    assert!(matches!(output.status.code(), Some(75 | 124)), "{stderr}");
+    let last = stderr.lines().last().unwrap();
+    assert!(
+        last.contains("1 file missing in gs://bucket/logs/e2e/7/artifacts: a"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("503 Service Unavailable"), "{stderr}");
+
+    store.stop();
+    let output = sync(&environment, &store, &["--timeout=1s"]);
+    assert_code(&output, 75);
+    assert!(text(&output.stderr).contains("list gs://bucket/"));
+}
+
+/// Each upload takes a second, so that the signal finds most files not begun.
+#[test]
+fn on_sigterm_results_and_logs_go_first() {
+    let (environment, store) = (TestEnvironment::new(), store());
+    for number in 0..300 {
+        environment.write(format!("out/a/{number}.bin"), random(150_000));
+    }
+    environment.write("out/z/junit_z.xml", "<testsuite name='z'/>");
+    store
+        .proxy()
+        .on(&["/upload/"], vec![Fault::SlowUpload(1500); 300]);
+    let mut child = command(&environment, &store, &["--grace-period=3s"]);
+    let child = Running::start(child.stderr(std::process::Stdio::piped()));
+    wait_until("an upload", || {
+        store
+            .proxy()
+            .requests()
+            .iter()
+            .any(|line| line.contains("/upload/"))
+    });
+    let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = child.wait_with_output();
+    assert_code(&output, 143);
+    let there = names(&store);
+    assert!(there.contains(&"z/junit_z.xml".to_owned()), "{there:?}");
+    let missing = 301 - there.len();
+    let last = text(&output.stderr).lines().last().unwrap().to_owned();
+    assert!(last.contains(&format!("{missing} files missing")), "{last}");
+}
+
+/// Tokens come from a server of the test; the first one is refused, as one that has expired.
+#[test]
+fn a_token_that_expired_is_replaced_and_an_emulator_never_sees_one() {
+    let (environment, store) = (TestEnvironment::new(), store());
+    environment.write("out/a", "a");
+    let tokens = HttpServer::start(Arc::new(|_, connection| {
+        let body = br#"{"access_token": "t0ken", "expires_in": 3600, "token_type": "Bearer"}"#;
+        answer(
+            connection,
+            "200 OK",
+            &[("Content-Type", "application/json")],
+            body,
+        )
+    }));
+    let url = format!("{}/token", tokens.url());
+    let file = environment.write(
+        "credentials.json",
+        format!(
+            r#"{{"type": "authorized_user", "client_id": "c", "client_secret": "s",
+                "refresh_token": "r", "token_uri": "{url}"}}"#
+        ),
+    );
+    store.proxy().on(&["/upload/"], [Fault::unauthorized()]);
+    let with_credentials = |variable: &str| {
+        command(&environment, &store, &[])
+            .env_remove("STORAGE_EMULATOR_HOST")
+            .env(variable, store.url())
+            .env("GOOGLE_APPLICATION_CREDENTIALS", &file)
+            .output()
+            .unwrap()
+    };
+    let output = with_credentials("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE");
+    assert_code(&output, 0);
+    assert_eq!(names(&store), ["a"]);
+    assert_eq!(tokens.requests().len(), 2);
+    assert!(!text(&output.stderr).contains("t0ken"));
+
+    assert_code(&with_credentials("STORAGE_EMULATOR_HOST"), 0);
+    assert_eq!(tokens.requests().len(), 2);
+}
+
+#[test]
+fn without_credentials_the_error_says_where_they_come_from() {
+    let (environment, store) = (TestEnvironment::new(), store());
+    environment.write("out/a", "a");
+    let output = command(&environment, &store, &[])
+        .env_remove("STORAGE_EMULATOR_HOST")
+        .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", store.url())
+        .env("GOOGLE_APPLICATION_CREDENTIALS", "no-such-file.json")
+        .output()
+        .unwrap();
+    assert_code(&output, 2);
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("no-such-file.json"), "{stderr}");
+    assert!(
+        stderr.contains("GOOGLE_APPLICATION_CREDENTIALS, or run gcloud"),
+        "{stderr}"
+    );
 }

@@ -43,10 +43,12 @@ impl Client {
     ) -> Result<(), Failure> {
         let object = describe(name, attributes, content.stored, content.uncompressed);
         for _ in 0..RACES {
-            let sent = match content.stored.size {
-                ..=ONE_REQUEST => self.put_at_once(&object, content, known, until).await,
-                ..parts::FROM => self.put_by_and_by(&object, content, known, until).await,
-                _ => self.put_in_parts(&object, content, known, until).await,
+            let sent = if content.stored.size <= ONE_REQUEST {
+                self.put_at_once(&object, content, known, until).await
+            } else if content.stored.size < parts::FROM {
+                self.put_by_and_by(&object, content, known, until).await
+            } else {
+                self.put_in_parts(&object, content, known, until).await
             };
             match sent {
                 Ok(resource) if resource.stored() == Some(content.stored) => return Ok(()),

@@ -1,0 +1,39 @@
+//! `--delete`: removes the objects that have no file.
+
+use std::sync::Arc;
+
+use common::Result;
+use common::bucket::{Bucket, ObjectName, Present};
+use tokio::task::JoinSet;
+
+/// How many objects are removed at once.
+const AT_ONCE: usize = 16;
+
+/// Removes these objects, in the generation that was listed; gives how many.
+pub(crate) async fn remove(
+    bucket: &Bucket,
+    present: &Arc<Present>,
+    names: Vec<ObjectName>,
+) -> Result<u64> {
+    let mut removed = 0;
+    let mut names = names.into_iter();
+    let mut tasks: JoinSet<Result<()>> = JoinSet::new();
+    loop {
+        while tasks.len() < AT_ONCE
+            && let Some(name) = names.next()
+        {
+            let (bucket, present) = (bucket.clone(), present.clone());
+            tasks.spawn(async move {
+                bucket.remove(&name, &present).await?;
+                tracing::info!("removed {}", bucket.url(&name));
+                Ok(())
+            });
+        }
+        match tasks.join_next().await {
+            Some(Ok(ended)) => ended?,
+            Some(Err(error)) => return Err(common::Error::failed("remove").because(error)),
+            None => return Ok(removed),
+        }
+        removed += 1;
+    }
+}

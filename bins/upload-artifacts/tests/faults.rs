@@ -134,7 +134,7 @@ fn sigterm_ends_a_stalled_upload_and_says_what_is_missing() {
     let proxy = bucket.object_store().proxy();
     proxy.on(UPLOAD, std::iter::repeat(Fault::StallUploadAfter(1)));
     let mut command = bucket.command(&environment, &SYNC);
-    let running = Running::start(command.stderr(Stdio::piped()));
+    let running = Running::start(command.arg("--grace-period=3s").stderr(Stdio::piped()));
     wait_until("an upload is under way", || {
         let requests = proxy.requests();
         requests.iter().any(|request| request.contains("/upload/"))
@@ -161,7 +161,7 @@ fn sigterm_leaves_time_for_what_is_not_stuck() {
     let proxy = bucket.object_store().proxy();
     proxy.on(UPLOAD, std::iter::repeat_n(Fault::StallUploadAfter(1), 8));
     let mut command = bucket.command(&environment, &SYNC);
-    let running = Running::start(command.stderr(Stdio::piped()));
+    let running = Running::start(command.arg("--grace-period=3s").stderr(Stdio::piped()));
     wait_until("all uploads under way are stuck", || {
         let requests = proxy.requests();
         let uploads = requests

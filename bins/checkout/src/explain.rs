@@ -5,6 +5,7 @@ use common::{Error, exec};
 
 use crate::fault::Fault;
 use crate::plan::Repository;
+use crate::sequence::pull_ref;
 use crate::step::Step;
 
 /// More file names than this are counted, not listed.
@@ -22,7 +23,7 @@ pub(crate) fn network(
 ) -> Error {
     let Repository { url, .. } = repository;
     let name = repository.name();
-    let subject = subject(step);
+    let subject = subject(repository, step, finished);
     let reason = finished.reason();
     match (fault, step) {
         (Fault::NoCommit, Step::FetchCommit { .. }) => {
@@ -50,24 +51,35 @@ pub(crate) fn network(
     }
 }
 
-fn subject(step: &Step) -> String {
+fn subject(repository: &Repository, step: &Step, finished: &Finished) -> String {
     match step {
-        Step::FetchBase { refspec, .. } => {
-            let source = refspec.trim_start_matches('+').split(':').next();
-            format!("ref {}", source.unwrap_or_default())
-        }
-        Step::FetchPull { number, .. } => format!("pull request {number}"),
+        Step::Fetch { .. } => missing_ref(repository, finished)
+            .unwrap_or_else(|| format!("ref {}", repository.branch())),
         Step::FetchCommit { id, pull: None, .. } => format!("commit {id}"),
         Step::FetchCommit {
             id,
             pull: Some(number),
             ..
         } => format!("commit {id} of pull request {number}"),
+        Step::FetchTrees { .. } | Step::Checkout { .. } | Step::Merge { .. } => "files".to_owned(),
         Step::Submodules { .. } => "the submodules".to_owned(),
         Step::LargeFiles => "the large files".to_owned(),
         Step::LargeFilesOfSubmodules => "the large files of the submodules".to_owned(),
         _ => "the history".to_owned(),
     }
+}
+
+/// Of all that was asked for, git names what the server does not have.
+fn missing_ref(repository: &Repository, finished: &Finished) -> Option<String> {
+    let mut lines = finished.stderr.lines();
+    let named = lines.find_map(|line| line.split_once("couldn't find remote ref "))?;
+    let named = named.1.trim();
+    let pulls = &repository.refs.pulls;
+    let pull = pulls.iter().find(|pull| pull_ref(pull) == named);
+    Some(match pull {
+        Some(pull) => format!("pull request {}", pull.number),
+        None => format!("ref {named}"),
+    })
 }
 
 /// A step that works on the folder alone failed.
@@ -112,6 +124,15 @@ pub(crate) fn no_commit(repository: &Repository, revision: &str) -> Error {
     .hint(FORCE_PUSHED)
 }
 
+/// A commit is there, but not in the pull request that it is said to be of.
+pub(crate) fn not_in_pull(repository: &Repository, number: u64, commit: &str) -> Error {
+    let name = repository.name();
+    Error::failed(format!(
+        "{name}: commit {commit} is not in pull request {number} any more"
+    ))
+    .hint("the pull request was force-pushed: run the job again on its new commit")
+}
+
 /// The folder holds uncommitted changes.
 pub(crate) fn changed(repository: &Repository, files: &[String]) -> Error {
     Error::failed(format!(
@@ -119,7 +140,7 @@ pub(crate) fn changed(repository: &Repository, files: &[String]) -> Error {
         repository.folder.display(),
         list(files)
     ))
-    .hint("commit or remove them, or give another --src-dir")
+    .hint("commit or remove them, give another --src-dir, or --clean to have them removed")
 }
 
 /// The folder is a clone of another repository.

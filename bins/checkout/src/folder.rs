@@ -8,11 +8,17 @@ use std::path::{Path, PathBuf};
 use common::{Error, Result, ResultExt};
 use walkdir::WalkDir;
 
-/// The file in `.git` that says how far checkout got. Its content while a run is at work:
+use crate::sequence::is_full_id;
+
+/// The file in `.git` that says how far checkout got. How it begins while a run is at work; the
+/// commit whose files it writes follows:
 const UNFINISHED: &str = "unfinished\n";
 
 /// How it begins while a run fetches into a repository that was there; the old note follows.
 const FETCHING: &str = "fetching\n";
+
+/// Who holds its lock is at work in the folder.
+const TURN: &str = ".git/test-worker-checkout.turn";
 
 /// A repository's folder.
 #[derive(Debug)]
@@ -25,8 +31,9 @@ pub(crate) struct Folder {
 pub(crate) enum Found {
     /// Nothing: this run makes the repository.
     Nothing,
-    /// A run that did not finish; all of it is checkout's own work.
-    Unfinished,
+    /// A run that did not finish; all of it is checkout's own work. With the commit whose files
+    /// it was writing, if it got so far.
+    Unfinished(Option<String>),
     /// A repository that a run was fetching into, with the note from before: locks may be left,
     /// but the files are as they were.
     Fetching(Option<String>),
@@ -67,7 +74,11 @@ impl Folder {
             };
         }
         match fs::read_to_string(self.note()) {
-            Ok(note) if note == UNFINISHED => Ok(Found::Unfinished),
+            Ok(note) if note.starts_with(UNFINISHED) => {
+                let target = note[UNFINISHED.len()..].trim();
+                let known = is_full_id(target).then(|| target.to_owned());
+                Ok(Found::Unfinished(known))
+            }
             Ok(note) if note.starts_with(FETCHING) => {
                 let before = &note[FETCHING.len()..];
                 Ok(Found::Fetching(
@@ -83,7 +94,7 @@ impl Folder {
     /// Takes the folder for this run; `None` while another checkout is at work in it. The turn
     /// ends when the file is dropped, however this process ends.
     pub(crate) fn take_turn(&self) -> Result<Option<File>> {
-        let path = self.path.join(".git/test-worker-checkout.turn");
+        let path = self.path.join(TURN);
         let turn = fs::create_dir_all(self.path.join(".git"))
             .and_then(|()| {
                 let mut options = File::options();
@@ -97,10 +108,11 @@ impl Folder {
         }
     }
 
-    /// Notes that this run is at work: until the next note, all in the folder is its own.
-    pub(crate) fn begin(&self) -> Result<()> {
+    /// Notes that this run is at work, and on which commit: until the next note, all in the
+    /// folder is its own.
+    pub(crate) fn begin(&self, target: Option<&str>) -> Result<()> {
         fs::create_dir_all(self.path.join(".git"))
-            .and_then(|()| self.write_note(UNFINISHED))
+            .and_then(|()| self.write_note(&[UNFINISHED, target.unwrap_or_default()].concat()))
             .or_failed(|| format!("make the folder {}", self.path.display()))
     }
 
@@ -139,6 +151,33 @@ impl Folder {
         Ok(())
     }
 
+    /// Removes everything, but for the turn that this run has.
+    pub(crate) fn clear(&self) -> Result<()> {
+        let turn = self.path.join(TURN);
+        let git = self.path.join(".git");
+        let entries = WalkDir::new(&self.path)
+            .min_depth(1)
+            .max_depth(2)
+            .contents_first(true);
+        for entry in entries {
+            let what = || format!("remove what is in {}", self.path.display());
+            let entry = entry.or_failed(what)?;
+            let path = entry.path();
+            let is_kept = path == git || path == turn;
+            let is_whole = entry.depth() == 1 || path.starts_with(&git);
+            if is_kept || !is_whole {
+                continue;
+            }
+            let removed = if entry.file_type().is_dir() {
+                fs::remove_dir_all(path)
+            } else {
+                fs::remove_file(path)
+            };
+            removed.or_failed(what)?;
+        }
+        Ok(())
+    }
+
     /// Whether the commit that is checked out has submodules.
     pub(crate) fn has_submodules(&self) -> bool {
         fs::symlink_metadata(self.path.join(".gitmodules")).is_ok_and(|file| file.is_file())
@@ -163,6 +202,6 @@ impl Folder {
             "{} is not checkout's to change: {why}",
             self.path.display()
         ))
-        .hint("move it away, or give another --src-dir")
+        .hint("move it away, give another --src-dir, or --clean to have it removed")
     }
 }

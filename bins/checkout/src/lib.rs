@@ -1,14 +1,17 @@
 //! Places the commit under test, with its pull requests merged as Prow does, and further
 //! repositories in the run folder.
 
+mod beside;
 mod called;
 mod credentials;
 mod explain;
 mod fault;
 mod folder;
 mod guard;
+mod history;
 mod lfs;
 mod links;
+mod merge;
 mod opts;
 mod plan;
 mod progress;

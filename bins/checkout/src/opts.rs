@@ -65,6 +65,19 @@ pub struct Opts {
     #[arg(long, value_name = "N|all")]
     pub depth: Option<String>,
 
+    /// What to leave out of the history until something needs it, as git's --filter: blob:none
+    /// for example; `none` for nothing [default: all but the commits, unless --depth is given]
+    #[arg(long, value_name = "SPEC|none")]
+    pub filter: Option<String>,
+
+    /// Only check out these folders, and the files beside and above them
+    #[arg(long, value_name = "DIR", num_args = 1.., value_delimiter = ',')]
+    pub sparse: Vec<String>,
+
+    /// Remove whatever is in the way: files, uncommitted changes, another repository
+    #[arg(long)]
+    pub clean: bool,
+
     /// Where ORG/NAME is found when the job gives no clone URI
     #[arg(
         long,

@@ -10,6 +10,7 @@ use common::git::Git;
 use common::job::{Refs, check_ref};
 use common::{Error, Result, ResultExt};
 
+use crate::beside::files_folder;
 use crate::credentials::Access;
 use crate::links::{self, Link};
 use crate::opts::{Opts, PullMode};
@@ -37,12 +38,29 @@ pub(crate) struct Repository {
     pub url: CloneUrl,
     /// How many commits are fetched; `None` for all.
     pub depth: Option<NonZeroU32>,
+    /// What comes with the commits.
+    pub history: History,
+    /// The only folders that are checked out; all where none is named.
+    pub sparse: Vec<String>,
     /// What is tested of its pull requests.
     pub mode: PullMode,
     /// How long a transfer may come to a halt.
     pub stall_timeout: Duration,
     /// Who its git is to the server.
     pub access: Access,
+    /// Whether whatever is in the way is removed.
+    pub clean: bool,
+}
+
+/// What is fetched of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum History {
+    /// The commits; trees and files when something needs them.
+    OnDemand,
+    /// What a filter leaves; the rest when something needs it.
+    Filtered(String),
+    /// Everything.
+    Whole,
 }
 
 impl Plan {
@@ -117,8 +135,12 @@ impl Repository {
         } else {
             src_dir.join(&refs.path_alias)
         };
+        let depth = NonZeroU32::new(depth.unwrap_or(refs.clone_depth));
         Ok(Repository {
-            depth: NonZeroU32::new(depth.unwrap_or(refs.clone_depth)),
+            history: history(opts.filter.as_deref(), depth, &url)?,
+            sparse: sparse(&opts.sparse)?,
+            clean: opts.clean,
+            depth,
             refs,
             folder,
             url,
@@ -141,9 +163,14 @@ impl Repository {
     /// Git in the repository's folder, and nowhere above it: a folder that is not a repository
     /// yet may lie in another one.
     pub(crate) fn git(&self) -> Git {
-        let above = self.folder.parent().unwrap_or(&self.folder);
+        self.git_at(&self.folder)
+    }
+
+    /// Git in another folder, with the same settings and credentials.
+    pub(crate) fn git_at(&self, folder: &Path) -> Git {
+        let above = folder.parent().unwrap_or(folder);
         // Prow's identity, so that the same merge gives the same commit.
-        let git = Git::at(&self.folder)
+        let git = Git::at(folder)
             .env("GIT_CEILING_DIRECTORIES", above)
             .env("GIT_AUTHOR_NAME", "ci-robot")
             .env("GIT_AUTHOR_EMAIL", "ci-robot@k8s.io")
@@ -157,6 +184,19 @@ impl Repository {
         };
         let halt = self.stall_timeout.as_secs().to_string();
         let git = self.access.apply(git).config("http.lowSpeedTime", halt);
+        // Merges come out as without any configuration, and no pack waits for the disk: what a
+        // killed checkout leaves is told from what is whole, and a machine that goes down takes
+        // the job along.
+        let git = [
+            ("merge.renames", "true"),
+            ("merge.directoryRenames", "conflict"),
+            ("merge.renormalize", "false"),
+            ("core.attributesFile", "/dev/null"),
+            ("core.fsync", "none"),
+            ("fetch.unpackLimit", "1"),
+        ]
+        .into_iter()
+        .fold(git, |git, (key, value)| git.config(key, value));
         if self.url.is_local() {
             // A local repository may have local submodules; one from a server may not.
             git.config("protocol.file.allow", "always")
@@ -164,6 +204,43 @@ impl Repository {
             git
         }
     }
+}
+
+/// A repository on this machine gives no partial clones unless its owner set it up to; it costs
+/// little to have it whole. A few commits have little bulk.
+fn history(filter: Option<&str>, depth: Option<NonZeroU32>, url: &CloneUrl) -> Result<History> {
+    let is_word = |filter: &str| {
+        let mut chars = filter.chars();
+        chars.all(|c| c.is_ascii_alphanumeric() || ":=+%/._-".contains(c))
+    };
+    match filter {
+        None if depth.is_some() || url.is_local() => Ok(History::Whole),
+        None => Ok(History::OnDemand),
+        Some("none") => Ok(History::Whole),
+        Some(filter) if !filter.is_empty() && is_word(filter) => {
+            Ok(History::Filtered(filter.to_owned()))
+        }
+        Some(filter) => Err(Error::usage(format!(
+            "--filter {filter:?}: use a filter of git, blob:none for example, or none"
+        ))),
+    }
+}
+
+/// Folders as git's cone mode takes them.
+fn sparse(folders: &[String]) -> Result<Vec<String>> {
+    let folders = folders.iter().map(|folder| folder.trim_matches('/'));
+    let folders: Vec<&str> = folders.filter(|folder| !folder.is_empty()).collect();
+    for folder in &folders {
+        let is_plain = folder
+            .split('/')
+            .all(|part| !["", ".", ".."].contains(&part));
+        if !is_plain || folder.starts_with('-') || folder.contains(|c: char| c.is_control()) {
+            return Err(Error::usage(format!(
+                "--sparse {folder:?} is not a folder within a repository"
+            )));
+        }
+    }
+    Ok(folders.into_iter().map(str::to_owned).collect())
 }
 
 /// 0 is all, as in `clone_depth`.
@@ -196,23 +273,45 @@ impl fmt::Display for Plan {
 impl fmt::Display for Repository {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "# {} from {}", self.wanted(), self.url)?;
-        let git = self.git();
-        let line = |step: &Step| git.command(step.args()).to_string();
-        let fetched = self.fetched();
-        let steps = [
-            self.start_steps(),
-            self.fetch_steps(),
-            self.place_steps(&fetched, false),
-        ];
-        for step in steps.iter().flatten() {
-            match (step, step.when()) {
-                (Step::Merge { nth, .. }, _) => {
-                    writeln!(out, "{}  # dated {nth} s after the base", line(step))?;
-                }
-                (_, When::Always) => writeln!(out, "{}", line(step))?,
-                (_, when) => writeln!(out, "{}  # {when}", line(step))?,
+        for step in self.all_steps() {
+            let git = match step {
+                Step::FetchFiles { .. } => self.git_at(&files_folder(self)),
+                _ => self.git(),
+            };
+            let line = git.command(step.args());
+            match step.when() {
+                When::Always => writeln!(out, "{line}")?,
+                when => writeln!(out, "{line}  # {when}")?,
             }
         }
         Ok(())
+    }
+}
+
+impl Repository {
+    /// Everything that may be run in a new folder, with names where ids are not known yet.
+    fn all_steps(&self) -> Vec<Step> {
+        let fetched = self.fetched();
+        let mut steps = self.start_steps();
+        steps.extend(self.files_step());
+        steps.extend(self.fetch_steps(self.filter(), &[]));
+        steps.extend(self.commit_steps(self.filter()));
+        let mut target = self.target(&fetched).unwrap_or(fetched.base);
+        if !self.checks_out_head() {
+            for ((pull, rev), nth) in self.refs.pulls.iter().zip(&fetched.pulls).zip(1..) {
+                if self.depth.is_some() {
+                    let between = [target.clone(), rev.clone()];
+                    steps.push(Step::Deepen { between });
+                }
+                if self.history == History::OnDemand {
+                    let ids = vec![format!("TREES_{nth}")];
+                    steps.push(Step::FetchTrees { ids });
+                }
+                steps.extend(self.merge_steps(pull, &target, rev, &format!("MERGED_TREE_{nth}")));
+                target = format!("MERGE_{nth}");
+            }
+        }
+        steps.extend(self.place_steps(&target, false));
+        steps
     }
 }

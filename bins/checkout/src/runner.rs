@@ -1,5 +1,6 @@
 //! Runs one repository's steps and questions: tries again where that may help, and records.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use common::app::Stop;
@@ -23,10 +24,8 @@ pub(crate) struct Runner<'a> {
     repository: &'a Repository,
     git: Git,
     stop: &'a Stop,
-    /// When the base was committed, in seconds since 1970; known once it is fetched.
-    base_time: i64,
     /// What was run.
-    commands: Vec<Command>,
+    commands: RefCell<Vec<Command>>,
 }
 
 impl<'a> Runner<'a> {
@@ -36,55 +35,79 @@ impl<'a> Runner<'a> {
             repository,
             git: repository.git(),
             stop,
-            base_time: 0,
-            commands: Vec::new(),
+            commands: RefCell::default(),
         }
     }
 
-    /// What was run, in order; each try is one.
+    /// What was run, in the order of its end; each try is one.
     pub(crate) fn into_commands(self) -> Vec<Command> {
-        self.commands
+        self.commands.into_inner()
     }
 
-    /// Takes the time of the base commit, from which merges are dated.
-    pub(crate) async fn date_from(&mut self, base: &str) -> Result<()> {
-        let time = ["log", "-1", "--format=%ct", base, "--"];
-        self.base_time = self.ask(&time).await?.parse().unwrap_or_default();
-        Ok(())
-    }
-
-    /// Runs a step if it is needed.
-    pub(crate) async fn step(&mut self, step: &Step) -> Result<()> {
+    /// Runs a step if it is needed; gives what it printed.
+    pub(crate) async fn step(&self, step: &Step) -> Result<Vec<u8>> {
         if !self.is_needed(&step.when()).await? {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        let git = match step {
+            // Trees are not part of a history that could be negotiated.
+            Step::FetchTrees { .. } => {
+                let git = self.git.clone();
+                git.config("fetch.negotiationAlgorithm", "noop")
+            }
+            _ => self.git.clone(),
+        };
+        self.step_by(&git, step).await
+    }
+
+    /// Runs a step with this git.
+    pub(crate) async fn step_by(&self, git: &Git, step: &Step) -> Result<Vec<u8>> {
+        let finished = self.tried(git, step).await?;
+        if finished.success() {
+            Ok(finished.stdout)
+        } else {
+            Err(self.failure(step, &finished))
+        }
+    }
+
+    /// Runs a step with the repository's own git, failed or not.
+    pub(crate) async fn tried_here(&self, step: &Step) -> Result<Finished> {
+        self.tried(&self.git, step).await
+    }
+
+    /// Runs a step, again where that may help; gives its last end, failed or not.
+    pub(crate) async fn tried(&self, git: &Git, step: &Step) -> Result<Finished> {
         let mut pauses = retry::pauses();
         loop {
-            let finished = self.recorded(step).await?;
-            if finished.success() {
-                return Ok(());
-            }
-            if !step.uses_network() {
-                return Err(self.local_failure(step, &finished).await);
+            let finished = self.once(git, step).await?;
+            if finished.success() || !step.uses_network() {
+                return Ok(finished);
             }
             if let Some(error) = self.repository.access.error(&self.repository.name()) {
                 return Err(error);
             }
-            let fault = Fault::of(&finished.stderr);
-            if fault == Fault::NoRef && matches!(step, Step::FetchPull { may_lack: true, .. }) {
-                // The commit itself may still be there; the next step asks for it.
-                return Ok(());
-            }
             match pauses.next() {
-                Some(pause) if fault == Fault::Transient => self.pause(pause, &finished).await?,
-                _ => return Err(explain::network(self.repository, step, fault, &finished)),
+                Some(pause) if Fault::of(&finished.stderr) == Fault::Transient => {
+                    self.pause(pause, &finished).await?;
+                }
+                _ => return Ok(finished),
             }
+        }
+    }
+
+    /// What a step's failure means.
+    pub(crate) fn failure(&self, step: &Step, finished: &Finished) -> Error {
+        let fault = Fault::of(&finished.stderr);
+        if step.is_fetch() || (step.uses_network() && fault == Fault::Transient) {
+            explain::network(self.repository, step, fault, finished)
+        } else {
+            explain::local(self.repository, &self.git.command(step.args()), finished)
         }
     }
 
     async fn is_needed(&self, when: &When) -> Result<bool> {
         Ok(match when {
-            When::Always | When::New => true,
+            When::Always | When::New | When::Beside | When::MissingTrees => true,
             When::Missing(id) => self.commit(id).await?.is_none(),
             When::Unrelated([one, other]) => {
                 let related = self.git.run(["merge-base", one, other], self.stop).await?;
@@ -102,8 +125,8 @@ impl<'a> Runner<'a> {
     }
 
     /// Runs a step's command once and records it.
-    async fn recorded(&mut self, step: &Step) -> Result<Finished> {
-        let command = self.git_for(step).command(step.args());
+    pub(crate) async fn once(&self, git: &Git, step: &Step) -> Result<Finished> {
+        let command = git.command(step.args());
         let line = git::mask(&command.to_string());
         tracing::debug!("{line}");
         let start = Instant::now();
@@ -121,25 +144,13 @@ impl<'a> Runner<'a> {
             }
             Err(error) => (String::new(), error.report()),
         };
-        self.commands.push(Command {
+        self.commands.borrow_mut().push(Command {
             command: line,
             output,
             error,
             duration: start.elapsed(),
         });
         end
-    }
-
-    /// Git as this step needs it. Prow dates merges by the base, so that the same merge has the
-    /// same hash.
-    fn git_for(&self, step: &Step) -> Git {
-        let Step::Merge { nth, .. } = step else {
-            return self.git.clone();
-        };
-        let time = self.base_time.saturating_add(i64::from(*nth));
-        let date = format!("@{time} +0000");
-        let git = self.git.clone().env("GIT_AUTHOR_DATE", &date);
-        git.env("GIT_COMMITTER_DATE", &date)
     }
 
     async fn pause(&self, pause: Duration, finished: &Finished) -> Result<()> {
@@ -154,24 +165,6 @@ impl<'a> Runner<'a> {
         }
     }
 
-    async fn local_failure(&self, step: &Step, finished: &Finished) -> Error {
-        let Step::Merge { number, rev, .. } = step else {
-            return explain::local(self.repository, &self.git.command(step.args()), finished);
-        };
-        let unmerged = ["diff", "--name-only", "--diff-filter=U", "-z"];
-        let files = match self.git.bytes(unmerged, self.stop).await {
-            Ok(files) => names(&files),
-            Err(error) => return error,
-        };
-        if files.is_empty() {
-            return explain::local(self.repository, &self.git.command(step.args()), finished);
-        }
-        match self.git.text(["merge", "--abort"], self.stop).await {
-            Ok(_) => explain::conflict(self.repository, *number, rev, &files),
-            Err(error) => error,
-        }
-    }
-
     async fn wants_large_files(&self, in_submodules: bool) -> Result<bool> {
         lfs::is_wanted(&self.git, &self.repository.name(), in_submodules, self.stop).await
     }
@@ -181,14 +174,18 @@ impl<'a> Runner<'a> {
         guard::check(&self.git, self.stop).await
     }
 
-    /// The tracked files with uncommitted changes.
-    pub(crate) async fn changed_files(&self) -> Result<Vec<String>> {
+    /// The tracked files with uncommitted changes, and the others too if asked.
+    pub(crate) async fn changed_files(&self, untracked: bool) -> Result<Vec<String>> {
         let status = [
             "status",
             "--porcelain",
             "-z",
             "--no-renames",
-            "--untracked-files=no",
+            if untracked {
+                "--untracked-files=normal"
+            } else {
+                "--untracked-files=no"
+            },
             "--ignore-submodules=untracked",
         ];
         let lines = names(&self.git.bytes(status, self.stop).await?);
@@ -221,13 +218,62 @@ impl<'a> Runner<'a> {
         Ok(finished.success().then_some(id))
     }
 
+    /// Whether one commit is the other, or in its history.
+    pub(crate) async fn is_ancestor(&self, one: &str, other: &str) -> Result<bool> {
+        let args = ["merge-base", "--is-ancestor", one, other];
+        Ok(self.git.run(args, self.stop).await?.success())
+    }
+
+    /// Removes a setting, if it is there.
+    pub(crate) async fn unset(&self, key: &str) -> Result<()> {
+        self.git
+            .run(["config", "--unset-all", key], self.stop)
+            .await?;
+        Ok(())
+    }
+
+    /// The lines of an answer; none where git fails, because it found nothing.
+    pub(crate) async fn lines_if_any(&self, args: &[&str]) -> Result<Vec<String>> {
+        let finished = self.git.run(args, self.stop).await?;
+        let text = String::from_utf8_lossy(&finished.stdout).into_owned();
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// The trees of some commits that are not here, as far as that can be seen from here. Asking
+    /// fetches nothing.
+    pub(crate) async fn missing_trees(&self, commits: &[String]) -> Result<Vec<String>> {
+        let list = [
+            "rev-list",
+            "--objects",
+            "--no-walk",
+            "--no-object-names",
+            "--missing=print",
+            "--filter=blob:none",
+        ];
+        let commits: Vec<&str> = commits.iter().map(String::as_str).collect();
+        let listed = self.ask(&[&list, &commits[..]].concat()).await?;
+        let missing = listed.lines().filter_map(|line| line.strip_prefix('?'));
+        Ok(missing.map(str::to_owned).collect())
+    }
+
+    /// What git says to a question, trimmed.
     pub(crate) async fn ask(&self, args: &[&str]) -> Result<String> {
-        self.git.text(args, self.stop).await
+        self.ask_by(&self.git, args).await
+    }
+
+    /// What this git says to a question, trimmed.
+    pub(crate) async fn ask_by(&self, git: &Git, args: &[&str]) -> Result<String> {
+        git.text(args, self.stop).await
+    }
+
+    /// The names that this git lists, each with a NUL behind it.
+    pub(crate) async fn names_by(&self, git: &Git, args: &[&str]) -> Result<Vec<String>> {
+        Ok(names(&git.bytes(args, self.stop).await?))
     }
 }
 
 /// The names in git's `-z` output.
-fn names(output: &[u8]) -> Vec<String> {
+pub(crate) fn names(output: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(output)
         .split_terminator('\0')
         .map(str::to_owned)

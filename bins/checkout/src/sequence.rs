@@ -1,16 +1,20 @@
-//! Which commands a checkout takes, in which order: those of Prow's clonerefs
-//! (`pkg/pod-utils/clone`), with the fetched refs kept under `refs/remotes/origin`.
+//! Which commands a checkout takes, in which order. The commits are those of Prow's clonerefs
+//! (`pkg/pod-utils/clone`); how they come about is not: the history comes without its bulk, the
+//! merge is made before anything is checked out, and each file is written once.
 
 use std::num::NonZeroU32;
 
 use common::job::Pull;
 
 use crate::opts::PullMode;
-use crate::plan::Repository;
+use crate::plan::{History, Repository};
 use crate::step::Step;
 
 /// The setting that tells a repository of checkout's own from a person's clone.
 pub(crate) const MADE_BY_CHECKOUT: &str = "testworker.madeByCheckout";
+
+/// Trees and files come when they are needed.
+const ON_DEMAND: &str = "tree:0";
 
 /// What the base and each pull request stand for once they are fetched: a commit id, or the
 /// ref that it was fetched into.
@@ -29,38 +33,82 @@ impl Repository {
             key,
             value: value.to_owned(),
         };
-        vec![
+        let mut steps = vec![
             Step::Init,
             set(MADE_BY_CHECKOUT, "true"),
             set("remote.origin.url", self.url.as_str()),
             set("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"),
-        ]
+        ];
+        // Later fetches bring the trees, without which `git log` on a path asks for each.
+        let later = match &self.history {
+            History::Whole => return steps,
+            History::OnDemand => "blob:none",
+            History::Filtered(filter) => filter,
+        };
+        steps.extend([
+            set("core.repositoryFormatVersion", "1"),
+            set("extensions.partialClone", "origin"),
+            set("remote.origin.promisor", "true"),
+            set("remote.origin.partialCloneFilter", later),
+        ]);
+        steps
     }
 
-    /// Fetches everything that is needed.
-    pub(crate) fn fetch_steps(&self) -> Vec<Step> {
+    /// Fetches the files of the commit under test while the history is on its way.
+    pub(crate) fn files_step(&self) -> Option<Step> {
+        let wants_all = self.history == History::OnDemand && self.sparse.is_empty();
+        let pull = self.refs.pulls.first().filter(|_| self.checks_out_head());
+        let (id, reference) = match pull {
+            Some(pull) => (pull.sha.as_str(), pull_ref(pull)),
+            None if self.refs.base_ref.is_empty() => (self.refs.base_sha.as_str(), "HEAD".into()),
+            None => (self.refs.base_sha.as_str(), self.refs.base_ref.clone()),
+        };
+        let source = match id {
+            "" => reference,
+            id if is_full_id(id) => id.to_owned(),
+            _ => return None,
+        };
+        wants_all.then_some(Step::FetchFiles { source })
+    }
+
+    /// Fetches the base and the pull requests, all at once where no depth divides them, but for
+    /// those pull requests that the server has no ref of.
+    pub(crate) fn fetch_steps(&self, filter: Option<&str>, lacking: &[u64]) -> Vec<Step> {
         let depth = self.depth.map(NonZeroU32::get);
-        let mut steps = vec![Step::FetchBase {
-            refspec: self.base_refspec(),
+        let pulls = self.refs.pulls.iter();
+        let pulls = pulls.filter(|pull| !lacking.contains(&pull.number));
+        let pulls: Vec<String> = pulls
+            .map(|pull| format!("+{}:{}", pull_ref(pull), kept_pull_ref(pull)))
+            .collect();
+        let fetch = |refspecs, tags, depth| Step::Fetch {
+            refspecs,
+            tags,
             depth,
-        }];
-        let commit = |id: &str, pull| {
+            filter: filter.map(str::to_owned),
+        };
+        let base = vec![self.base_refspec()];
+        match depth {
+            None => vec![fetch([base, pulls].concat(), true, None)],
+            Some(_) if pulls.is_empty() => vec![fetch(base, true, depth)],
+            Some(_) => vec![fetch(base, true, depth), fetch(pulls, false, None)],
+        }
+    }
+
+    /// Fetches the commits that the refs do not lead to.
+    pub(crate) fn commit_steps(&self, filter: Option<&str>) -> Vec<Step> {
+        let depth = self.depth.map(NonZeroU32::get);
+        let commit = |id: &str, pull, depth| {
             is_full_id(id).then(|| Step::FetchCommit {
                 id: id.to_owned(),
                 pull,
-                depth: if pull.is_none() { depth } else { None },
+                depth,
+                filter: filter.map(str::to_owned),
             })
         };
-        steps.extend(commit(&self.refs.base_sha, None));
-        for pull in &self.refs.pulls {
-            steps.push(Step::FetchPull {
-                number: pull.number,
-                refspec: format!("+{}:{}", pull_ref(pull), kept_pull_ref(pull)),
-                may_lack: is_full_id(&pull.sha),
-            });
-            steps.extend(commit(&pull.sha, Some(pull.number)));
-        }
-        steps
+        let pulls = self.refs.pulls.iter();
+        let pulls = pulls.filter_map(|pull| commit(&pull.sha, Some(pull.number), None));
+        let base = commit(&self.refs.base_sha, None, depth);
+        base.into_iter().chain(pulls).collect()
     }
 
     /// What the fetched base and pull requests are called.
@@ -87,25 +135,34 @@ impl Repository {
         (known && fetched.pulls.iter().all(|pull| is_full_id(pull))).then_some(fetched)
     }
 
-    /// Writes the files: the base with the pull requests merged in order, or the head of one.
-    ///
-    /// `force` is for a folder in which an earlier run was killed: what it was writing is there
-    /// and known to no index, so that a merge would take it for somebody's. Checking out each
-    /// pull request first, by force, makes those files git's own again.
-    pub(crate) fn place_steps(&self, fetched: &Fetched, force: bool) -> Vec<Step> {
+    /// Merges one pull request. `tree` is what the first of the two steps prints.
+    pub(crate) fn merge_steps(&self, pull: &Pull, onto: &str, rev: &str, tree: &str) -> [Step; 2] {
+        [
+            Step::Merge {
+                number: pull.number,
+                onto: onto.to_owned(),
+                rev: rev.to_owned(),
+            },
+            Step::Commit {
+                tree: tree.to_owned(),
+                parents: [onto.to_owned(), rev.to_owned()],
+                message: self.merge_message(pull),
+            },
+        ]
+    }
+
+    /// Writes the files, of one commit and once.
+    pub(crate) fn place_steps(&self, target: &str, force: bool) -> Vec<Step> {
         let mut steps = Vec::new();
-        let checkout = |rev: &String| Step::Checkout {
-            rev: rev.clone(),
-            force,
-        };
-        match fetched.pulls.first() {
-            Some(pull) if self.checks_out_head() => steps.push(checkout(pull)),
-            _ => {
-                steps.extend(fetched.pulls.iter().filter(|_| force).map(checkout));
-                steps.push(checkout(&fetched.base));
-                self.add_merges(fetched, &mut steps);
-            }
+        if !self.sparse.is_empty() {
+            steps.push(Step::Sparse {
+                folders: self.sparse.clone(),
+            });
         }
+        steps.push(Step::Checkout {
+            rev: target.to_owned(),
+            force,
+        });
         if !self.refs.skip_submodules {
             steps.push(Step::Submodules { force });
         }
@@ -127,8 +184,12 @@ impl Repository {
 
     /// What is noted of a finished checkout: HEAD, and all that went into it.
     pub(crate) fn note(&self, fetched: &Fetched, head: &str) -> String {
+        let sparse = match self.sparse.as_slice() {
+            [] => String::new(),
+            folders => format!("sparse {}\n", folders.join(" ")),
+        };
         format!(
-            "HEAD {head}\nbase {}\npulls {}\nmode {:?}\nsubmodules {}\n",
+            "HEAD {head}\nbase {}\npulls {}\nmode {:?}\nsubmodules {}\n{sparse}",
             fetched.base,
             fetched.pulls.join(" "),
             self.mode,
@@ -136,24 +197,8 @@ impl Repository {
         )
     }
 
-    fn add_merges(&self, fetched: &Fetched, steps: &mut Vec<Step>) {
-        let pulls = self.refs.pulls.iter().zip(&fetched.pulls);
-        for ((pull, rev), nth) in pulls.zip(1..) {
-            if self.depth.is_some() {
-                steps.push(Step::Deepen {
-                    between: [fetched.base.clone(), rev.clone()],
-                });
-            }
-            steps.push(Step::Merge {
-                number: pull.number,
-                rev: rev.clone(),
-                nth,
-                branch: self.branch().to_owned(),
-            });
-        }
-    }
-
-    fn checks_out_head(&self) -> bool {
+    /// Whether a pull request is tested as it is.
+    pub(crate) fn checks_out_head(&self) -> bool {
         self.mode == PullMode::Head
     }
 
@@ -162,6 +207,34 @@ impl Repository {
         match self.refs.base_ref.as_str() {
             "" => "HEAD",
             name => name.strip_prefix("refs/heads/").unwrap_or(name),
+        }
+    }
+
+    /// What is left out of the history, as a filter of git.
+    pub(crate) fn filter(&self) -> Option<&str> {
+        match &self.history {
+            History::Whole => None,
+            History::OnDemand => Some(ON_DEMAND),
+            History::Filtered(filter) => Some(filter),
+        }
+    }
+
+    /// The message that git gives the merge when Prow runs it on the base branch; git does not
+    /// name main and master. The message is part of the commit's hash.
+    fn merge_message(&self, pull: &Pull) -> String {
+        let what = match pull.sha.as_str() {
+            // Prow merges FETCH_HEAD then, of which git knows where it came from.
+            "" => {
+                let reference = pull_ref(pull);
+                let url = self.url.as_str().trim_end_matches('/');
+                let url = url.strip_suffix(".git").unwrap_or(url);
+                format!("'{reference}' of {url}")
+            }
+            sha => format!("commit '{sha}'"),
+        };
+        match self.branch() {
+            "main" | "master" => format!("Merge {what}"),
+            branch => format!("Merge {what} into {branch}"),
         }
     }
 
@@ -178,19 +251,21 @@ impl Repository {
     }
 }
 
-fn pull_ref(pull: &Pull) -> String {
+/// The ref of a pull request on the server.
+pub(crate) fn pull_ref(pull: &Pull) -> String {
     match pull.reference.as_str() {
         "" => format!("refs/pull/{}/head", pull.number),
         reference => reference.to_owned(),
     }
 }
 
-fn kept_pull_ref(pull: &Pull) -> String {
+/// The ref that it is fetched into.
+pub(crate) fn kept_pull_ref(pull: &Pull) -> String {
     format!("refs/remotes/origin/pull/{}/head", pull.number)
 }
 
 /// Only a whole id can be asked of a server.
-fn is_full_id(id: &str) -> bool {
+pub(crate) fn is_full_id(id: &str) -> bool {
     matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
@@ -234,44 +309,73 @@ mod tests {
     }
 
     #[test]
-    fn a_pull_requests_own_ref_is_fetched_in_place_of_githubs() {
+    fn a_pull_requests_own_ref_is_fetched_in_place_of_githubs_and_with_the_base() {
         let refs = r#""base_ref": "refs/heads/main",
             "pulls": [{"number": 7, "ref": "refs/changes/07/7/1"}]"#;
-        let repository = repository(refs, &[]);
+        let fetched = "+refs/changes/07/7/1:refs/remotes/origin/pull/7/head";
+        let base = "+refs/heads/main:refs/remotes/origin/main";
+        let fetch = "fetch --quiet --update-shallow";
+        let on_demand = repository(refs, &[]);
         assert_eq!(
-            lines(&repository.fetch_steps()),
+            lines(&on_demand.fetch_steps(on_demand.filter(), &[])),
+            [format!(
+                "{fetch} --tags --force --filter tree:0 origin {base} {fetched}"
+            )]
+        );
+        let shallow = repository(refs, &["--depth=2"]);
+        assert_eq!(
+            lines(&shallow.fetch_steps(shallow.filter(), &[])),
             [
-                "fetch --update-shallow --tags --force origin +refs/heads/main:refs/remotes/origin/main",
-                "fetch --update-shallow --no-tags origin +refs/changes/07/7/1:refs/remotes/origin/pull/7/head",
+                format!("{fetch} --tags --force --depth 2 origin {base}"),
+                format!("{fetch} --no-tags origin {fetched}")
             ]
+        );
+        assert_eq!(
+            lines(&on_demand.fetch_steps(None, &[7])),
+            [format!("{fetch} --tags --force origin {base}")]
         );
     }
 
     #[test]
-    fn an_unfinished_folder_gets_each_pull_request_by_force_before_the_base() {
-        let refs = format!(
-            r#""base_sha": "{BASE}", "base_ref": "release", "skip_submodules": true,
-               "pulls": [{{"number": 1, "sha": "{PULL}"}}]"#
-        );
-        let repository = repository(&refs, &[]);
-        let merge = format!(
-            "merge --no-ff --no-stat --no-log -m Merge commit '{PULL}' into release {PULL}"
-        );
-        let fetched = repository.fetched();
+    fn the_files_that_come_early_are_those_of_the_base_or_of_the_head() {
+        let pull = format!(r#""base_ref": "release", "pulls": [{{"number": 1, "sha": "{PULL}"}}]"#);
+        let source = |refs: &str, args: &[&str]| match repository(refs, args).files_step() {
+            Some(Step::FetchFiles { source }) => source,
+            other => format!("{other:?}"),
+        };
+        assert_eq!(source(&pull, &[]), "release");
+        assert_eq!(source(&pull, &["--pr-mode=head"]), PULL);
+        assert_eq!(source(&format!(r#""base_sha": "{BASE}""#), &[]), BASE);
+        assert_eq!(source(r#""path_alias": """#, &[]), "HEAD");
+        // A part of an id cannot be asked for; a depth or a filter say what comes.
+        for (refs, args) in [
+            (r#""base_sha": "1111111""#, [].as_slice()),
+            (&pull, &["--depth=1"]),
+            (&pull, &["--filter=blob:none"]),
+            (&pull, &["--sparse", "docs"]),
+        ] {
+            assert_eq!(source(refs, args), "None", "{refs} {args:?}");
+        }
+    }
+
+    #[test]
+    fn a_merge_is_described_as_git_does_it_in_clonerefs() {
+        let message = |refs: &str, pull: &str| {
+            let repository = repository(&format!(r#"{refs} "pulls": [{pull}]"#), &[]);
+            repository.merge_message(&repository.refs.pulls[0])
+        };
+        let pinned = format!(r#"{{"number": 1, "sha": "{PULL}"}}"#);
+        let head = r#"{"number": 1}"#;
+        let main = r#""base_ref": "main","#;
+        let release = r#""base_ref": "release","#;
+        assert_eq!(message(main, &pinned), format!("Merge commit '{PULL}'"));
         assert_eq!(
-            lines(&repository.place_steps(&fetched, false))[..2],
-            [
-                format!("checkout --quiet --detach {BASE} --"),
-                merge.clone()
-            ]
+            message(release, &pinned),
+            format!("Merge commit '{PULL}' into release")
         );
         assert_eq!(
-            lines(&repository.place_steps(&fetched, true))[..3],
-            [
-                format!("checkout --quiet --force --detach {PULL} --"),
-                format!("checkout --quiet --force --detach {BASE} --"),
-                merge
-            ]
+            message(main, head),
+            "Merge 'refs/pull/1/head' of https://github.com/o/r"
         );
     }
 }

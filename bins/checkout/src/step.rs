@@ -1,6 +1,5 @@
 //! The git commands for one repository, as data: printed by `--dry-run`, tested without git,
-//! run, and recorded. The sequence and the commits are those of Prow's clonerefs
-//! (`pkg/pod-utils/clone`), with the fetched refs kept under `refs/remotes/origin`.
+//! run, and recorded.
 
 use std::fmt;
 
@@ -21,21 +20,21 @@ pub(crate) enum Step {
         /// Its value.
         value: String,
     },
-    /// Fetches the base and the tags, which `git describe` needs.
-    FetchBase {
+    /// Fetches one commit with its files and without its history, into a repository beside.
+    FetchFiles {
+        /// The commit's id, or a ref.
+        source: String,
+    },
+    /// Fetches the base with the tags, which `git describe` needs, and the pull requests.
+    Fetch {
         /// What to fetch and where to keep it.
-        refspec: String,
+        refspecs: Vec<String>,
+        /// Whether all tags come along.
+        tags: bool,
         /// Value of `--depth`.
         depth: Option<u32>,
-    },
-    /// Fetches the head of a pull request.
-    FetchPull {
-        /// Number of the pull request.
-        number: u64,
-        /// What to fetch and where to keep it.
-        refspec: String,
-        /// Whether a commit is asked for, so that the ref itself may be gone.
-        may_lack: bool,
+        /// Value of `--filter`.
+        filter: Option<String>,
     },
     /// Fetches a commit by its id, for one that no fetched ref leads to.
     FetchCommit {
@@ -45,11 +44,41 @@ pub(crate) enum Step {
         pull: Option<u64>,
         /// Value of `--depth`.
         depth: Option<u32>,
+        /// Value of `--filter`.
+        filter: Option<String>,
+    },
+    /// Fetches trees, with all below them but the files' contents.
+    FetchTrees {
+        /// Their ids.
+        ids: Vec<String>,
     },
     /// Fetches the rest of the history, for a merge that needs more than `--depth` fetched.
     Deepen {
         /// The two commits whose common ancestor is missing.
         between: [String; 2],
+    },
+    /// Merges a pull request, without touching a file.
+    Merge {
+        /// Number of the pull request.
+        number: u64,
+        /// The commit to merge into.
+        onto: String,
+        /// The pull request's commit.
+        rev: String,
+    },
+    /// Makes the merge commit.
+    Commit {
+        /// The merged tree.
+        tree: String,
+        /// The commit that was merged into, and the pull request's.
+        parents: [String; 2],
+        /// As `git merge` would write it: it is part of the commit's hash.
+        message: String,
+    },
+    /// Limits the checkout to some folders.
+    Sparse {
+        /// The folders.
+        folders: Vec<String>,
     },
     /// Writes the files of a commit.
     Checkout {
@@ -57,17 +86,6 @@ pub(crate) enum Step {
         rev: String,
         /// Whether changed files are overwritten: those of a run that did not finish.
         force: bool,
-    },
-    /// Merges a pull request.
-    Merge {
-        /// Number of the pull request.
-        number: u64,
-        /// Its commit.
-        rev: String,
-        /// Its place among the pull requests, from 1; the commit is dated by it.
-        nth: u32,
-        /// The branch that Prow would be on, for the message.
-        branch: String,
     },
     /// Fetches and checks out the submodules.
     Submodules {
@@ -89,8 +107,12 @@ pub(crate) enum When {
     Always,
     /// While the folder has not been set up.
     New,
+    /// At the same time as the next one, in a repository beside.
+    Beside,
     /// When this commit is not there yet.
     Missing(String),
+    /// When these trees are not there yet.
+    MissingTrees,
     /// When these two commits have no common ancestor here.
     Unrelated([String; 2]),
     /// When the commit has submodules.
@@ -108,26 +130,39 @@ impl Step {
     pub(crate) fn when(&self) -> When {
         match self {
             Step::Init | Step::Configure { .. } => When::New,
+            Step::FetchFiles { .. } => When::Beside,
             Step::FetchCommit { id, .. } => When::Missing(id.clone()),
+            Step::FetchTrees { .. } => When::MissingTrees,
             Step::Deepen { between } => When::Unrelated(between.clone()),
             Step::Submodules { .. } => When::Submodules,
             Step::SetUpLargeFiles => When::LargeFiles,
             Step::LargeFiles => When::LargeFilesSetUp,
             Step::LargeFilesOfSubmodules => When::LargeFilesInSubmodules,
-            Step::FetchBase { .. }
-            | Step::FetchPull { .. }
-            | Step::Checkout { .. }
-            | Step::Merge { .. } => When::Always,
+            Step::Fetch { .. }
+            | Step::Merge { .. }
+            | Step::Commit { .. }
+            | Step::Sparse { .. }
+            | Step::Checkout { .. } => When::Always,
         }
     }
 
-    /// Whether it talks to the server, so that it may help to try again.
+    /// Whether it talks to the server, so that it may help to try again. In a partial clone a
+    /// merge and a checkout do so where they need an object.
     pub(crate) fn uses_network(&self) -> bool {
+        !matches!(
+            self,
+            Step::Init | Step::Configure { .. } | Step::Commit { .. } | Step::SetUpLargeFiles
+        )
+    }
+
+    /// Whether it does nothing else.
+    pub(crate) fn is_fetch(&self) -> bool {
         matches!(
             self,
-            Step::FetchBase { .. }
-                | Step::FetchPull { .. }
+            Step::FetchFiles { .. }
+                | Step::Fetch { .. }
                 | Step::FetchCommit { .. }
+                | Step::FetchTrees { .. }
                 | Step::Deepen { .. }
                 | Step::Submodules { .. }
                 | Step::LargeFiles
@@ -137,48 +172,73 @@ impl Step {
 
     /// The arguments of git.
     pub(crate) fn args(&self) -> Vec<String> {
-        let fetch = |options: &[&str], depth: Option<u32>, what: &[&str]| {
-            // A person's own clone, which serves as the server of a local run, may be shallow.
-            let mut args = vec!["fetch".to_owned(), "--update-shallow".to_owned()];
-            args.extend(options.iter().map(|&option| option.to_owned()));
-            if let Some(depth) = depth {
-                args.extend(["--depth".to_owned(), depth.to_string()]);
-            }
-            args.push("origin".to_owned());
-            args.extend(what.iter().map(|&what| what.to_owned()));
-            args
-        };
-        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         match self {
-            Step::Init => words(&["init", "--quiet"]),
+            Step::Init => words(&["init", "--quiet", "--template="]),
             Step::Configure { key, value } => words(&["config", "--replace-all", key, value]),
+            // A filter that filters nothing: it marks what comes as the server's, so that git
+            // does not look for the history.
+            Step::FetchFiles { source } => fetch(
+                &["--no-tags"],
+                Some(1),
+                Some(EVERYTHING),
+                std::slice::from_ref(source),
+            ),
             // A tag that was moved on the server has moved here too: hence the force.
-            Step::FetchBase { refspec, depth } => {
-                fetch(&["--tags", "--force"], *depth, &[refspec.as_str()])
+            Step::Fetch {
+                refspecs,
+                tags,
+                depth,
+                filter,
+            } => {
+                let tags: &[&str] = if *tags {
+                    &["--tags", "--force"]
+                } else {
+                    &["--no-tags"]
+                };
+                fetch(tags, *depth, filter.as_deref(), refspecs)
             }
-            Step::FetchPull { refspec, .. } => fetch(&["--no-tags"], None, &[refspec.as_str()]),
-            Step::FetchCommit { id, depth, .. } => fetch(&["--no-tags"], *depth, &[id.as_str()]),
-            Step::Deepen { .. } => fetch(&["--unshallow"], None, &[]),
-            Step::Checkout { rev, force: false } => {
-                words(&["checkout", "--quiet", "--detach", rev, "--"])
+            Step::FetchCommit {
+                id, depth, filter, ..
+            } => fetch(
+                &["--no-tags"],
+                *depth,
+                filter.as_deref(),
+                std::slice::from_ref(id),
+            ),
+            Step::FetchTrees { ids } => fetch(
+                &["--no-tags", "--no-write-fetch-head"],
+                None,
+                Some("blob:none"),
+                ids,
+            ),
+            Step::Deepen { .. } => fetch(&["--unshallow"], None, None, &[]),
+            Step::Merge { onto, rev, .. } => words(&[
+                "merge-tree",
+                "--write-tree",
+                "--name-only",
+                "--no-messages",
+                "-z",
+                onto,
+                rev,
+            ]),
+            Step::Commit {
+                tree,
+                parents: [onto, rev],
+                message,
+            } => words(&["commit-tree", "-p", onto, "-p", rev, "-m", message, tree]),
+            Step::Sparse { folders } => {
+                let mut args = words(&["sparse-checkout", "set", "--cone", "--"]);
+                args.extend(folders.iter().cloned());
+                args
             }
-            Step::Checkout { rev, force: true } => {
-                words(&["checkout", "--quiet", "--force", "--detach", rev, "--"])
-            }
-            Step::Merge { rev, branch, .. } => {
-                let message = merge_message(rev, branch);
-                words(&[
-                    "merge",
-                    "--no-ff",
-                    "--no-stat",
-                    "--no-log",
-                    "-m",
-                    &message,
-                    rev,
-                ])
+            Step::Checkout { rev, force } => {
+                let mut args = words(&["checkout", "--quiet"]);
+                args.extend(force.then(|| "--force".to_owned()));
+                args.extend(words(&["--detach", rev, "--"]));
+                args
             }
             Step::Submodules { force } => {
-                let mut args: Vec<String> = words(&[
+                let mut args = words(&[
                     "submodule",
                     "update",
                     "--init",
@@ -200,13 +260,32 @@ impl Step {
     }
 }
 
-/// The message that git gives the merge when Prow runs it on the base branch; git does not
-/// name main and master. The message is part of the commit's hash.
-fn merge_message(rev: &str, branch: &str) -> String {
-    match branch {
-        "main" | "master" => format!("Merge commit '{rev}'"),
-        branch => format!("Merge commit '{rev}' into {branch}"),
+/// No file is as large.
+const EVERYTHING: &str = "blob:limit=1024g";
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn fetch(
+    options: &[&str],
+    depth: Option<u32>,
+    filter: Option<&str>,
+    what: &[String],
+) -> Vec<String> {
+    // Quiet, so that warnings are not lost among hundreds of tags. A person's own clone, which
+    // serves as the server of a local run, may be shallow.
+    let mut args = words(&["fetch", "--quiet", "--update-shallow"]);
+    args.extend(words(options));
+    if let Some(depth) = depth {
+        args.extend(words(&["--depth", &depth.to_string()]));
     }
+    if let Some(filter) = filter {
+        args.extend(words(&["--filter", filter]));
+    }
+    args.push("origin".to_owned());
+    args.extend_from_slice(what);
+    args
 }
 
 impl fmt::Display for When {
@@ -214,7 +293,9 @@ impl fmt::Display for When {
         match self {
             When::Always => out.write_str("always"),
             When::New => out.write_str("in a new folder"),
+            When::Beside => out.write_str("in a new folder, at the same time as the next"),
             When::Missing(id) => write!(out, "if {id} is not there yet"),
+            When::MissingTrees => out.write_str("if they are not there yet"),
             When::Unrelated([one, other]) => {
                 write!(out, "if {one} and {other} have no common ancestor yet")
             }

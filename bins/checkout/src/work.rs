@@ -3,15 +3,18 @@
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use common::Result;
 use common::app::Stop;
+use common::{Error, Result};
 
 use crate::explain;
 use crate::folder::{Folder, Found};
+use crate::history::History;
+use crate::merge::merge;
 use crate::plan::Repository;
 use crate::record::Record;
 use crate::runner::Runner;
 use crate::sequence::{Fetched, MADE_BY_CHECKOUT};
+use crate::step::Step;
 use crate::url::CloneUrl;
 
 /// How often a run looks whether another one has left the folder.
@@ -55,25 +58,21 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn run(&mut self) -> Result<Placed> {
+        let clean = self.repository.clean;
         // Before anything is written: the folder may be somebody else's.
-        self.folder.look()?;
-        let _turn = self.turn().await?;
-        let found = self.folder.look()?;
-        if found != Found::Nothing {
-            self.runner.check_settings().await?;
+        if let Err(error) = self.folder.look() {
+            if !clean {
+                return Err(error);
+            }
+            self.clear(&error)?;
         }
-        match found {
-            Found::Nothing => self.make(false).await?,
-            Found::Unfinished => {
-                self.folder.remove_stale_locks()?;
-                self.make(true).await?;
+        let _turn = self.turn().await?;
+        if let Some(obstacle) = self.place().await? {
+            if !clean {
+                return Err(obstacle);
             }
-            Found::Fetching(note) => {
-                self.folder.remove_stale_locks()?;
-                self.folder.finish(note.as_deref())?;
-                self.update(note).await?;
-            }
-            Found::Repository(note) => self.update(note).await?,
+            self.clear(&obstacle)?;
+            self.make(false, None).await?;
         }
         Ok(Placed {
             sha: self.runner.ask(&["rev-parse", "HEAD"]).await?,
@@ -82,6 +81,11 @@ impl Work<'_> {
                 .ask(&["describe", "--tags", "--always", "--dirty"])
                 .await?,
         })
+    }
+
+    fn clear(&self, obstacle: &Error) -> Result<()> {
+        tracing::warn!("--clean: {obstacle}: all of it is removed");
+        self.folder.clear()
     }
 
     /// Waits until no other checkout is at work in the folder: to two at once, each other's
@@ -104,93 +108,132 @@ impl Work<'_> {
         }
     }
 
-    /// A folder that is all checkout's own: files in the way are its own too.
-    async fn make(&mut self, unfinished: bool) -> Result<()> {
-        self.folder.begin()?;
+    /// Brings the folder to what is wanted. What is in the way comes back as an error, with
+    /// nothing changed.
+    async fn place(&self) -> Result<Option<Error>> {
+        let found = match self.folder.look() {
+            Ok(found) => found,
+            Err(obstacle) => return Ok(Some(obstacle)),
+        };
+        if found != Found::Nothing
+            && let Err(obstacle) = self.runner.check_settings().await
+        {
+            return Ok(Some(obstacle));
+        }
+        match found {
+            Found::Nothing => self.make(false, None).await?,
+            Found::Unfinished(target) => {
+                self.folder.remove_stale_locks()?;
+                self.make(true, target).await?;
+            }
+            Found::Fetching(note) => {
+                self.folder.remove_stale_locks()?;
+                self.folder.finish(note.as_deref())?;
+                return self.update(note).await;
+            }
+            Found::Repository(note) => return self.update(note).await,
+        }
+        Ok(None)
+    }
+
+    /// A folder that is all checkout's own: files in the way are its own too. In one that a run
+    /// left unfinished they are overwritten by force; `before` is the commit whose files that
+    /// run was writing, if it got so far.
+    async fn make(&self, force: bool, before: Option<String>) -> Result<()> {
+        self.folder.begin(before.as_deref())?;
         self.start().await?;
-        let fetched = self.fetch().await?;
-        let end = self.place(&fetched, unfinished).await;
+        let history = History::new(self.repository, &self.runner, true);
+        let is_new = self.runner.commit("HEAD").await?.is_none();
+        let fetched = history.fetch(is_new).await?;
+        let end = self.write(&fetched, force, before).await;
         self.settle(end, None).await
     }
 
     /// A repository that was there: its uncommitted changes are somebody's work.
-    async fn update(&mut self, note: Option<String>) -> Result<()> {
+    async fn update(&self, note: Option<String>) -> Result<Option<Error>> {
+        let clean = self.repository.clean;
         let head = self.runner.commit("HEAD").await?;
+        let mut changed = Vec::new();
+        if clean {
+            changed = self.runner.changed_files(clean).await?;
+            if !changed.is_empty() {
+                return Ok(Some(explain::changed(self.repository, &changed)));
+            }
+        }
         if let Some(pinned) = self.repository.pinned()
             && self.is_finished(note.as_deref(), &pinned, head.as_deref())
         {
             tracing::info!("{} is checked out already", self.repository.name());
-            return Ok(());
+            return Ok(None);
         }
-        let moved = self.has_moved().await?;
-        let changed = self.runner.changed_files().await?;
+        let moved = match self.has_moved().await? {
+            Ok(moved) => moved,
+            Err(obstacle) => return Ok(Some(obstacle)),
+        };
+        if !clean {
+            changed = self.runner.changed_files(clean).await?;
+        }
         if changed.is_empty() {
             self.folder.fetching(note.as_deref())?;
             if moved {
                 self.start().await?;
             }
-            let end = self.fetch().await;
+            let end = self.history().await?.fetch(false).await;
             if end.is_err() {
                 // The files are as they were; the next run has to respect changes to them.
                 self.folder.finish(note.as_deref())?;
             }
             let fetched = end?;
-            self.folder.begin()?;
-            let end = self.place(&fetched, false).await;
-            return self.settle(end, note.as_deref()).await;
+            let end = self.write(&fetched, false, None).await;
+            self.settle(end, note.as_deref()).await?;
+            return Ok(None);
         }
         if moved {
-            return Err(explain::changed(self.repository, &changed));
+            return Ok(Some(explain::changed(self.repository, &changed)));
         }
-        let fetched = self.fetch().await?;
+        let fetched = self.history().await?.fetch(false).await?;
         let target = self.repository.target(&fetched);
         let at_target = target.is_some() && target == head;
         if at_target || self.is_finished(note.as_deref(), &fetched, head.as_deref()) {
             tracing::info!("{} is checked out already", self.repository.name());
-            return Ok(());
+            return Ok(None);
         }
-        Err(explain::changed(self.repository, &changed))
+        Ok(Some(explain::changed(self.repository, &changed)))
     }
 
-    async fn start(&mut self) -> Result<()> {
+    async fn start(&self) -> Result<()> {
         for step in self.repository.start_steps() {
             self.runner.step(&step).await?;
         }
         Ok(())
     }
 
-    /// Fetches everything, and gives the commits that it is about.
-    async fn fetch(&mut self) -> Result<Fetched> {
-        tracing::info!(
-            "{}: fetching from {}",
-            self.repository.name(),
-            self.repository.url
-        );
-        for step in self.repository.fetch_steps() {
-            self.runner.step(&step).await?;
-        }
-        let names = self.repository.fetched();
-        let mut commits = Vec::new();
-        for name in std::iter::once(&names.base).chain(&names.pulls) {
-            match self.runner.commit(name).await? {
-                Some(commit) => commits.push(commit),
-                None => return Err(explain::no_commit(self.repository, name)),
-            }
-        }
-        Ok(Fetched {
-            base: commits.remove(0),
-            pulls: commits,
-        })
+    /// The history of a repository that was there, which stays whole if it was.
+    async fn history(&self) -> Result<History<'_>> {
+        let promisor = ["config", "--get", "--type=bool", "remote.origin.promisor"];
+        let partial = self.runner.lines_if_any(&promisor).await? == ["true"];
+        Ok(History::new(self.repository, &self.runner, partial))
     }
 
-    /// Writes the files.
-    async fn place(&mut self, fetched: &Fetched, force: bool) -> Result<()> {
-        self.runner.date_from(&fetched.base).await?;
-        for step in self.repository.place_steps(fetched, force) {
+    /// Merges, and writes the files. `before` is for a folder in which a run was killed: what
+    /// that one was writing is there, and known to no index. Checking the same commit out
+    /// again, by force, makes those files git's own, to be changed or removed.
+    async fn write(&self, fetched: &Fetched, force: bool, before: Option<String>) -> Result<()> {
+        let target = match self.repository.target(fetched) {
+            Some(commit) => commit,
+            None => merge(self.repository, &self.runner, fetched).await?,
+        };
+        if let Some(rev) = before
+            && rev != target
+            && self.runner.commit(&rev).await?.is_some()
+        {
+            self.runner.step(&Step::Checkout { rev, force }).await?;
+        }
+        self.folder.begin(Some(&target))?;
+        for step in self.repository.place_steps(&target, force) {
             self.runner.step(&step).await?;
         }
-        let head = self.runner.commit("HEAD").await?.unwrap_or_default();
-        let note = self.repository.note(fetched, &head);
+        let note = self.repository.note(fetched, &target);
         self.folder.finish(Some(&note))
     }
 
@@ -205,7 +248,7 @@ impl Work<'_> {
             .is_ok_and(|head| head.is_some())
             && self
                 .runner
-                .changed_files()
+                .changed_files(false)
                 .await
                 .is_ok_and(|files| files.is_empty());
         if clean {
@@ -216,7 +259,7 @@ impl Work<'_> {
 
     /// Whether the repository is to come from another place than last time. That is right for
     /// a folder that checkout made; somebody else's clone is not turned into another one.
-    async fn has_moved(&self) -> Result<bool> {
+    async fn has_moved(&self) -> Result<Result<bool>> {
         let settings = self.runner.ask(&["config", "--null", "--list"]).await?;
         let all = |key: &str| {
             let settings = settings.split('\0');
@@ -231,16 +274,16 @@ impl Work<'_> {
                 .is_ok_and(|origin| self.repository.url.is_same(origin.as_str()))
         };
         if !origins.is_empty() && origins.iter().all(|origin| is_same(origin)) {
-            return Ok(false);
+            return Ok(Ok(false));
         }
         if all(MADE_BY_CHECKOUT).last() == Some(&"true") {
-            return Ok(true);
+            return Ok(Ok(true));
         }
         let other = origins.into_iter().find(|origin| !is_same(origin));
-        Err(explain::other_origin(
+        Ok(Err(explain::other_origin(
             self.repository,
             other.unwrap_or_default(),
-        ))
+        )))
     }
 
     /// Whether an earlier run finished just this, and nobody has moved HEAD since.

@@ -108,39 +108,45 @@ fn bad_input_is_refused_before_anything_is_made() {
 fn dry_run_prints_the_commands_and_makes_nothing() {
     let fixture = Fixture::new();
     let mut command = fixture.job(&[1]);
-    command.args([
-        "--dry-run",
-        "--repos=kubeflow/testing,kubeflow/other@v2",
-        "--depth=3",
-    ]);
+    command.args(["--dry-run", "--repos=kubeflow/testing,kubeflow/other@v2"]);
     let output = succeed(command);
     assert!(!fixture.env.path().join("src").exists());
     insta::assert_snapshot!(fixture.snapshot(&output), @r#"
     status: 0
     ----- stdout
     # kubeflow/testing@main:[BASE],1:[PULL 1] from [SERVER]/kubeflow/testing
-    git -C [ROOT]/src/kubeflow/testing init --quiet  # in a new folder
+    git -C [ROOT]/src/kubeflow/testing init --quiet '--template='  # in a new folder
     git -C [ROOT]/src/kubeflow/testing config --replace-all testworker.madeByCheckout true  # in a new folder
     git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.url [SERVER]/kubeflow/testing  # in a new folder
     git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
-    git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --tags --force --depth 3 origin +main:refs/remotes/origin/main
-    git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --no-tags --depth 3 origin [BASE]  # if [BASE] is not there yet
-    git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --no-tags origin +refs/pull/1/head:refs/remotes/origin/pull/1/head
-    git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --no-tags origin [PULL 1]  # if [PULL 1] is not there yet
-    git -C [ROOT]/src/kubeflow/testing checkout --quiet --detach [BASE] --
-    git -C [ROOT]/src/kubeflow/testing fetch --update-shallow --unshallow origin  # if [BASE] and [PULL 1] have no common ancestor yet
-    git -C [ROOT]/src/kubeflow/testing merge --no-ff --no-stat --no-log -m "Merge commit '[PULL 1]'" [PULL 1]  # dated 1 s after the base
+    git -C [ROOT]/src/kubeflow/testing config --replace-all core.repositoryFormatVersion 1  # in a new folder
+    git -C [ROOT]/src/kubeflow/testing config --replace-all extensions.partialClone origin  # in a new folder
+    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.promisor true  # in a new folder
+    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.partialCloneFilter blob:none  # in a new folder
+    git -C [ROOT]/src/kubeflow/testing/.git/test-worker-files fetch --quiet --update-shallow --no-tags --depth 1 --filter 'blob:limit=1024g' origin [BASE]  # in a new folder, at the same time as the next
+    git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --tags --force --filter tree:0 origin +main:refs/remotes/origin/main +refs/pull/1/head:refs/remotes/origin/pull/1/head
+    git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --no-tags --filter tree:0 origin [BASE]  # if [BASE] is not there yet
+    git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --no-tags --filter tree:0 origin [PULL 1]  # if [PULL 1] is not there yet
+    git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --no-tags --no-write-fetch-head --filter blob:none origin TREES_1  # if they are not there yet
+    git -C [ROOT]/src/kubeflow/testing merge-tree --write-tree --name-only --no-messages -z [BASE] [PULL 1]
+    git -C [ROOT]/src/kubeflow/testing commit-tree -p [BASE] -p [PULL 1] -m "Merge commit '[PULL 1]'" MERGED_TREE_1
+    git -C [ROOT]/src/kubeflow/testing checkout --quiet --detach MERGE_1 --
     git -C [ROOT]/src/kubeflow/testing submodule update --init --recursive --jobs 8  # if there is a .gitmodules file
     git -C [ROOT]/src/kubeflow/testing lfs install --local --skip-repo --force  # if a .gitattributes file names Git LFS
     git -C [ROOT]/src/kubeflow/testing lfs pull  # if a .gitattributes file names Git LFS
     git -C [ROOT]/src/kubeflow/testing submodule foreach --recursive 'git lfs install --local --skip-repo --force && git lfs pull'  # if a submodule's .gitattributes file names Git LFS
 
     # kubeflow/other@v2 from [SERVER]/kubeflow/other
-    git -C [ROOT]/src/kubeflow/other init --quiet  # in a new folder
+    git -C [ROOT]/src/kubeflow/other init --quiet '--template='  # in a new folder
     git -C [ROOT]/src/kubeflow/other config --replace-all testworker.madeByCheckout true  # in a new folder
     git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.url [SERVER]/kubeflow/other  # in a new folder
     git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
-    git -C [ROOT]/src/kubeflow/other fetch --update-shallow --tags --force --depth 3 origin +v2:refs/remotes/origin/v2
+    git -C [ROOT]/src/kubeflow/other config --replace-all core.repositoryFormatVersion 1  # in a new folder
+    git -C [ROOT]/src/kubeflow/other config --replace-all extensions.partialClone origin  # in a new folder
+    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.promisor true  # in a new folder
+    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.partialCloneFilter blob:none  # in a new folder
+    git -C [ROOT]/src/kubeflow/other/.git/test-worker-files fetch --quiet --update-shallow --no-tags --depth 1 --filter 'blob:limit=1024g' origin v2  # in a new folder, at the same time as the next
+    git -C [ROOT]/src/kubeflow/other fetch --quiet --update-shallow --tags --force --filter tree:0 origin +v2:refs/remotes/origin/v2
     git -C [ROOT]/src/kubeflow/other checkout --quiet --detach refs/remotes/origin/v2 --
     git -C [ROOT]/src/kubeflow/other submodule update --init --recursive --jobs 8  # if there is a .gitmodules file
     git -C [ROOT]/src/kubeflow/other lfs install --local --skip-repo --force  # if a .gitattributes file names Git LFS
@@ -194,9 +200,13 @@ fn records_hold_what_was_run_as_prow_writes_it() {
     assert_eq!(good["final_sha"], fixture.head().as_str());
     assert!(good["duration"].as_u64().unwrap() > 1_000_000);
     let commands = good["commands"].as_array().unwrap();
-    let merge = commands.last().unwrap();
-    assert!(merge["command"].as_str().unwrap().contains("merge --no-ff"));
-    assert_eq!(merge["output"], "Merge made by the 'ort' strategy.\n");
+    let run = |what: &str| {
+        let line = |command: &&Value| command["command"].as_str().unwrap().contains(what);
+        commands.iter().find(line).unwrap()["output"].as_str()
+    };
+    assert_eq!(run("commit-tree"), Some(&*format!("{}\n", fixture.head())));
+    let last = commands.last().unwrap()["command"].as_str().unwrap();
+    assert!(last.contains("checkout --quiet --detach"), "{last}");
     assert_eq!(bad["failed"], true);
     let last = bad["commands"].as_array().unwrap().last().unwrap();
     assert_eq!(last["error"], "exit status 128");

@@ -65,7 +65,7 @@ fn uncommitted_changes_are_never_lost() {
     ----- stderr
     [TIME] INFO  kubeflow/testing: fetching from [SERVER]/kubeflow/testing
     [TIME] ERROR [ROOT]/src/kubeflow/testing has uncommitted changes that a checkout would lose: README, first
-        commit or remove them, or give another --src-dir
+        commit or remove them, give another --src-dir, or --clean to have them removed
     ");
     assert_eq!(fixture.head(), head);
     assert_eq!(fixture.env.read("src/kubeflow/testing/README"), "edited\n");

@@ -36,7 +36,8 @@ fn run(fixture: &Fixture, url: &str) -> Output {
     let _ = std::fs::remove_dir_all(fixture.env.path().join("src"));
     let mut command = fixture.job(&[1]);
     command.env("GIT_BASE_URL", url);
-    command.arg("--stall-timeout=1s");
+    // One transfer, so that it is known which one the fault hits.
+    command.args(["--stall-timeout=1s", "--filter=none"]);
     command.output().unwrap()
 }
 
@@ -98,6 +99,26 @@ fn a_transfer_that_stalls_is_cut_and_tried_again() {
             &output,
             1,
         );
+    }
+}
+
+#[test]
+fn either_of_two_transfers_at_once_may_be_cut() {
+    let fixture = with_bulk();
+    for cut in [
+        [Fault::CutAfter(0), Fault::Pass],
+        [Fault::Pass, Fault::CutAfter(0)],
+    ] {
+        let proxy = FaultProxy::start(&fixture.server.address(), cut);
+        let _ = std::fs::remove_dir_all(fixture.env.path().join("src"));
+        let mut command = fixture.job(&[1]);
+        command.env("GIT_BASE_URL", proxy.url("git"));
+        let output = command.output().unwrap();
+        let stderr = e2e::text(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        assert!(stderr.matches("trying again in").count() <= 1, "{stderr}");
+        assert_eq!(fixture.files(), ["README", "bulk", "first"]);
+        fixture.git(&["fsck", "--connectivity-only"]);
     }
 }
 

@@ -1,0 +1,198 @@
+//! Brings what a checkout needs from the server, in few requests: the commits, beside them the
+//! files of the base, then the trees that a merge looks at. What else is wanted later, git
+//! itself fetches on demand.
+
+use std::cell::Cell;
+
+use common::Result;
+
+use crate::beside::Files;
+use crate::explain;
+use crate::plan::Repository;
+use crate::runner::Runner;
+use crate::sequence::{Fetched, is_full_id, kept_pull_ref, pull_ref};
+use crate::step::Step;
+
+/// More trees are asked for in several turns.
+const TREES_AT_ONCE: usize = 500;
+
+/// The settings that make a clone a partial one.
+const PARTIAL: [&str; 3] = [
+    "extensions.partialClone",
+    "remote.origin.promisor",
+    "remote.origin.partialCloneFilter",
+];
+
+/// The history of one repository.
+pub(crate) struct History<'a> {
+    repository: &'a Repository,
+    runner: &'a Runner<'a>,
+    /// Whether something is left out.
+    partial: Cell<bool>,
+}
+
+impl<'a> History<'a> {
+    /// That of a repository which is new or was a partial clone, or of a whole one.
+    pub(crate) fn new(repository: &'a Repository, runner: &'a Runner<'a>, partial: bool) -> Self {
+        History {
+            repository,
+            runner,
+            partial: Cell::new(partial && repository.filter().is_some()),
+        }
+    }
+
+    /// Fetches everything, and gives the commits that it is about. `new` is for a repository
+    /// that has nothing yet.
+    pub(crate) async fn fetch(&self, new: bool) -> Result<Fetched> {
+        let name = self.repository.name();
+        tracing::info!("{name}: fetching from {}", self.repository.url);
+        let step = self.repository.files_step().filter(|_| new);
+        let Some(step) = step else {
+            let fetched = self.commits().await?;
+            self.trees(&fetched, true).await?;
+            return Ok(fetched);
+        };
+        let files = Files::new(self.repository, self.runner);
+        let history = async {
+            let fetched = self.commits().await?;
+            self.trees(&fetched, false).await?;
+            Ok(fetched)
+        };
+        let (fetched, came) = tokio::try_join!(history, files.fetch(&step))?;
+        if self.partial.get() && (came || files.fetch_again(&step).await?) {
+            files.adopt()?;
+        } else {
+            files.remove()?;
+            self.trees(&fetched, true).await?;
+        }
+        Ok(fetched)
+    }
+
+    async fn commits(&self) -> Result<Fetched> {
+        let lacking = self.refs().await?;
+        for step in self.repository.commit_steps(self.filter()) {
+            self.runner.step(&step).await?;
+        }
+        let names = self.repository.fetched();
+        let base = self.commit(&names.base).await?;
+        let mut pulls = Vec::new();
+        for (pull, name) in self.repository.refs.pulls.iter().zip(&names.pulls) {
+            let commit = self.commit(name).await?;
+            let head = kept_pull_ref(pull);
+            if !pull.sha.is_empty()
+                && !lacking.contains(&pull.number)
+                && !self.runner.is_ancestor(&commit, &head).await?
+            {
+                return Err(explain::not_in_pull(self.repository, pull.number, &commit));
+            }
+            pulls.push(commit);
+        }
+        Ok(Fetched { base, pulls })
+    }
+
+    async fn commit(&self, name: &str) -> Result<String> {
+        let commit = self.runner.commit(name).await?;
+        commit.ok_or_else(|| explain::no_commit(self.repository, name))
+    }
+
+    /// Fetches the refs; gives the pull requests that the server has no ref of, of which the
+    /// commits may still be there.
+    async fn refs(&self) -> Result<Vec<u64>> {
+        let mut lacking = Vec::new();
+        'again: loop {
+            for step in self.repository.fetch_steps(self.filter(), &lacking) {
+                let finished = self.runner.tried_here(&step).await?;
+                if finished.success() {
+                    self.notice_whole(&finished.stderr).await?;
+                } else if let Some(number) = self.lacks(&finished.stderr, &lacking) {
+                    lacking.push(number);
+                    continue 'again;
+                } else if self.filter().is_some() && refuses_filter(&finished.stderr) {
+                    self.be_whole().await?;
+                    continue 'again;
+                } else {
+                    return Err(self.runner.failure(&step, &finished));
+                }
+            }
+            return Ok(lacking);
+        }
+    }
+
+    fn filter(&self) -> Option<&str> {
+        self.repository.filter().filter(|_| self.partial.get())
+    }
+
+    /// The pull request whose ref a failed fetch did not find, if its commit is known.
+    fn lacks(&self, stderr: &str, known: &[u64]) -> Option<u64> {
+        let missing = stderr
+            .lines()
+            .find_map(|line| line.split_once("couldn't find remote ref "))?
+            .1;
+        let pulls = &self.repository.refs.pulls;
+        let pull = pulls.iter().find(|pull| pull_ref(pull) == missing)?;
+        (is_full_id(&pull.sha) && !known.contains(&pull.number)).then_some(pull.number)
+    }
+
+    async fn notice_whole(&self, stderr: &str) -> Result<()> {
+        if self.partial.get() && stderr.contains("filtering not recognized by server") {
+            self.be_whole().await?;
+        }
+        Ok(())
+    }
+
+    /// The server gives no partial clones, so this is none.
+    async fn be_whole(&self) -> Result<()> {
+        let Repository { url, .. } = self.repository;
+        let name = self.repository.name();
+        tracing::info!("{name}: {url} gives no partial clones: the whole history is fetched");
+        self.partial.set(false);
+        for key in PARTIAL {
+            self.runner.unset(key).await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches the trees that the merge and the checkout look at, where they are missing: git
+    /// itself would ask for one at a time. `base` says whether that of the base is among them.
+    async fn trees(&self, fetched: &Fetched, base: bool) -> Result<()> {
+        if !self.partial.get() {
+            return Ok(());
+        }
+        let mut commits = Vec::new();
+        if base {
+            commits.push(fetched.base.clone());
+        }
+        let mut before = vec![fetched.base.as_str()];
+        for pull in &fetched.pulls {
+            commits.push(pull.clone());
+            if !self.repository.checks_out_head() {
+                let ancestors = [&["merge-base", "--all", pull.as_str()], &before[..]].concat();
+                commits.extend(self.runner.lines_if_any(&ancestors).await?);
+                before.push(pull);
+            }
+        }
+        // The base's tree comes with its files.
+        commits.retain(|commit| base || *commit != fetched.base);
+        commits.sort();
+        commits.dedup();
+        if commits.is_empty() {
+            return Ok(());
+        }
+        for ids in self
+            .runner
+            .missing_trees(&commits)
+            .await?
+            .chunks(TREES_AT_ONCE)
+        {
+            let ids = ids.to_vec();
+            self.runner.step(&Step::FetchTrees { ids }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Servers may have filters switched off one by one (`uploadpackfilter`).
+fn refuses_filter(stderr: &str) -> bool {
+    let stderr = stderr.to_lowercase();
+    stderr.contains("filter") && stderr.contains("not supported")
+}

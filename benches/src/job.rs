@@ -22,7 +22,7 @@ impl Job {
         let place = binary("submit-e2e")?.with_file_name("bench");
         fs::create_dir_all(&place)?;
         let job = Job(TempDir::new_in(place)?);
-        let repository = job.path("src/example/bench");
+        let repository = job.repository();
         fs::create_dir_all(&repository)?;
         fs::write(repository.join("prow_config.yaml"), CONFIG)?;
         let head = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: bench}\n";
@@ -35,6 +35,17 @@ impl Job {
 
     /// submit-e2e, about to run the job as its run number `build`.
     pub(crate) fn submit(&self, build: usize) -> Outcome<Command> {
+        let mut command = self.command(build, &["run", "--engine", "local"])?;
+        command
+            .arg("--bucket")
+            .arg(format!("file://{}", self.path("bucket").display()))
+            .arg("--run-dir")
+            .arg(self.path(&format!("run/{build}")));
+        Ok(command)
+    }
+
+    /// submit-e2e with these arguments, for the job's run number `build`.
+    pub(crate) fn command(&self, build: usize, args: &[&str]) -> Outcome<Command> {
         let mut command = Command::new(binary("submit-e2e")?);
         command
             .env_clear()
@@ -46,13 +57,22 @@ impl Job {
             .env("REPO_OWNER", "example")
             .env("REPO_NAME", "bench")
             .current_dir(self.0.path())
-            .args(["run", "--engine", "local", "--repos-dir"])
-            .arg(self.path("src"))
-            .arg("--bucket")
-            .arg(format!("file://{}", self.path("bucket").display()))
-            .arg("--run-dir")
-            .arg(self.path(&format!("run/{build}")));
+            .args(args)
+            .arg("--repos-dir")
+            .arg(self.path("src"));
         Ok(command)
+    }
+
+    /// Writes a file of the repository, with its parents.
+    pub(crate) fn write(&self, name: &str, content: &str) -> Outcome<()> {
+        let path = self.repository().join(name);
+        fs::create_dir_all(path.parent().ok_or("a file without a folder")?)?;
+        Ok(fs::write(path, content)?)
+    }
+
+    /// The repository.
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.path("src/example/bench")
     }
 
     /// The folder of a run in the bucket.

@@ -7,6 +7,8 @@ mod job;
 mod output;
 mod overhead;
 mod process;
+mod rendering;
+mod selection;
 mod start_up;
 
 use std::io::Write;
@@ -34,8 +36,13 @@ fn measure() -> Outcome<Vec<Figure>> {
     if cfg!(debug_assertions) {
         return Err("the figures are those of release binaries: run `make bench`".into());
     }
-    let parts: [fn() -> Outcome<Vec<Figure>>; 3] =
-        [start_up::measure, overhead::measure, output::measure];
+    let parts: [fn() -> Outcome<Vec<Figure>>; 5] = [
+        start_up::measure,
+        overhead::measure,
+        output::measure,
+        selection::measure,
+        rendering::measure,
+    ];
     let mut figures = Vec::new();
     let mut stdout = std::io::stdout();
     let cores = std::thread::available_parallelism()?;

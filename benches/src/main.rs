@@ -10,6 +10,7 @@ mod process;
 mod rendering;
 mod selection;
 mod start_up;
+mod test_stream;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -18,6 +19,9 @@ use figure::Figure;
 
 /// What a measurement gives; an error says what could not be measured.
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// One part of the measurements.
+type Measure = fn() -> Outcome<Vec<Figure>>;
 
 fn main() -> ExitCode {
     match measure() {
@@ -36,18 +40,22 @@ fn measure() -> Outcome<Vec<Figure>> {
     if cfg!(debug_assertions) {
         return Err("the figures are those of release binaries: run `make bench`".into());
     }
-    let parts: [fn() -> Outcome<Vec<Figure>>; 5] = [
-        start_up::measure,
-        overhead::measure,
-        output::measure,
-        selection::measure,
-        rendering::measure,
+    let parts: [(&str, Measure); 6] = [
+        ("start-up", start_up::measure),
+        ("overhead", overhead::measure),
+        ("output", output::measure),
+        ("selection", selection::measure),
+        ("rendering", rendering::measure),
+        ("test-stream", test_stream::measure),
     ];
+    // Some of them by name, or all.
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|own| own == name);
     let mut figures = Vec::new();
     let mut stdout = std::io::stdout();
     let cores = std::thread::available_parallelism()?;
     writeln!(stdout, "On {cores} cores:\n\n{}", figure::HEADER)?;
-    for part in parts {
+    for (_, part) in parts.into_iter().filter(|(name, _)| is_wanted(name)) {
         for figure in part()? {
             writeln!(stdout, "{figure}")?;
             figures.push(figure);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::Outcome;
 use crate::figure::Figure;
 use crate::job::Job;
-use crate::process::{Cost, cost, time};
+use crate::process::{cost, time};
 
 /// 64 bytes with its newline, as the log lines of a test are.
 const LINE: &str = "ok  	github.com/example/project/pkg/controller/widget	0.123s 01";
@@ -19,17 +19,16 @@ const LIMIT_MEGABYTES: f64 = 40.0;
 
 pub(crate) fn measure() -> Outcome<Vec<Figure>> {
     let job = Job::new(&spec())?;
-    let Cost { time: ours, peaks } = cost(&mut job.submit(1)?)?;
+    let whole = cost(&mut job.submit(1)?)?;
+    let ours = whole.time;
     let log = job.results(1).join("build-log.txt");
     let lost = LINES.abs_diff(count_lines(&log)?);
     let peer = peer(&log.with_file_name("peer.txt"))?;
     let mut figures = Vec::new();
     for name in ["submit-e2e", "run-local"] {
-        let peak = peaks
-            .get(name)
-            .ok_or_else(|| format!("no process named {name} was seen"))?;
+        let peak = whole.peak(name)?;
         let what = format!("peak memory of `{name}`, a step prints 1 GiB");
-        figures.push(Figure::megabytes(what, *peak).at_most(LIMIT_MEGABYTES));
+        figures.push(Figure::megabytes(what, peak).at_most(LIMIT_MEGABYTES));
     }
     figures.extend([
         lines("lines of it that are not in build-log.txt", lost).at_most(0.0),

@@ -43,6 +43,14 @@ pub(crate) struct Cost {
     pub(crate) peaks: BTreeMap<String, u64>,
 }
 
+impl Cost {
+    /// The peak of the largest process of this name.
+    pub(crate) fn peak(&self, name: &str) -> Outcome<u64> {
+        let peak = self.peaks.get(name).copied();
+        peak.ok_or_else(|| format!("no process named {name} was seen").into())
+    }
+}
+
 /// Runs a program and reads the memory of it and its descendants meanwhile.
 pub(crate) fn cost(command: &mut Command) -> Outcome<Cost> {
     let start = Instant::now();

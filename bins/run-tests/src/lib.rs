@@ -1,5 +1,6 @@
 //! Runs a test command, shows it live, bounds it in time, turns what it says into JUnit.
 
+mod again;
 mod console;
 mod facts;
 mod format;

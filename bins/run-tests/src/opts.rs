@@ -139,7 +139,7 @@ pub struct Opts {
     pub test_timeout: Option<Duration>,
 
     /// Runs failed tests again, up to N times, until they pass; for tools that can pick tests:
-    /// `go test`, `cargo test`. A test that then passes is reported as flaky.
+    /// `go test`, `cargo test`, nextest, pytest. A test that then passes is reported as flaky.
     #[arg(long, value_name = "N", default_value_t = 0, alias = "rerun_fails")]
     pub rerun_fails: u32,
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::exec::Command;
 use common::{Error, Result};
 
+use crate::again::{self, Pytest};
 use crate::naming::Naming;
 use crate::opts::{Flaky, FormatName, JunitFiles, JunitOutput, Opts};
 use crate::reporter::Reporter;
@@ -62,6 +63,8 @@ pub(crate) struct Plan {
     pub(crate) rerun_fails: u32,
     /// With how many failures they are.
     pub(crate) rerun_fails_max_failures: u64,
+    /// How pytest runs tests again; known when its folder is there.
+    pub(crate) pytest: Option<Pytest>,
     /// What flaky tests mean.
     pub(crate) flaky: Flaky,
     /// Time between asking the command to end and killing it.
@@ -109,7 +112,7 @@ impl Plan {
             None => None,
         };
         if opts.rerun_fails > 0 {
-            can_run_again(tool, &command)?;
+            again::check(tool, reporter, &command)?;
         }
         if opts.test_timeout.is_some() {
             can_time_tests(format)?;
@@ -138,6 +141,7 @@ impl Plan {
             test_timeout: opts.test_timeout,
             rerun_fails: opts.rerun_fails,
             rerun_fails_max_failures: opts.rerun_fails_max_failures,
+            pytest: None,
             flaky: opts.flaky,
             target,
             junit_from: opts.junit_from,
@@ -174,16 +178,6 @@ fn format(
             "--format junit needs --junit-from: which files does the command write?",
         )),
         (format, _) => Ok((format, None)),
-    }
-}
-
-fn can_run_again(tool: Tool, command: &Command) -> Result<()> {
-    match tool.again(command, &[]) {
-        Some(_) => Ok(()),
-        None => Err(Error::usage(format!(
-            "--rerun-fails cannot pick single tests of {command}"
-        ))
-        .hint("run the test tool itself behind --: `go test` or `cargo test`")),
     }
 }
 

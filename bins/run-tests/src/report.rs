@@ -8,11 +8,15 @@ use std::time::Duration;
 use common::junit::{Case, Suite, clean};
 use common::{Result, ResultExt, whole_file};
 
+use crate::again;
 use crate::plan::Plan;
 use crate::results::Results;
 
 /// How many failed tests the summary names.
 const NAMED: usize = 20;
+
+/// How many commands to run failed tests again it shows.
+const COMMANDS: usize = 5;
 
 /// How much of a name or a message it shows, in characters.
 const LINE: usize = 300;
@@ -147,6 +151,13 @@ pub(crate) fn summarize(plan: &Plan, results: &Results, time: Duration) {
     }
     if counts.faults() > NAMED as u64 {
         tracing::error!("… and {} more", counts.faults() - NAMED as u64);
+    }
+    if counts.faults() > 0
+        && let Ok(tests) = results.to_run_again()
+    {
+        for command in again::for_a_person(plan, &tests).iter().take(COMMANDS) {
+            tracing::info!("run just the failed tests again: {command}");
+        }
     }
     if results.unlisted() > 0 {
         tracing::warn!(

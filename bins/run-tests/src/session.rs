@@ -5,6 +5,7 @@ use common::Result;
 use common::app::Stop;
 use tokio::time::Instant;
 
+use crate::again;
 use crate::console::Console;
 use crate::format;
 use crate::plan::Plan;
@@ -41,7 +42,7 @@ pub(crate) async fn run(
         if last.was_cut_short() || !is_worth_it(plan, results) {
             break;
         }
-        match again(plan, attempt, deadline, stop, results, console).await? {
+        match run_again(plan, attempt, deadline, stop, results, console).await? {
             Some(run) => last = run,
             None => break,
         }
@@ -62,7 +63,7 @@ fn is_worth_it(plan: &Plan, results: &Results) -> bool {
 }
 
 /// Runs the failed tests once more; `None` where they cannot be picked.
-async fn again(
+async fn run_again(
     plan: &Plan,
     attempt: u32,
     deadline: Option<Instant>,
@@ -84,8 +85,7 @@ async fn again(
     );
     results.run_again();
     let mut last = None;
-    for command in plan.tool.again(&plan.typed, &tests).unwrap_or_default() {
-        let command = plan.tool.prepare(command, plan.format);
+    for command in again::commands(plan, &tests)? {
         tracing::info!("{command}");
         let mut format = format::reader(plan)?;
         let run = run::run(

@@ -5,8 +5,9 @@ use common::app::App;
 use common::exec::Limits;
 use common::{Result, ResultExt};
 
+use crate::again::Pytest;
 use crate::plan::Plan;
-use crate::reporter::Folder;
+use crate::reporter::{Folder, Reporter};
 use crate::shard::{self, Divided};
 
 /// What the command needs while it runs.
@@ -42,6 +43,15 @@ pub(crate) async fn prepare(plan: &mut Plan, app: &App) -> Result<Setup> {
             std::fs::write(path, text).or_failed(|| format!("write {}", path.display()))?;
         }
         plan.command = arranged.command;
+        if reporter == Reporter::Pytest && plan.rerun_fails > 0 {
+            let set = &plan.command.env;
+            let variable = |name: &str| {
+                let set = set.iter().rev().find(|(own, _)| own == name);
+                let set = set.map(|(_, value)| value.to_string_lossy().into_owned());
+                set.or_else(|| app.env.get(name).map(str::to_owned))
+            };
+            plan.pytest = Some(Pytest::prepare(folder.path(), variable)?);
+        }
         plan.junit_from = arranged.patterns;
     }
     Ok(Setup { folder, runs })

@@ -53,8 +53,10 @@ impl Merge {
                 junit::read(file, &name, |suite, case| {
                     shown += 1;
                     passed += u64::from(case.outcome == Outcome::Passed);
+                    let own = (case.classname.clone(), case.name.clone());
                     let (suite, case) = self.normal(suite, case, results.target());
-                    results.list(&self.suite(suite), case);
+                    let id = results.list(&self.suite(suite), case);
+                    results.select(id, &own.0, &own.1);
                 })
             });
         results.end_file();

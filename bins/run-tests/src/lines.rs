@@ -16,7 +16,7 @@ impl Lines {
     /// Takes the next piece of the stream and gives each line that it completes.
     pub(crate) fn push(&mut self, piece: &[u8], mut line: impl FnMut(&str)) {
         let mut rest = piece;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
             if self.line.is_empty() && self.dropped == 0 && end <= LONGEST {
                 clean(&rest[..end], &mut line);
             } else {
@@ -56,11 +56,18 @@ impl Lines {
 /// as progress bars have it, makes two lines of it.
 fn clean(bytes: &[u8], line: &mut impl FnMut(&str)) {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    let plain = bytes.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
     match std::str::from_utf8(bytes) {
-        Ok(text) if plain => line(text),
+        Ok(text) if is_plain(bytes) => line(text),
         _ => junit::clean(bytes).split('\n').for_each(line),
     }
+}
+
+/// Whether all are printable characters of ASCII. Without a way out in the middle, so that
+/// many are looked at at once.
+fn is_plain(bytes: &[u8]) -> bool {
+    let plain = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+    let mut chunks = bytes.chunks(64);
+    chunks.all(|chunk| chunk.iter().fold(true, |all, byte| all & plain(byte)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! JUnit itself, the part of the tests that runs.
 
 use common::app::App;
-use common::exec::Limits;
+use common::exec::{Command, Limits};
 use common::{Result, ResultExt};
 
 use crate::again::Pytest;
@@ -31,30 +31,27 @@ pub(crate) async fn prepare(plan: &mut Plan, app: &App) -> Result<Setup> {
         .transpose()?;
     let runs = divide(plan, app, folder.as_ref()).await?;
     if let (Some(reporter), Some(folder)) = (plan.reporter, &folder) {
-        let command = &plan.command;
-        let variable = |name: &str| {
-            // What sharding has set is kept.
-            let set = command.env.iter().rev().find(|(own, _)| own == name);
-            let set = set.map(|(_, value)| value.to_string_lossy().into_owned());
-            set.or_else(|| app.env.get(name).map(str::to_owned))
-        };
-        let arranged = reporter.arrange(command, folder.path(), variable);
+        // What sharding has set is kept.
+        let variable = |name: &str| self::variable(&plan.command, app, name);
+        let arranged = reporter.arrange(&plan.command, folder.path(), variable);
         for (path, text) in &arranged.files {
             std::fs::write(path, text).or_failed(|| format!("write {}", path.display()))?;
         }
         plan.command = arranged.command;
         if reporter == Reporter::Pytest && plan.rerun_fails > 0 {
-            let set = &plan.command.env;
-            let variable = |name: &str| {
-                let set = set.iter().rev().find(|(own, _)| own == name);
-                let set = set.map(|(_, value)| value.to_string_lossy().into_owned());
-                set.or_else(|| app.env.get(name).map(str::to_owned))
-            };
+            let variable = |name: &str| self::variable(&plan.command, app, name);
             plan.pytest = Some(Pytest::prepare(folder.path(), variable)?);
         }
         plan.junit_from = arranged.patterns;
     }
     Ok(Setup { folder, runs })
+}
+
+/// A variable as the command will see it.
+fn variable(command: &Command, app: &App, name: &str) -> Option<String> {
+    let set = command.env.iter().rev().find(|(own, _)| own == name);
+    let set = set.map(|(_, value)| value.to_string_lossy().into_owned());
+    set.or_else(|| app.env.get(name).map(str::to_owned))
 }
 
 /// Makes the command one that runs this part of the tests; false: none belongs to it.

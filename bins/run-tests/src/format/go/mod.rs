@@ -44,7 +44,9 @@ pub(super) struct Go {
     /// Everything is shown as it comes, as `go test -v` does.
     verbose: bool,
     sources: Rc<Sources>,
+    /// The packages that run, without the one of the last event.
     packages: HashMap<String, Package>,
+    recent: (String, Option<Package>),
     builds: Builds,
     translation: Translation,
     out_of_time: Option<OutOfTime>,
@@ -56,6 +58,7 @@ impl Go {
             verbose,
             sources: Rc::new(sources),
             packages: HashMap::new(),
+            recent: (String::new(), None),
             builds: Builds::default(),
             translation: Translation::default(),
             out_of_time: None,
@@ -79,16 +82,28 @@ impl Go {
 
     /// The package of this name. Too many at once are no Go's.
     fn package(&mut self, name: &str, results: &mut Results) -> Option<&mut Package> {
-        if !self.packages.contains_key(name) {
-            if self.packages.len() >= PACKAGES {
-                return None;
-            }
-            let suite = distinct(name);
-            results.begin(&suite);
-            let package = Package::new(suite, self.sources.clone());
-            self.packages.insert(name.to_owned(), package);
+        // Most events are of the same package as the one before.
+        if self.recent.0 != name {
+            self.put_back();
+            let package = match self.packages.remove(name) {
+                Some(package) => package,
+                None if self.packages.len() >= PACKAGES => return None,
+                None => {
+                    let suite = distinct(name);
+                    results.begin(&suite);
+                    Package::new(suite, self.sources.clone())
+                }
+            };
+            self.recent = (name.to_owned(), Some(package));
         }
-        self.packages.get_mut(name)
+        self.recent.1.as_mut()
+    }
+
+    /// Takes the package of the last event to the others.
+    fn put_back(&mut self) {
+        if let (name, Some(package)) = std::mem::take(&mut self.recent) {
+            self.packages.insert(name, package);
+        }
     }
 
     fn of_test(&mut self, action: Action, event: &Event<'_>, results: &mut Results) {
@@ -116,7 +131,7 @@ impl Go {
         match action {
             Action::Output => package.said_outside(event),
             Action::Pass | Action::Fail | Action::Skip | Action::Bench => {
-                if let Some(package) = self.packages.remove(event.package.as_ref()) {
+                if let Some(package) = std::mem::take(&mut self.recent).1 {
                     let shown = package.shown_at_its_end(action == Action::Fail);
                     if !self.verbose {
                         self.translation.shown.extend(shown.as_bytes());
@@ -152,6 +167,7 @@ impl Format for Go {
     }
 
     fn end(&mut self, end: &End, results: &mut Results) {
+        self.put_back();
         let mut left: Vec<Package> = self.packages.drain().map(|(_, package)| package).collect();
         left.sort_by(|one, other| one.name().cmp(other.name()));
         for package in left {
@@ -164,7 +180,8 @@ impl Format for Go {
     }
 
     fn longest_running(&self) -> Option<Running<'_>> {
-        let running = self.packages.values().flat_map(Package::running);
+        let packages = self.packages.values().chain(&self.recent.1);
+        let running = packages.flat_map(Package::running);
         running.min_by_key(|test| test.since)
     }
 

@@ -76,42 +76,37 @@ impl Package {
 
     /// A test starts, or goes on.
     pub(super) fn runs(&mut self, name: &str) {
-        if let Some(test) = self.test(name)
-            && !test.runs
-        {
-            test.runs = true;
-            test.since = Instant::now();
-        }
+        self.with_test(name, |test| {
+            if !test.runs {
+                test.runs = true;
+                test.since = Instant::now();
+            }
+        });
     }
 
     pub(super) fn waits(&mut self, name: &str) {
-        if let Some(test) = self.test(name) {
-            test.runs = false;
+        self.with_test(name, |test| test.runs = false);
+    }
+
+    pub(super) fn said(&mut self, event: &Event<'_>) {
+        if !story::is_framing(&event.output) {
+            self.with_test(&event.test, |test| test.said.push(&event.output));
         }
     }
 
-    fn test(&mut self, name: &str) -> Option<&mut Test> {
-        // Looked up first: a name is copied for a new test only.
-        if !self.tests.contains_key(name) {
-            if self.tests.len() >= TESTS {
-                return None;
-            }
-            let test = Test {
+    /// Does something with a test that has not ended; looked up once, and its name copied
+    /// where it is new only: most events find the test there.
+    fn with_test(&mut self, name: &str, act: impl FnOnce(&mut Test)) {
+        if let Some(test) = self.tests.get_mut(name) {
+            act(test);
+        } else if self.tests.len() < TESTS {
+            let mut test = Test {
                 said: Kept::for_a_case(),
                 since: Instant::now(),
                 runs: true,
             };
+            act(&mut test);
             self.tests.insert(name.to_owned(), test);
-        }
-        self.tests.get_mut(name)
-    }
-
-    pub(super) fn said(&mut self, event: &Event<'_>) {
-        if story::is_framing(&event.output) {
-            return;
-        }
-        if let Some(test) = self.test(&event.test) {
-            test.said.push(&event.output);
         }
     }
 

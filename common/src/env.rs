@@ -14,6 +14,8 @@ pub const EXTRA_REPOS: &str = "EXTRA_REPOS";
 pub const DEFAULT_REPOS: &str = "DEFAULT_REPOS";
 /// Where checkout finds `ORG/NAME` when the job gives no clone URI. Default <https://github.com>.
 pub const GIT_BASE_URL: &str = "GIT_BASE_URL";
+/// Folder in which checkouts leave what they fetched for others.
+pub const CHECKOUT_CACHE: &str = "CHECKOUT_CACHE";
 /// File with a token for the host of [`GIT_BASE_URL`].
 pub const GITHUB_TOKEN_FILE: &str = "GITHUB_TOKEN_FILE";
 /// The token itself.

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use common::Result;
 
 use crate::beside::Files;
+use crate::cache;
 use crate::explain;
 use crate::plan::Repository;
 use crate::runner::Runner;
@@ -22,6 +23,17 @@ const PARTIAL: [&str; 3] = [
     "remote.origin.promisor",
     "remote.origin.partialCloneFilter",
 ];
+
+/// What a repository has before it is fetched into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// Nothing yet.
+    Nothing,
+    /// What a mirror had.
+    Mirror,
+    /// What an earlier run, or somebody else, left.
+    Something,
+}
 
 /// The history of one repository.
 pub(crate) struct History<'a> {
@@ -41,20 +53,22 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Fetches everything, and gives the commits that it is about. `new` is for a repository
-    /// that has nothing yet.
-    pub(crate) async fn fetch(&self, new: bool) -> Result<Fetched> {
+    /// Fetches everything, and gives the commits that it is about.
+    pub(crate) async fn fetch(&self, holds: Holds) -> Result<Fetched> {
         let name = self.repository.name();
         tracing::info!("{name}: fetching from {}", self.repository.url);
-        let step = self.repository.files_step().filter(|_| new);
+        let step = self
+            .repository
+            .files_step()
+            .filter(|_| holds == Holds::Nothing);
         let Some(step) = step else {
-            let fetched = self.commits().await?;
+            let fetched = self.commits(holds).await?;
             self.trees(&fetched, true).await?;
             return Ok(fetched);
         };
         let files = Files::new(self.repository, self.runner);
         let history = async {
-            let fetched = self.commits().await?;
+            let fetched = self.commits(holds).await?;
             self.trees(&fetched, false).await?;
             Ok(fetched)
         };
@@ -68,8 +82,11 @@ impl<'a> History<'a> {
         Ok(fetched)
     }
 
-    async fn commits(&self) -> Result<Fetched> {
+    async fn commits(&self, holds: Holds) -> Result<Fetched> {
         let lacking = self.refs().await?;
+        if holds == Holds::Mirror {
+            cache::forget_refs(self.repository)?;
+        }
         for step in self.repository.commit_steps(self.filter()) {
             self.runner.step(&step).await?;
         }

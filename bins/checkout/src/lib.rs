@@ -2,6 +2,7 @@
 //! repositories in the run folder.
 
 mod beside;
+mod cache;
 mod called;
 mod credentials;
 mod explain;

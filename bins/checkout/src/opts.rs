@@ -78,6 +78,18 @@ pub struct Opts {
     #[arg(long)]
     pub clean: bool,
 
+    /// Folder in which checkouts leave what they fetched for others, on NFS for example
+    #[arg(long, value_name = "DIR", env = env::CHECKOUT_CACHE)]
+    pub cache: Option<PathBuf>,
+
+    /// Size of the cache above which the least recently used repositories are removed
+    #[arg(long, value_name = "SIZE", default_value = "20G", value_parser = size)]
+    pub cache_max_size: u64,
+
+    /// Time after which a repository that nobody used is removed from the cache
+    #[arg(long, value_name = "TIME", default_value = "30days", value_parser = humantime::parse_duration)]
+    pub cache_max_age: Duration,
+
     /// Where ORG/NAME is found when the job gives no clone URI
     #[arg(
         long,
@@ -197,4 +209,20 @@ pub enum Output {
     Text,
     /// A list of objects with org, repo, dir, sha, describe and submodules.
     Json,
+}
+
+/// A number of bytes, or of thousands, millions or milliards of them with K, M or G.
+fn size(text: &str) -> Result<u64, String> {
+    let (number, factor) = match text.char_indices().last() {
+        Some((end, 'K' | 'k')) => (&text[..end], 1_000),
+        Some((end, 'M')) => (&text[..end], 1_000_000),
+        Some((end, 'G')) => (&text[..end], 1_000_000_000),
+        _ => (text, 1),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "a size is written as 500M or 20G".to_owned())?;
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| "no disk is as large".to_owned())
 }

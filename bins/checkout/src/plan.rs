@@ -11,6 +11,7 @@ use common::job::{Refs, check_ref};
 use common::{Error, Result, ResultExt};
 
 use crate::beside::files_folder;
+use crate::cache::Cache;
 use crate::credentials::Access;
 use crate::links::{self, Link};
 use crate::opts::{Opts, PullMode};
@@ -48,6 +49,8 @@ pub(crate) struct Repository {
     pub stall_timeout: Duration,
     /// Who its git is to the server.
     pub access: Access,
+    /// Where others left what they fetched.
+    pub cache: Option<Cache>,
     /// Whether whatever is in the way is removed.
     pub clean: bool,
 }
@@ -140,6 +143,7 @@ impl Repository {
             history: history(opts.filter.as_deref(), depth, &url)?,
             sparse: sparse(&opts.sparse)?,
             clean: opts.clean,
+            cache: Cache::new(opts),
             depth,
             refs,
             folder,

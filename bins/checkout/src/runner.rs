@@ -159,9 +159,15 @@ impl<'a> Runner<'a> {
             self.repository.name(),
             finished.reason()
         );
+        let what = format!("fetching {}", self.repository.url);
+        self.sleep(pause, &what).await
+    }
+
+    /// Waits; a signal meanwhile is an interruption of `what`.
+    pub(crate) async fn sleep(&self, pause: Duration, what: &str) -> Result<()> {
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
-            _ = self.stop.wait() => self.stop.check(&format!("fetching {}", self.repository.url)),
+            _ = self.stop.wait() => self.stop.check(what),
         }
     }
 

@@ -8,7 +8,7 @@ use common::{Error, Result};
 
 use crate::explain;
 use crate::folder::{Folder, Found};
-use crate::history::History;
+use crate::history::{History, Holds};
 use crate::merge::merge;
 use crate::plan::Repository;
 use crate::record::Record;
@@ -143,10 +143,25 @@ impl Work<'_> {
         self.folder.begin(before.as_deref())?;
         self.start().await?;
         let history = History::new(self.repository, &self.runner, true);
-        let is_new = self.runner.commit("HEAD").await?.is_none();
-        let fetched = history.fetch(is_new).await?;
+        let holds = match (self.runner.commit("HEAD").await?, &self.repository.cache) {
+            (Some(_), _) => Holds::Something,
+            (None, Some(cache)) if cache.seed(self.repository, &self.runner).await? => {
+                Holds::Mirror
+            }
+            (None, _) => Holds::Nothing,
+        };
+        let fetched = history.fetch(holds).await?;
         let end = self.write(&fetched, force, before).await;
-        self.settle(end, None).await
+        self.settle(end, None).await?;
+        self.store().await
+    }
+
+    /// Leaves what was fetched in the cache.
+    async fn store(&self) -> Result<()> {
+        match &self.repository.cache {
+            Some(cache) => cache.store(self.repository, &self.runner).await,
+            None => Ok(()),
+        }
     }
 
     /// A repository that was there: its uncommitted changes are somebody's work.
@@ -178,7 +193,7 @@ impl Work<'_> {
             if moved {
                 self.start().await?;
             }
-            let end = self.history().await?.fetch(false).await;
+            let end = self.history().await?.fetch(Holds::Something).await;
             if end.is_err() {
                 // The files are as they were; the next run has to respect changes to them.
                 self.folder.finish(note.as_deref())?;
@@ -191,7 +206,7 @@ impl Work<'_> {
         if moved {
             return Ok(Some(explain::changed(self.repository, &changed)));
         }
-        let fetched = self.history().await?.fetch(false).await?;
+        let fetched = self.history().await?.fetch(Holds::Something).await?;
         let target = self.repository.target(&fetched);
         let at_target = target.is_some() && target == head;
         if at_target || self.is_finished(note.as_deref(), &fetched, head.as_deref()) {

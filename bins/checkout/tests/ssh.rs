@@ -81,7 +81,8 @@ fn a_server_that_says_nothing_more_is_left_and_asked_again() {
         .arg("--known-hosts")
         .arg(fixture.env.write("known", known));
     command.arg("--ssh-key").arg(server.key());
-    command.arg("--stall-timeout=1s");
+    // One transfer, so that it is known which one the fault hits.
+    command.args(["--stall-timeout=1s", "--filter=none"]);
     let output = succeed(command);
     let stderr = e2e::text(&output.stderr);
     assert_eq!(stderr.matches("trying again").count(), 2, "{stderr}");

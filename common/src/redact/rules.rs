@@ -3,12 +3,15 @@
 //! One automaton looks for the first bytes of everything at once; what it finds is compared in
 //! full. So the automaton stays small whatever the size of the secrets, and one look at the
 //! end of the bytes tells how much of it a secret that is cut off there could have begun.
+//!
+//! It looks for the leftmost start, again and again from the next byte on: all starts are
+//! found, and, other than with overlapping matches, vector instructions do most of the search.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 
 use super::shapes::{self, Shape, Verdict};
 use super::{Redactor, Value, forms};
@@ -28,6 +31,10 @@ pub(super) struct Compiled {
     automaton: AhoCorasick,
     /// Sorted, and in the automaton's order; each with what may start so.
     starts: Vec<(Vec<u8>, Vec<Candidate>)>,
+    /// Which bytes there are in the starts.
+    known: [bool; 256],
+    /// Length of the shortest start.
+    shortest: usize,
 }
 
 enum Candidate {
@@ -69,9 +76,21 @@ impl Rules {
         };
         let automaton = AhoCorasick::builder()
             .kind(Some(kind))
+            .match_kind(MatchKind::LeftmostLongest)
             .build(starts.iter().map(|(start, _)| start))
             .or_failed(|| "prepare the search for secrets")?;
-        Ok(Rules(Some(Arc::new(Compiled { automaton, starts }))))
+        let mut known = [false; 256];
+        for byte in starts.iter().flat_map(|(start, _)| start) {
+            known[usize::from(*byte)] = true;
+        }
+        let lengths = starts.iter().map(|(start, _)| start.len());
+        let shortest = lengths.min().unwrap_or_default();
+        Ok(Rules(Some(Arc::new(Compiled {
+            automaton,
+            starts,
+            known,
+            shortest,
+        }))))
     }
 
     /// Whether there is nothing to look for.
@@ -113,10 +132,11 @@ impl Compiled {
         spans: &mut Vec<Span>,
     ) -> usize {
         let mut decided = bytes.len() - if ended { 0 } else { self.begun(bytes) };
-        for found in self.automaton.find_overlapping_iter(bytes) {
+        let mut from = 0;
+        while let Some(found) = self.automaton.find(Input::new(bytes).range(from..)) {
             let start = found.start();
             let previous = start.checked_sub(1).map_or(before, |at| Some(bytes[at]));
-            for candidate in &self.starts[found.pattern().as_usize()].1 {
+            for candidate in self.candidates(found.pattern().as_usize()) {
                 match candidate.look(&bytes[start..], previous, ended) {
                     Verdict::Found(from, to) => spans.push(Span {
                         start: start + from,
@@ -127,13 +147,30 @@ impl Compiled {
                     Verdict::Nothing => {}
                 }
             }
+            from = start + 1;
         }
         decided
     }
 
+    /// What may start with this start, or with a shorter one that it starts with. The order of
+    /// the starts has those before it.
+    fn candidates(&self, longest: usize) -> impl Iterator<Item = &Candidate> {
+        let whole = &self.starts[longest].0;
+        let first = &whole[..self.shortest];
+        let before = self.starts[..=longest].iter().rev();
+        before
+            .take_while(move |(start, _)| start.starts_with(first))
+            .filter(move |(start, _)| whole.starts_with(start))
+            .flat_map(|(_, candidates)| candidates)
+    }
+
     /// How many of the last bytes could be the beginning of a start.
     fn begun(&self, bytes: &[u8]) -> usize {
-        let most = bytes.len().min(START - 1);
+        // Most often a line end, and in no start: a look at one byte is all it takes.
+        let tail = bytes.iter().rev().take(START - 1);
+        let most = tail
+            .take_while(|byte| self.known[usize::from(**byte)])
+            .count();
         let begins = |tail: &[u8]| {
             let at = self.starts.partition_point(|(start, _)| &start[..] <= tail);
             let next = self.starts.get(at);

@@ -139,6 +139,45 @@ fn a_number_stays_a_number_and_overlapping_secrets_go_as_a_whole() {
 }
 
 #[test]
+fn of_secrets_that_begin_the_same_each_is_found() {
+    let rules = rules(&[
+        "password-of-",
+        "password-of-the-database",
+        "password-and-more",
+    ]);
+    for text in [
+        "password-of-",
+        "password-of-the-database",
+        "password-of-the-cat",
+        "password-and-more",
+        "password-of-password-of-the-database",
+    ] {
+        let shown = rules.redact(text);
+        let expected = text
+            .replace("password-of-the-database", &"X".repeat(24))
+            .replace("password-and-more", &"X".repeat(17))
+            .replace("password-of-", &"X".repeat(12));
+        assert_eq!(shown, expected);
+    }
+}
+
+#[test]
+fn a_chunk_without_secrets_is_given_back_without_a_copy() {
+    let rules = rules(&["correct horse"]);
+    let mut redactor = rules.redactor();
+    let chunk = b"a line without\n".as_slice();
+    assert!(std::ptr::eq(redactor.push(chunk), chunk));
+    assert_eq!(redactor.push(b"my correct"), b"my ");
+    assert_eq!(redactor.push(b" mistake\n"), b"correct mistake\n");
+    assert!(std::ptr::eq(redactor.push(chunk), chunk));
+    // What stands before still counts: no word begins here.
+    let token = token("ghp_", 36);
+    let mut redactor = rules.redactor();
+    redactor.push(b"7");
+    assert_eq!(redactor.push(token.as_bytes()), token.as_bytes());
+}
+
+#[test]
 fn nothing_is_copied_where_there_is_nothing_to_look_for() {
     let rules = Secrets::default().compile().unwrap();
     assert!(rules.is_empty());

@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, BufReader};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::bucket::{Attributes, Bucket, ObjectName, Present, Sent};
 use common::{Error, Result, ResultExt, junit};
+use rustix::fs::OFlags;
 
 use crate::censor::{Censor, Censored};
 use crate::source::Source;
@@ -22,19 +24,76 @@ pub(crate) enum Outcome {
     Failed(Error),
 }
 
+impl Outcome {
+    /// Whether the log has a line about it.
+    pub(crate) fn is_said(&self) -> bool {
+        !matches!(self, Outcome::Copied(_, 0) | Outcome::Unchanged)
+    }
+}
+
+/// Where a file comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum From {
+    /// It was found in the folder.
+    Folder { source: Arc<Source>, real: PathBuf },
+    /// Somebody named it: it has to be there.
+    Named(PathBuf),
+}
+
+impl From {
+    fn open(&self) -> io::Result<File> {
+        match self {
+            From::Folder { source, real } => source.open_file(real),
+            From::Named(path) => open(path),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            From::Folder { real, .. } => real,
+            From::Named(path) => path,
+        }
+    }
+
+    /// What it means that it cannot be opened.
+    fn cannot_be_opened(&self, error: io::Error) -> Outcome {
+        match (self, error.kind()) {
+            (From::Folder { .. }, io::ErrorKind::NotFound) => Outcome::Vanished,
+            (From::Folder { .. }, io::ErrorKind::InvalidInput) => {
+                Outcome::Skipped(error.to_string())
+            }
+            _ => Outcome::Failed(Error::failed("read it").because(error)),
+        }
+    }
+}
+
+/// Opens a file that was named. A FIFO must not keep us waiting for its other end.
+fn open(path: &Path) -> io::Result<File> {
+    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options()
+        .read(true)
+        .custom_flags(nonblock)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    let what = "it is not a regular file";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+}
+
 /// Where a file goes.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) bucket: Bucket,
-    /// What was there before.
-    pub(crate) present: Arc<Present>,
+    /// What was there before; none: nobody has looked yet.
+    pub(crate) present: Option<Arc<Present>>,
     pub(crate) name: ObjectName,
     pub(crate) attributes: Attributes,
     pub(crate) censor: Arc<Censor>,
 }
 
 /// Copies one file, unless its object has the same content already.
-pub(crate) async fn copy(source: Arc<Source>, real: PathBuf, target: Target) -> Outcome {
+pub(crate) async fn copy(from: From, target: Target) -> Outcome {
     let Target {
         bucket,
         present,
@@ -43,43 +102,44 @@ pub(crate) async fn copy(source: Arc<Source>, real: PathBuf, target: Target) -> 
         censor,
     } = target;
     let opened = blocking({
-        let (source, real) = (source.clone(), real.clone());
+        let from = from.clone();
         move || {
-            let file = source.open_file(&real)?;
+            let file = from.open()?;
             Ok((file.try_clone()?, file))
         }
     });
     let (file, same_file) = match opened.await {
         Ok(opened) => opened,
-        Err(error) => {
-            return match error.kind() {
-                io::ErrorKind::NotFound => Outcome::Vanished,
-                io::ErrorKind::InvalidInput => Outcome::Skipped(error.to_string()),
-                _ => Outcome::Failed(Error::failed("read it").because(error)),
-            };
-        }
+        Err(error) => return from.cannot_be_opened(error),
     };
     let censored = match censored(censor, file).await {
         Ok(censored) => censored,
         Err(error) => return Outcome::Failed(error),
     };
     let Censored { file, read, masked } = censored;
+    let present = match present {
+        Some(present) => present,
+        None => match bucket.look_at(&name).await {
+            Ok(present) => Arc::new(present),
+            Err(error) => return Outcome::Failed(error),
+        },
+    };
     let outcome = match bucket.sync(&name, file, &attributes, &present).await {
         Ok(Some(sent)) => {
-            say_if_it_changed(&real, read.unwrap_or(sent.size), &same_file);
+            say_if_it_changed(from.path(), read.unwrap_or(sent.size), &same_file);
             Outcome::Copied(sent, masked)
         }
         Ok(None) => Outcome::Unchanged,
         Err(error) => return Outcome::Failed(error),
     };
     if junit::is_junit(name.file_name()) {
-        say_if_malformed(source, real).await;
+        say_if_malformed(from).await;
     }
     outcome
 }
 
 /// The file as it may be seen. One that cannot be censored is not copied at all.
-pub(crate) async fn censored(censor: Arc<Censor>, file: File) -> Result<Censored> {
+async fn censored(censor: Arc<Censor>, file: File) -> Result<Censored> {
     let censored = blocking(move || censor.censor(file)).await;
     censored.or_failed(|| "look for secrets in it")
 }
@@ -95,10 +155,10 @@ fn say_if_it_changed(path: &Path, copied: u64, file: &File) {
 }
 
 /// A malformed JUnit file counts as a failure in the verdict: its writer should hear of it.
-async fn say_if_malformed(source: Arc<Source>, real: PathBuf) {
+async fn say_if_malformed(from: From) {
     let check = move || {
-        let file = source.open_file(&real)?;
-        let result = junit::summarize(BufReader::new(file), &printable(&real));
+        let file = from.open()?;
+        let result = junit::summarize(BufReader::new(file), &printable(from.path()));
         Ok(result.err())
     };
     // A file that is gone again has been copied as it was.
@@ -126,14 +186,16 @@ mod tests {
         let url = format!("file://{}/b", place.path().display());
         let target = Target {
             bucket: Bucket::parse(&url, &common::env::Env::default()).unwrap(),
-            present: Arc::default(),
+            present: Some(Arc::default()),
             name: ObjectName::parse("x").unwrap(),
             attributes: Attributes::default(),
             censor: Arc::new(Censor::none()),
         };
         let source = Arc::new(Source::open(&from).unwrap());
         let copy = |path: &str| {
-            let copy = copy(source.clone(), PathBuf::from(path), target.clone());
+            let source = source.clone();
+            let real = PathBuf::from(path);
+            let copy = copy(From::Folder { source, real }, target.clone());
             tokio::runtime::Builder::new_current_thread()
                 .build()
                 .unwrap()

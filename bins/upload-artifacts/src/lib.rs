@@ -2,14 +2,18 @@
 //! read.
 
 mod censor;
+mod clock;
+mod copies;
 mod copy;
 mod delete;
+mod finish;
 mod known;
 mod left;
 mod names;
 mod opts;
 mod plan;
 mod progress;
+mod show;
 mod source;
 mod suffix;
 mod sync;
@@ -22,7 +26,7 @@ use std::time::SystemTime;
 use common::app::App;
 use common::{Exit, Result, env};
 
-pub use opts::{BucketOpts, Command, FinishedOpts, Opts, SyncOpts};
+pub use opts::{BucketOpts, Command, FilesOpts, FinishedOpts, Opts, SyncOpts, WatchOpts};
 use plan::{Plan, Sync, Write};
 use source::Found;
 
@@ -37,9 +41,15 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     }
     match plan {
         Plan::Sync(plan) if dry_run => list(*plan, &app).await?,
+        Plan::Finish(plan) if dry_run => {
+            if let Some(before) = plan.before {
+                list(before, &app).await?;
+            }
+        }
         Plan::Write(_) if dry_run => {}
-        Plan::Sync(plan) => sync::run(&plan, &app.stop).await?,
+        Plan::Sync(plan) => sync::run(&plan, &app.stop).await?.end(&plan)?,
         Plan::Write(plan) => write(&plan).await?,
+        Plan::Finish(plan) => finish::run(*plan, &app.stop).await?,
     }
     Ok(Exit::Success)
 }

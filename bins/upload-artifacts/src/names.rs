@@ -23,10 +23,13 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn new(plan: Sync) -> Self {
+        let hasher = RandomState::new();
+        let single = plan.files.iter();
+        let taken = single.map(|(_, name)| hasher.hash_one(name)).collect();
         Names {
             plan,
-            taken: HashSet::new(),
-            hasher: RandomState::new(),
+            taken,
+            hasher,
         }
     }
 

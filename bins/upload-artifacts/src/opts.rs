@@ -31,6 +31,9 @@ EXAMPLES:
     upload-artifacts started --bucket file:///srv/bucket
     upload-artifacts finished --bucket file:///srv/bucket --result FAILURE
 
+  The verdict, and before it whatever is not in the bucket yet; what cannot be copied is named:
+    upload-artifacts finished --artifacts-dir out --bucket gs://b --passed=true
+
 The job comes from the environment: JOB_SPEC, or JOB_TYPE, JOB_NAME, BUILD_ID, REPO_OWNER,
 REPO_NAME, PULL_NUMBER and the others that Prow sets.
 EXIT CODES: 0 all is there; 2 wrong usage; 75 something is missing, running it again may help;
@@ -64,8 +67,8 @@ pub enum Command {
     LatestBuild(BucketOpts),
     /// Writes started.json
     Started(BucketOpts),
-    /// Writes finished.json, the verdict
-    Finished(FinishedOpts),
+    /// Writes finished.json, the verdict, after the files that are named
+    Finished(Box<FinishedOpts>),
 }
 
 /// Where things go.
@@ -116,6 +119,18 @@ pub struct SyncOpts {
     #[arg(long, value_name = "DIR", env = env::ARTIFACTS, alias = "artifacts_dir")]
     pub artifacts_dir: Option<PathBuf>,
 
+    /// The rest of it.
+    #[command(flatten)]
+    pub files: FilesOpts,
+
+    /// Whether it goes on.
+    #[command(flatten)]
+    pub watch: WatchOpts,
+}
+
+/// What to copy besides the folder, where to and how.
+#[derive(Debug, Args)]
+pub struct FilesOpts {
     /// Where to.
     #[command(flatten)]
     pub to: BucketOpts,
@@ -128,31 +143,6 @@ pub struct SyncOpts {
     /// A single file to copy beside the artifacts, such as build-log.txt
     #[arg(long, value_name = "FILE", alias = "job_file", value_delimiter = ',')]
     pub job_file: Vec<PathBuf>,
-
-    /// Keeps copying what changes until SIGTERM or SIGINT; then a last time
-    #[arg(
-        long,
-        value_name = "INTERVAL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "10s",
-        value_parser = humantime::parse_duration
-    )]
-    pub watch: Option<Duration>,
-
-    /// With --watch: a log that grows, copied beside the artifacts whenever it has grown
-    #[arg(
-        long,
-        value_name = "FILE",
-        alias = "follow_log",
-        requires = "watch",
-        value_delimiter = ','
-    )]
-    pub follow_log: Vec<PathBuf>,
-
-    /// With --watch: ends when this file is there, as it does on SIGTERM
-    #[arg(long, value_name = "FILE", alias = "until_file", requires = "watch")]
-    pub until_file: Option<PathBuf>,
 
     /// Put before the extension of each object's name: -a makes junit_x.xml junit_x-a.xml
     #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
@@ -202,6 +192,42 @@ pub struct SyncOpts {
     pub records: Option<PathBuf>,
 }
 
+impl FilesOpts {
+    /// Whether single files are named.
+    pub fn names_files(&self) -> bool {
+        !self.file.is_empty() || !self.job_file.is_empty() || self.records.is_some()
+    }
+}
+
+/// Copying while other steps run.
+#[derive(Debug, Default, Args)]
+pub struct WatchOpts {
+    /// Keeps copying what changes until SIGTERM or SIGINT; then a last time
+    #[arg(
+        long,
+        value_name = "INTERVAL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "10s",
+        value_parser = humantime::parse_duration
+    )]
+    pub watch: Option<Duration>,
+
+    /// With --watch: a log that grows, copied beside the artifacts whenever it has grown
+    #[arg(
+        long,
+        value_name = "FILE",
+        alias = "follow_log",
+        requires = "watch",
+        value_delimiter = ','
+    )]
+    pub follow_log: Vec<PathBuf>,
+
+    /// With --watch: ends when this file is there, as it does on SIGTERM
+    #[arg(long, value_name = "FILE", alias = "until_file", requires = "watch")]
+    pub until_file: Option<PathBuf>,
+}
+
 /// What is to be censored. Well-known shapes of tokens are, in any case.
 #[derive(Debug, Default, Args)]
 pub struct CensorOpts {
@@ -224,9 +250,14 @@ pub struct CensorOpts {
 /// The verdict.
 #[derive(Debug, Args)]
 pub struct FinishedOpts {
-    /// Where to.
+    /// Folder whose files are to be in the bucket before: what is missing there is copied, and
+    /// what cannot be copied is named in the record
+    #[arg(long, value_name = "DIR", alias = "artifacts_dir")]
+    pub artifacts_dir: Option<PathBuf>,
+
+    /// The rest of it.
     #[command(flatten)]
-    pub to: BucketOpts,
+    pub files: FilesOpts,
 
     /// How the job ended
     #[arg(
@@ -246,12 +277,12 @@ impl Opts {
     /// Whether only the plan is wanted.
     pub fn dry_run(&self) -> bool {
         match &self.command {
-            None => self.sync.to.dry_run,
-            Some(Command::Sync(sync)) => sync.to.dry_run,
+            None => self.sync.files.to.dry_run,
+            Some(Command::Sync(sync)) => sync.files.to.dry_run,
             Some(Command::PrSymlink(to) | Command::LatestBuild(to) | Command::Started(to)) => {
                 to.dry_run
             }
-            Some(Command::Finished(finished)) => finished.to.dry_run,
+            Some(Command::Finished(finished)) => finished.files.to.dry_run,
         }
     }
 }

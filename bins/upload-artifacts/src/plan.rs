@@ -1,6 +1,6 @@
 //! What will be done, checked, as data.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,9 @@ use common::env::{self, Env};
 use common::job::Job;
 use common::{Error, Result};
 
-use crate::opts::{BucketOpts, Command, FinishedOpts, Opts, StrategyName, SyncOpts};
+use crate::opts::{
+    BucketOpts, Command, FilesOpts, FinishedOpts, Opts, StrategyName, SyncOpts, WatchOpts,
+};
 use crate::suffix::Suffix;
 
 /// What Prow's pages call the record of a checkout.
@@ -21,6 +23,9 @@ const CLONE_RECORDS: &str = "clone-records.json";
 /// A bucket has at most one new generation of an object a second.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A longer time is as good as for ever.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
+
 /// What will be done.
 #[derive(Debug)]
 pub(crate) enum Plan {
@@ -28,6 +33,8 @@ pub(crate) enum Plan {
     Sync(Box<Sync>),
     /// Write some small objects.
     Write(Write),
+    /// Write the verdict.
+    Finish(Box<Finish>),
 }
 
 /// Copy what changed in a folder.
@@ -83,13 +90,34 @@ pub(crate) struct Write {
     pub(crate) objects: Vec<(ObjectName, Vec<u8>)>,
 }
 
+/// Write the verdict, after everything else.
+#[derive(Debug)]
+pub(crate) struct Finish {
+    /// What is copied before.
+    pub(crate) before: Option<Sync>,
+    /// Where to.
+    pub(crate) bucket: Bucket,
+    /// The verdict's name.
+    pub(crate) name: ObjectName,
+    /// The verdict.
+    pub(crate) finished: Finished,
+}
+
 impl Plan {
     /// Checks what was typed. `now` and `node` (this machine's name) go into the records.
     pub(crate) fn new(opts: Opts, env: &Env, now: SystemTime, node: String) -> Result<Self> {
         let command = opts.command.unwrap_or(Command::Sync(Box::new(opts.sync)));
         let job = Job::from_env(env)?.ok_or_else(no_job)?;
         match command {
-            Command::Sync(opts) => Sync::new(*opts, &job, env).map(Box::new).map(Plan::Sync),
+            Command::Sync(opts) => {
+                let SyncOpts {
+                    artifacts_dir,
+                    files,
+                    watch,
+                } = *opts;
+                let sync = Sync::new(artifacts_dir, files, watch, &job, env);
+                sync.map(Box::new).map(Plan::Sync)
+            }
             Command::PrSymlink(to) => pr_symlink(&to, &job, env).map(Plan::Write),
             Command::LatestBuild(to) => latest_build(&to, &job, env).map(Plan::Write),
             Command::Started(to) => {
@@ -100,17 +128,22 @@ impl Plan {
                 record(&to, &job, env, STARTED, started.to_json()?).map(Plan::Write)
             }
             Command::Finished(opts) => {
-                let finished = Finished::of(&job, outcome(&opts), now);
-                record(&opts.to, &job, env, FINISHED, finished.to_json()?).map(Plan::Write)
+                let finish = Finish::new(*opts, &job, env, now);
+                finish.map(Box::new).map(Plan::Finish)
             }
         }
     }
 }
 
 impl Sync {
-    fn new(opts: SyncOpts, job: &Job, env: &Env) -> Result<Self> {
-        let files = !opts.file.is_empty() || !opts.job_file.is_empty();
-        if opts.artifacts_dir.is_none() && !files && opts.follow_log.is_empty() {
+    fn new(
+        from: Option<PathBuf>,
+        opts: FilesOpts,
+        watch: WatchOpts,
+        job: &Job,
+        env: &Env,
+    ) -> Result<Self> {
+        if from.is_none() && !opts.names_files() && watch.follow_log.is_empty() {
             return Err(Error::usage("no folder to copy from").hint(format!(
                 "give --artifacts-dir DIR, or set {}",
                 common::env::ARTIFACTS
@@ -137,14 +170,15 @@ impl Sync {
             let name = suffix.apply(&object(&file)?)?.below(&folder)?;
             files.push((file, name));
         }
-        let logs = opts.follow_log.into_iter().map(beside);
+        let logs = watch.follow_log.into_iter().map(beside);
         let logs = logs.collect::<Result<Vec<_>>>()?;
+        check_distinct(files.iter().chain(&logs))?;
         let mut types = MediaTypes::default();
         for entry in &opts.media_type {
             types.add(entry)?;
         }
         Ok(Sync {
-            from: opts.artifacts_dir,
+            from,
             types,
             secrets: opts.censor.secrets_dir,
             censor_binaries: opts.censor.censor_binaries,
@@ -155,15 +189,52 @@ impl Sync {
             job_folder,
             view_url: opts.view_url,
             delete: opts.delete,
-            timeout: opts.timeout,
-            grace_period: opts.grace_period,
-            watch: opts.watch.map(|interval| Watch {
-                interval: interval.max(SHORTEST_INTERVAL),
+            timeout: opts.timeout.min(LONGEST),
+            grace_period: opts.grace_period.min(LONGEST),
+            watch: watch.watch.map(|interval| Watch {
+                interval: interval.clamp(SHORTEST_INTERVAL, LONGEST),
                 logs,
-                until: opts.until_file,
+                until: watch.until_file,
             }),
         })
     }
+}
+
+impl Finish {
+    fn new(opts: FinishedOpts, job: &Job, env: &Env, now: SystemTime) -> Result<Self> {
+        let outcome = outcome(&opts);
+        let to = &opts.files.to;
+        let (bucket, name) = (
+            bucket(to, env)?,
+            bucket::job_folder(job, paths(to)?)?.join(FINISHED)?,
+        );
+        let from = opts.artifacts_dir;
+        let before = if from.is_some() || opts.files.names_files() {
+            let watch = WatchOpts::default();
+            Some(Sync::new(from, opts.files, watch, job, env)?)
+        } else {
+            None
+        };
+        Ok(Finish {
+            before,
+            bucket,
+            name,
+            finished: Finished::of(job, outcome, now),
+        })
+    }
+}
+
+/// Two files of one name would become one object, and nobody could say which.
+fn check_distinct<'a>(files: impl Iterator<Item = &'a (PathBuf, ObjectName)>) -> Result<()> {
+    let mut names = BTreeMap::new();
+    for (file, name) in files {
+        if let Some(other) = names.insert(name, file) {
+            let (one, other) = (other.display(), file.display());
+            let what = format!("{one} and {other} would both become {name}");
+            return Err(Error::usage(what).hint("copy one of them with another --sub-dir"));
+        }
+    }
+    Ok(())
 }
 
 /// The name that a single file's object has in its folder.
@@ -275,53 +346,4 @@ fn no_job() -> Error {
         env::JOB_NAME,
         env::BUILD_ID
     ))
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Plan::Sync(sync) => sync.fmt(out),
-            Plan::Write(write) => write.fmt(out),
-        }
-    }
-}
-
-impl fmt::Display for Sync {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let to = self.bucket.url(&self.folder);
-        for (file, name) in &self.files {
-            writeln!(out, "copy {} to {}", file.display(), self.bucket.url(name))?;
-        }
-        if let Some(from) = &self.from {
-            writeln!(out, "copy what changed in {} to {to}", from.display())?;
-        }
-        for folder in &self.secrets {
-            writeln!(out, "censor the secrets in {}", folder.display())?;
-        }
-        let Some(watch) = &self.watch else {
-            return Ok(());
-        };
-        for (log, name) in &watch.logs {
-            let url = self.bucket.url(name);
-            writeln!(out, "copy {} to {url} while it grows", log.display())?;
-        }
-        let interval = humantime::format_duration(watch.interval);
-        write!(out, "look again every {interval} until SIGTERM")?;
-        match &watch.until {
-            Some(file) => writeln!(out, ", or {} is there", file.display()),
-            None => writeln!(out),
-        }
-    }
-}
-
-impl fmt::Display for Write {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, content) in &self.objects {
-            writeln!(out, "write {}:", self.bucket.url(name))?;
-            for line in String::from_utf8_lossy(content).lines() {
-                writeln!(out, "    {line}")?;
-            }
-        }
-        Ok(())
-    }
 }

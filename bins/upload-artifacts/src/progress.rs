@@ -23,7 +23,7 @@ const LOGGED: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     started: Instant,
     said: Instant,
     files: u64,
@@ -40,7 +40,7 @@ struct All {
 }
 
 impl Progress {
-    pub(crate) fn new(folder: PathBuf) -> Self {
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
         let bar = std::io::stderr()
             .is_terminal()
             .then(ProgressBar::new_spinner);
@@ -68,12 +68,13 @@ impl Progress {
         self.bytes += size;
     }
 
-    /// Says how far it is.
-    pub(crate) fn say(&mut self) {
+    /// Says how far it is; `sent`: bytes of the files under way.
+    pub(crate) fn say(&mut self, sent: u64) {
         self.said = Instant::now();
         let folder = &self.folder;
         let all = self.all.get_or_insert_with(|| count(folder.clone()));
-        let line = line(self.files, self.bytes, all, self.started.elapsed());
+        let bytes = self.bytes + sent;
+        let line = line(self.files, bytes, all, self.started.elapsed());
         if let Some(bar) = &self.bar {
             bar.set_message(line);
             bar.tick();
@@ -99,8 +100,12 @@ impl Drop for Progress {
     }
 }
 
-fn count(folder: PathBuf) -> Arc<All> {
+/// Without a folder there are single files only, and it stays open how much there is.
+fn count(folder: Option<PathBuf>) -> Arc<All> {
     let all = Arc::new(All::default());
+    let Some(folder) = folder else {
+        return all;
+    };
     let shared = all.clone();
     tokio::task::spawn_blocking(move || {
         for entry in WalkDir::new(folder).into_iter().flatten() {

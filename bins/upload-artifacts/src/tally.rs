@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::bucket::Sent;
 use common::{Error, Exit, Result};
 
+use crate::copy::Outcome;
 use crate::plan::Sync;
 
 /// How many names are told one by one; a folder full of links must not fill the log.
@@ -30,6 +31,8 @@ pub(crate) struct Tally {
     missing: u64,
     /// Those of them where trying again does not help.
     hopeless: u64,
+    /// There was no time to look at all of the folder.
+    not_listed: bool,
     /// The time that was not enough.
     out_of_time: Option<Duration>,
     /// Names of the first files that are missing.
@@ -50,8 +53,19 @@ pub(crate) fn printable(path: &Path) -> String {
 }
 
 impl Tally {
+    /// Counts a copy that has ended, and says what is worth saying.
+    pub(crate) fn count(&mut self, path: &Path, outcome: Outcome, took: Duration) {
+        match outcome {
+            Outcome::Copied(sent, masked) => self.copied(path, sent, masked, took),
+            Outcome::Unchanged => self.unchanged(),
+            Outcome::Skipped(reason) => self.skipped(path, &reason),
+            Outcome::Vanished => self.vanished(path),
+            Outcome::Failed(error) => self.failed(path, &error),
+        }
+    }
+
     /// `masked`: how many of its bytes were taken for secrets.
-    pub(crate) fn copied(&mut self, path: &Path, sent: Sent, masked: u64, took: Duration) {
+    fn copied(&mut self, path: &Path, sent: Sent, masked: u64, took: Duration) {
         if self
             .slowest
             .as_ref()
@@ -123,7 +137,17 @@ impl Tally {
 
     /// Whether every file is in the bucket.
     pub(crate) fn is_complete(&self) -> bool {
-        self.missing == 0
+        self.missing == 0 && !self.not_listed
+    }
+
+    /// There was no time to look at all of the folder: more may be missing than is known.
+    pub(crate) fn not_listed(&mut self) {
+        self.not_listed = true;
+    }
+
+    /// The signal that cut it short, if one has.
+    pub(crate) fn interrupted(&mut self, signal: Option<i32>) {
+        self.signal = signal;
     }
 
     /// Adds what one of several passes copied; what it could not is for a later one.
@@ -135,6 +159,10 @@ impl Tally {
                 files(pass.copied, "file")
             );
         }
+        self.add(pass);
+    }
+
+    fn add(&mut self, pass: Tally) {
         self.copied += pass.copied;
         self.bytes += pass.bytes;
         self.stored += pass.stored;
@@ -147,7 +175,7 @@ impl Tally {
     }
 
     /// Adds the last pass, which tells what is missing.
-    pub(crate) fn add_last(&mut self, mut pass: Tally, signal: Option<i32>) {
+    pub(crate) fn add_last(&mut self, mut pass: Tally) {
         self.unchanged = pass.unchanged;
         self.skipped = pass.skipped;
         self.vanished = pass.vanished;
@@ -155,12 +183,12 @@ impl Tally {
         self.hopeless = pass.hopeless;
         self.out_of_time = pass.out_of_time;
         self.first_missing = std::mem::take(&mut pass.first_missing);
-        self.signal = signal;
-        self.add_pass(pass);
+        self.not_listed = pass.not_listed;
+        self.add(pass);
     }
 
     /// Says what was done and gives the error of what is missing: the last line of the log.
-    pub(crate) fn end(self, plan: &Sync, signal: Option<i32>) -> Result<()> {
+    pub(crate) fn end(self, plan: &Sync) -> Result<()> {
         let to = plan.bucket.url(&plan.folder);
         if let Some(slowest) = &self.slowest {
             let (size, took) = (files(slowest.size, "byte"), slowest.took);
@@ -170,31 +198,34 @@ impl Tally {
             tracing::info!("{what}: {url}");
         }
         tracing::info!("{} to {to}", self.summary());
-        let signal = signal.or(self.signal);
+        let missing = self.missing_in(&to);
+        let error = match (self.signal, self.out_of_time) {
+            (None, _) if self.is_complete() => return Ok(()),
+            (Some(signal), _) if self.is_complete() => {
+                Error::interrupted(signal, format!("interrupted; all files found are in {to}"))
+            }
+            (Some(signal), _) => Error::interrupted(signal, format!("interrupted; {missing}")),
+            (None, Some(limit)) => {
+                let limit = humantime::format_duration(limit);
+                Error::timed_out(format!("out of time after {limit}; {missing}"))
+            }
+            (None, None) if self.hopeless == self.missing => Error::usage(missing),
+            (None, None) => Error::unavailable(missing),
+        };
+        Err(error)
+    }
+
+    fn missing_in(&self, to: &str) -> String {
         let mut names = self.first_missing.join(", ");
         let more = self.missing - self.first_missing.len() as u64;
         if more > 0 {
             let _ = write!(names, " and {more} more");
         }
-        let missing = format!("{} missing in {to}: {names}", files(self.missing, "file"));
-        match (signal, self.missing) {
-            (Some(signal), 0) => Err(Error::interrupted(
-                signal,
-                format!("interrupted; all files found are in {to}"),
-            )),
-            (Some(signal), _) => Err(Error::interrupted(
-                signal,
-                format!("interrupted; {missing}"),
-            )),
-            (None, 0) => Ok(()),
-            (None, _) => Err(match self.out_of_time {
-                Some(limit) => {
-                    let limit = humantime::format_duration(limit);
-                    Error::timed_out(format!("out of time after {limit}; {missing}"))
-                }
-                None if self.hopeless == self.missing => Error::usage(missing),
-                None => Error::unavailable(missing),
-            }),
+        let missing = format!("{} missing in {to}", files(self.missing, "file"));
+        match (self.missing, self.not_listed) {
+            (0, _) => format!("there was no time to look at all of the folder for {to}"),
+            (_, false) => format!("{missing}: {names}"),
+            (_, true) => format!("at least {missing}, and not all were looked at: {names}"),
         }
     }
 

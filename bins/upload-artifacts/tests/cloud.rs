@@ -263,23 +263,8 @@ fn on_sigterm_results_and_logs_go_first() {
 fn a_token_that_expired_is_replaced_and_an_emulator_never_sees_one() {
     let (environment, store) = (TestEnvironment::new(), store());
     environment.write("out/a", "a");
-    let tokens = HttpServer::start(Arc::new(|_, connection| {
-        let body = br#"{"access_token": "t0ken", "expires_in": 3600, "token_type": "Bearer"}"#;
-        answer(
-            connection,
-            "200 OK",
-            &[("Content-Type", "application/json")],
-            body,
-        )
-    }));
-    let url = format!("{}/token", tokens.url());
-    let file = environment.write(
-        "credentials.json",
-        format!(
-            r#"{{"type": "authorized_user", "client_id": "c", "client_secret": "s",
-                "refresh_token": "r", "token_uri": "{url}"}}"#
-        ),
-    );
+    let tokens = give_tokens();
+    let file = credentials(&environment, &tokens);
     store.proxy().on(&["/upload/"], [Fault::unauthorized()]);
     let with_credentials = |variable: &str| {
         command(&environment, &store, &[])
@@ -316,4 +301,76 @@ fn without_credentials_the_error_says_where_they_come_from() {
         stderr.contains("GOOGLE_APPLICATION_CREDENTIALS, or run gcloud"),
         "{stderr}"
     );
+}
+
+/// A key file of a person, and the server that gives tokens for it.
+fn credentials(environment: &TestEnvironment, tokens: &HttpServer) -> std::path::PathBuf {
+    let url = tokens.url();
+    let key = format!(
+        r#"{{"type": "authorized_user", "client_id": "c", "client_secret": "s",
+            "refresh_token": "r", "token_uri": "{url}/token"}}"#
+    );
+    environment.write("key.json", key)
+}
+
+fn give_tokens() -> HttpServer {
+    HttpServer::start(Arc::new(|_, connection| {
+        let body = br#"{"access_token": "t0ken", "expires_in": 3600, "token_type": "Bearer"}"#;
+        let json = [("Content-Type", "application/json")];
+        answer(connection, "200 OK", &json, body)
+    }))
+}
+
+#[test]
+fn a_refusal_that_stays_names_bucket_identity_and_role() {
+    for (fault, status) in [
+        (Fault::unauthorized(), "401 Unauthorized"),
+        (Fault::forbidden(), "403 Forbidden"),
+    ] {
+        let (environment, store, tokens) = (TestEnvironment::new(), store(), give_tokens());
+        environment.write("out/a", "a");
+        let key = credentials(&environment, &tokens);
+        store.proxy().on(&["/b/"], std::iter::repeat(fault));
+        let output = command(&environment, &store, &[])
+            .env_remove("STORAGE_EMULATOR_HOST")
+            .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", store.url())
+            .env("GOOGLE_APPLICATION_CREDENTIALS", &key)
+            .output()
+            .unwrap();
+        assert_code(&output, 2);
+        let stderr = text(&output.stderr);
+        for expected in [
+            "gs://bucket/logs/e2e/7/artifacts",
+            status,
+            &key.display().to_string(),
+            "roles/storage.objectUser",
+        ] {
+            assert!(stderr.contains(expected), "{expected}: {stderr}");
+        }
+        // A fresh token is tried once, and no more.
+        assert!(store.proxy().requests().len() <= 2, "{stderr}");
+        assert!(!stderr.contains("t0ken"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_token_that_expires_within_a_large_upload_costs_nothing_of_it() {
+    let (environment, store, tokens) = (TestEnvironment::new(), store(), give_tokens());
+    let large = random(9 * 1024 * 1024);
+    environment.write("out/large.bin", &large);
+    let key = credentials(&environment, &tokens);
+    let upload = &["PUT /upload/"];
+    store.proxy().on(
+        upload,
+        [Fault::CutUploadAfter(5 << 20), Fault::unauthorized()],
+    );
+    let output = command(&environment, &store, &[])
+        .env_remove("STORAGE_EMULATOR_HOST")
+        .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", store.url())
+        .env("GOOGLE_APPLICATION_CREDENTIALS", &key)
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    assert!(content(&store, "large.bin") == large);
+    assert_eq!(tokens.requests().len(), 2);
 }

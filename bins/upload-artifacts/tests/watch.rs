@@ -85,26 +85,29 @@ fn a_growing_log_is_followed_and_censored() {
 
 #[test]
 fn it_waits_for_the_folder_and_ends_with_the_file() {
-    let environment = TestEnvironment::new();
-    let bucket = Bucket::folder(&environment);
-    let running = start(&bucket, &environment, &["--until-file=done"]);
-    environment.write("out/a.txt", "a");
-    wait_for(&bucket, "artifacts/a.txt", "a");
-    environment.write("out/b.txt", "b");
-    environment.write("done", "");
-    let output = running.wait_with_output();
-    assert_code(&output, 0);
-    assert_eq!(bucket.read("artifacts/b.txt").unwrap(), b"b");
+    for kind in [Bucket::folder, |_: &TestEnvironment| Bucket::store()] {
+        let environment = TestEnvironment::new();
+        let bucket = kind(&environment);
+        let running = start(&bucket, &environment, &["--until-file=done"]);
+        environment.write("out/a.txt", "a");
+        wait_for(&bucket, "artifacts/a.txt", "a");
+        environment.write("out/b.txt", "b");
+        environment.write("done", "");
+        let output = running.wait_with_output();
+        assert_code(&output, 0);
+        assert_eq!(bucket.read("artifacts/b.txt").unwrap(), b"b");
+    }
 }
 
 #[test]
 fn a_folder_that_never_came_is_said() {
     let environment = TestEnvironment::new();
-    let bucket = Bucket::folder(&environment);
     environment.write("done", "");
-    let output = start(&bucket, &environment, &["--until-file=done"]).wait_with_output();
-    assert_code(&output, 2);
-    assert!(text(&output.stderr).contains("does not exist"));
+    for bucket in Bucket::both(&environment) {
+        let output = start(&bucket, &environment, &["--until-file=done"]).wait_with_output();
+        assert_code(&output, 2);
+        assert!(text(&output.stderr).contains("does not exist"));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
@@ -54,6 +54,7 @@ impl Folder {
         &self,
         name: &ObjectName,
         source: &File,
+        sent: &AtomicU64,
         given_up: &AtomicBool,
     ) -> io::Result<u64> {
         let size = source.metadata()?.len();
@@ -67,6 +68,7 @@ impl Folder {
                     break;
                 }
                 copied += now;
+                sent.fetch_add(now, Ordering::Relaxed);
             }
             if is_on_nfs(file)? {
                 // NFS tells of a full disk at close, which nobody hears. It costs nothing

@@ -18,7 +18,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use std::time::Instant;
 
@@ -46,6 +46,8 @@ pub const READ_LIMIT: u64 = 64 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Bucket {
     place: Place,
+    /// Counts the bytes of files on their way.
+    sent: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Clone)]
@@ -78,7 +80,7 @@ impl Bucket {
     pub fn parse(url: &str, env: &Env) -> Result<Self> {
         if let Some(bucket) = url.strip_prefix("gs://") {
             let place = Place::Cloud(Cloud::new(bucket.trim_end_matches('/'), env)?);
-            return Ok(Bucket { place });
+            return Ok(Bucket::at(place));
         }
         let Some(path) = url.strip_prefix("file://") else {
             return Err(Error::usage(format!("{url:?} is not a bucket's URL")).hint(HINT));
@@ -93,8 +95,19 @@ impl Bucket {
         }
         // Components without `.`, doubled or trailing slashes: one folder, one URL.
         let folder = Folder::new(path.components().collect());
-        let place = Place::Folder(Arc::new(folder));
-        Ok(Bucket { place })
+        Ok(Bucket::at(Place::Folder(Arc::new(folder))))
+    }
+
+    fn at(place: Place) -> Self {
+        let sent = Arc::default();
+        Bucket { place, sent }
+    }
+
+    /// The same bucket; adds the bytes of files to this count as they are sent, those that are
+    /// sent again as well.
+    #[must_use]
+    pub fn counting(self, sent: Arc<AtomicU64>) -> Self {
+        Bucket { sent, ..self }
     }
 
     /// The same bucket, for work that ends at this time: what is not done by then fails with
@@ -105,7 +118,7 @@ impl Bucket {
             Place::Cloud(cloud) => Place::Cloud(cloud.until(end)),
             folder @ Place::Folder(_) => folder,
         };
-        Bucket { place }
+        Bucket { place, ..self }
     }
 
     /// The URL of an object, or of a folder of objects, for people and records.
@@ -167,13 +180,15 @@ impl Bucket {
         match &self.place {
             Place::Cloud(cloud) => {
                 let attributes = Attributes::of(name, &MediaTypes::default());
-                let sent = cloud.sync(name, file, &attributes, None).await?;
+                let sent = cloud
+                    .sync(name, file, &attributes, None, &self.sent)
+                    .await?;
                 Ok(sent.map_or(0, |sent| sent.size))
             }
             Place::Folder(folder) => {
-                let object = name.clone();
+                let (object, sent) = (name.clone(), self.sent.clone());
                 let upload = move |folder: &Folder, given_up: &AtomicBool| {
-                    folder.upload(&object, &file, given_up)
+                    folder.upload(&object, &file, &sent, given_up)
                 };
                 self.run(folder, "write", name, upload).await
             }
@@ -194,6 +209,15 @@ impl Bucket {
         }
     }
 
+    /// What an object is now; as [`Bucket::present`], for a single name.
+    pub async fn look_at(&self, name: &ObjectName) -> Result<Present> {
+        match &self.place {
+            Place::Cloud(cloud) => cloud.look_at(name).await,
+            // The files are compared themselves.
+            Place::Folder(_) => Ok(Present::default()),
+        }
+    }
+
     /// Uploads a file unless the object has its content already: sizes are compared first,
     /// then checksums, or bytes where the bucket is a folder. Gives what was sent, `None` if
     /// there was nothing to do.
@@ -207,15 +231,15 @@ impl Bucket {
         match &self.place {
             Place::Cloud(cloud) => {
                 let remote = present.get(name);
-                cloud.sync(name, file, attributes, remote).await
+                cloud.sync(name, file, attributes, remote, &self.sent).await
             }
             Place::Folder(folder) => {
-                let object = name.clone();
+                let (object, sent) = (name.clone(), self.sent.clone());
                 let sync = move |folder: &Folder, given_up: &AtomicBool| {
                     if folder.holds(&object, &file, given_up)? {
                         return Ok(None);
                     }
-                    let size = folder.upload(&object, &file, given_up)?;
+                    let size = folder.upload(&object, &file, &sent, given_up)?;
                     let stored = size;
                     Ok(Some(Sent { size, stored }))
                 };

@@ -19,13 +19,13 @@ pub(super) fn copy(source: impl Read, copy: &File, censor: &Censor) -> io::Resul
         .take(SNIFFED as u64)
         .read_to_end(&mut start)?;
     let kind = Kind::of(&start);
-    let source = io::Cursor::new(start).chain(source);
+    let source = io::Cursor::new(&start).chain(source);
     // Without the time of day, so that the same content gives the same bytes.
     let out = GzEncoder::new(copy, Compression::default());
     match kind {
         Kind::Tar => end(through(source, tar::Tar::new(censor, out))?),
-        Kind::Text => end(through(source, Plain::new(censor, out))?),
-        _ if censor.binaries => end(through(source, Plain::new(censor, out))?),
+        Kind::Text => end(through(source, Plain::new(censor, &start, out))?),
+        _ if censor.binaries => end(through(source, Plain::new(censor, &start, out))?),
         _ => Ok(0),
     }
 }

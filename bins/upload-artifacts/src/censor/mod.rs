@@ -8,6 +8,7 @@ mod gzip;
 mod tar;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -16,6 +17,7 @@ use std::os::unix::fs::FileExt;
 use common::Result;
 use common::redact::{Redactor, Rules, Secrets};
 use rustix::fs::MemfdFlags;
+use text::Text;
 
 use crate::plan::Sync;
 
@@ -71,7 +73,7 @@ impl Kind {
             Kind::Gzip
         } else if tar::is_tar(start) {
             Kind::Tar
-        } else if start.contains(&0) {
+        } else if start.contains(&0) && !text::is_utf16(start) {
             Kind::Binary
         } else {
             Kind::Text
@@ -126,7 +128,10 @@ impl Censor {
                 masked => masked,
             },
             Kind::Tar => through(source, tar::Tar::new(self, &copy))?.1,
-            Kind::Text | Kind::Binary => through(source, Plain::new(self, &copy))?.1,
+            Kind::Text | Kind::Binary => {
+                let plain = Plain::new(self, &start[..read], &copy);
+                through(source, plain)?.1
+            }
         };
         (&copy).rewind()?;
         let read = Some(size);
@@ -164,14 +169,14 @@ trait Sink<W> {
 
 /// One stream.
 struct Plain<W: Write> {
-    redactor: Redactor,
+    text: Text,
     out: BufWriter<W>,
 }
 
 impl<W: Write> Plain<W> {
-    fn new(censor: &Censor, out: W) -> Self {
+    fn new(censor: &Censor, start: &[u8], out: W) -> Self {
         Plain {
-            redactor: censor.redactor(),
+            text: Text::new(censor.redactor(), start),
             out: BufWriter::new(out),
         }
     }
@@ -179,12 +184,12 @@ impl<W: Write> Plain<W> {
 
 impl<W: Write> Sink<W> for Plain<W> {
     fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(self.redactor.push(bytes))
+        self.out.write_all(self.text.push(bytes))
     }
 
     fn finish(mut self) -> io::Result<(W, u64)> {
-        self.out.write_all(self.redactor.finish())?;
-        let masked = self.redactor.masked();
+        self.out.write_all(self.text.finish())?;
+        let masked = self.text.masked();
         let out = self
             .out
             .into_inner()

@@ -3,8 +3,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use common::redact::Redactor;
-
+use super::text::Text;
 use super::{Censor, Kind, Sink};
 
 /// An archive consists of blocks of this size.
@@ -36,7 +35,7 @@ pub(super) struct Tar<'a, W: Write> {
 enum Content {
     /// A header, or a file whose first block tells what it is.
     Unknown,
-    Text(Redactor),
+    Text(Text),
     Binary,
 }
 
@@ -81,7 +80,7 @@ impl<'a, W: Write> Tar<'a, W> {
             .map_or(0, |last| last + 1);
         let is_text = !matches!(Kind::of(&block[..end]), Kind::Binary | Kind::Gzip);
         self.content = if is_text || self.censor.binaries {
-            Content::Text(self.censor.redactor())
+            Content::Text(Text::new(self.censor.redactor(), &block[..end]))
         } else {
             Content::Binary
         };
@@ -91,7 +90,7 @@ impl<'a, W: Write> Tar<'a, W> {
     fn file(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.left -= bytes.len() as u64;
         match &mut self.content {
-            Content::Text(redactor) => self.out.write_all(redactor.push(bytes))?,
+            Content::Text(text) => self.out.write_all(text.push(bytes))?,
             _ => self.out.write_all(bytes)?,
         }
         if self.left == 0 {
@@ -102,9 +101,9 @@ impl<'a, W: Write> Tar<'a, W> {
 
     fn end_file(&mut self) -> io::Result<()> {
         let content = std::mem::replace(&mut self.content, Content::Unknown);
-        if let Content::Text(mut redactor) = content {
-            self.out.write_all(redactor.finish())?;
-            self.masked += redactor.masked();
+        if let Content::Text(mut text) = content {
+            self.out.write_all(text.finish())?;
+            self.masked += text.masked();
         }
         Ok(())
     }

@@ -154,3 +154,45 @@ fn what_is_appended_after_the_look_is_left_out() {
     writer.write_all(SECRET.as_bytes()).unwrap();
     assert_eq!(content(shown.file), b"innocent");
 }
+
+fn utf16(text: &str, big_endian: bool) -> Vec<u8> {
+    let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+    let bytes = units.map(|unit| {
+        if big_endian {
+            unit.to_be_bytes()
+        } else {
+            unit.to_le_bytes()
+        }
+    });
+    bytes.flatten().collect()
+}
+
+#[test]
+fn utf16_is_censored_as_text_and_keeps_its_length() {
+    let innocent = "ä 😀 line\r\n".repeat(10_000);
+    let text = format!("{innocent}{SECRET}{innocent}");
+    for big_endian in [false, true] {
+        let input = utf16(&text, big_endian);
+        let expected = utf16(&text.replace(SECRET, MASK), big_endian);
+        assert!(censored(&input) == expected);
+        assert!(gunzip(&censored(&gzip(&input))) == expected);
+        let archive = tar(&[("a.txt", &input), ("b.txt", b"b")]);
+        let shown = censored(&archive);
+        assert!(untar(&shown, "a.txt") == expected);
+        assert_eq!(untar(&shown, "b.txt"), b"b");
+    }
+}
+
+#[test]
+fn utf16_that_is_broken_stays_as_it_is() {
+    let mut input = utf16("one \u{fffd} two", false);
+    // Halves of pairs alone, and half a unit.
+    input.extend([0x00, 0xd8, 0x41, 0x00, 0x00, 0xdc, 0x00, 0xd8, 0x42]);
+    assert_eq!(censored(&input), input);
+}
+
+#[test]
+fn utf32_is_no_utf16() {
+    let input = [b"\xff\xfe\0\0".as_slice(), SECRET.as_bytes()].concat();
+    assert_eq!(censored(&input), input);
+}

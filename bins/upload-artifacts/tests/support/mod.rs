@@ -4,7 +4,8 @@
 
 use std::process::{Command, Output};
 
-use e2e::{ObjectStore, TestEnvironment, binary, text};
+use e2e::{ObjectStore, Running, TestEnvironment, binary, text};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The folder of the job in the bucket.
 pub(crate) const JOB: &str = "pr-logs/pull/o_r/12/e2e/7";
@@ -91,6 +92,12 @@ impl Bucket {
             Bucket::Folder(_) => panic!("a folder has no store"),
         }
     }
+}
+
+/// Asks a program to end.
+pub(crate) fn terminate(running: &Running) {
+    let pid = i32::try_from(running.id()).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a process"), Signal::TERM).expect("send SIGTERM");
 }
 
 /// Fails the test with the log unless the code is this one.

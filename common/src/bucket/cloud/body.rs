@@ -18,17 +18,28 @@ use super::failure::OfFile;
 /// How much is sent at once; what one upload holds in memory is at most twice that.
 const PIECE: usize = 256 * 1024;
 
-/// Counts the pieces that were sent, so that somebody sees whether an upload gets on.
+/// Counts the pieces that were sent, so that somebody sees whether an upload gets on, and their
+/// bytes.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Progress(Arc<AtomicU64>);
+pub(super) struct Progress {
+    pieces: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
+}
 
 impl Progress {
-    pub(super) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// One that adds the bytes to a count.
+    pub(super) fn counting(bytes: Arc<AtomicU64>) -> Self {
+        let pieces = Arc::default();
+        Progress { pieces, bytes }
     }
 
-    pub(super) fn advance(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count(&self) -> u64 {
+        self.pieces.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn advance(&self, bytes: usize) {
+        self.pieces.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
 
@@ -163,7 +174,7 @@ impl Body for Pieces {
         if self.ahead.is_none() {
             if let Some(piece) = self.next_in_memory() {
                 self.left -= piece.len() as u64;
-                self.progress.advance();
+                self.progress.advance(piece.len());
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
             self.read_ahead();
@@ -179,7 +190,7 @@ impl Body for Pieces {
         };
         self.read_ahead();
         self.left -= piece.len() as u64;
-        self.progress.advance();
+        self.progress.advance(piece.len());
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

@@ -1,6 +1,7 @@
 //! One request to Google Cloud Storage's JSON API, and the attempts at it.
 
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub(super) struct Request {
     pub(super) url: Url,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) parts: Vec<Part>,
+    /// Counts what is sent of it.
+    sent: Arc<AtomicU64>,
 }
 
 /// A whole answer.
@@ -52,6 +55,7 @@ impl Request {
             url,
             headers: Vec::new(),
             parts: Vec::new(),
+            sent: Arc::default(),
         }
     }
 
@@ -68,6 +72,11 @@ impl Request {
     pub(super) fn part(mut self, part: Part) -> Self {
         self.parts.push(part);
         self
+    }
+
+    pub(super) fn counting(self, sent: &Arc<AtomicU64>) -> Self {
+        let sent = sent.clone();
+        Request { sent, ..self }
     }
 
     pub(super) fn query(mut self, name: &str, value: &str) -> Self {
@@ -195,7 +204,7 @@ impl Client {
         headers: HeaderMap,
         stall: Duration,
     ) -> Result<Response, Failure> {
-        let progress = Progress::default();
+        let progress = Progress::counting(request.sent.clone());
         let body = Pieces::new(request.parts.iter().cloned(), progress.clone());
         let mut builder = self
             .http()?

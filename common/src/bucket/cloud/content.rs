@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -30,6 +30,8 @@ pub(super) struct Content {
     pub(super) stored: Sum,
     /// Of the file, where it was compressed.
     pub(super) uncompressed: Option<Sum>,
+    /// Counts what is sent of it.
+    pub(super) sent: Arc<AtomicU64>,
 }
 
 impl Content {
@@ -43,12 +45,14 @@ impl Content {
                 stored: Sum::of(&compressed),
                 part: Part::Memory(compressed),
                 uncompressed: Some(sum),
+                sent: Arc::default(),
             });
         }
         Ok(Content {
             part: Part::Memory(content.into()),
             stored: sum,
             uncompressed: None,
+            sent: Arc::default(),
         })
     }
 
@@ -98,6 +102,7 @@ impl Content {
             part,
             stored: sum,
             uncompressed: None,
+            sent: Arc::default(),
         }
     }
 
@@ -111,6 +116,7 @@ impl Content {
             },
             part,
             uncompressed: None,
+            sent: self.sent.clone(),
         }
     }
 

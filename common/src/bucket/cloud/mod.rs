@@ -16,6 +16,7 @@ mod upload;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use client::{Client, Request};
@@ -91,8 +92,9 @@ impl Cloud {
         file: File,
         attributes: &Attributes,
         remote: Option<&Remote>,
+        sent: &Arc<AtomicU64>,
     ) -> Result<Option<Sent>> {
-        self.try_sync(name, Arc::new(file), attributes, remote)
+        self.try_sync(name, Arc::new(file), attributes, remote, sent)
             .await
             .map_err(|failure| self.explain(failure, "write", name, Access::Write))
     }
@@ -103,13 +105,15 @@ impl Cloud {
         file: Arc<File>,
         attributes: &Attributes,
         remote: Option<&Remote>,
+        sent: &Arc<AtomicU64>,
     ) -> Result<Option<Sent>, Failure> {
         let mut prepared = prepare(&file, attributes, remote).await?;
         // A file that was rewritten between its checksum and its sending is read anew, once.
         for again in [true, false] {
-            let Some(content) = prepared else {
+            let Some(mut content) = prepared else {
                 return Ok(None);
             };
+            content.sent = sent.clone();
             let known = remote.map_or(0, |remote| remote.generation);
             let client = &self.client;
             let put = client.put(name.as_str(), &content, attributes, known, self.until);
@@ -178,6 +182,18 @@ impl Cloud {
         let listed = client.list(&format!("{folder}/"), self.until, add).await;
         listed.map_err(|failure| self.explain(failure, "list", folder, Access::Read))?;
         Ok(objects)
+    }
+
+    /// What is under one name.
+    pub(super) async fn look_at(&self, name: &ObjectName) -> Result<Present> {
+        let found = self.client.stat(name.as_str(), self.until).await;
+        let found = found.map_err(|failure| self.explain(failure, "read", name, Access::Write))?;
+        let mut present = Present::default();
+        if let Some(resource) = found {
+            let remote = Remote::of(&resource);
+            present.insert(resource.name, Some(remote));
+        }
+        Ok(present)
     }
 
     pub(super) async fn present(&self, folder: &ObjectName) -> Result<Present> {

@@ -119,7 +119,8 @@ impl Client {
             )
             .part(Part::Memory(head.into()))
             .part(content.part.clone())
-            .part(Part::Memory(tail.into()));
+            .part(Part::Memory(tail.into()))
+            .counting(&content.sent);
         let answer = self.ask(&request, until).await?;
         Resource::parse(&answer.body)
     }
@@ -211,6 +212,7 @@ fn add(session: &Url, content: &Content, from: u64) -> Request {
             format!("bytes {from}-{}/{size}", size.saturating_sub(1)),
         )
         .part(content.part.from(from))
+        .counting(&content.sent)
 }
 
 /// Sends nothing; the answer says how much is there.

@@ -4,7 +4,6 @@ mod again;
 mod console;
 mod facts;
 mod format;
-mod kept;
 mod lines;
 mod naming;
 mod opts;

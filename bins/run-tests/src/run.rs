@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use common::app::Stop;
 use common::exec::{self, Cause, Command, Dump, Ended, Sink, Stream};
+use common::junit::Kept;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::console::Console;
 use crate::facts;
 use crate::format::{Format, OutOfTime};
-use crate::kept::Kept;
 use crate::lines::Lines;
 use crate::plan::Plan;
 use crate::results::Results;

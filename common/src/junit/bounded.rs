@@ -1,18 +1,18 @@
 //! Bounds what an XML parser has to hold at once: a text of 100 MB is one event to it. Long
-//! texts are cut on the way, the markup stays. Also refuses what no reader of JUnit takes:
+//! texts are split on the way into several that mean the same. Also refuses what no reader of JUnit takes:
 //! bytes that are not UTF-8, control characters, entity declarations.
 
 use std::io::{self, BufRead, Read};
 
-/// How much of a text or CDATA section is passed on.
+/// How much of a text or CDATA section is one event.
 const TEXT: usize = 64 * 1024;
 /// The longest tag; its attributes hold messages.
 const TAG: usize = 8 * 1024 * 1024;
 
-/// The length of a text whose rest is dropped.
-const CUT: usize = usize::MAX;
+/// The longest reference to an entity or character; XML's own have 10 bytes at most.
+const REFERENCE: usize = 64;
 
-/// A stream of XML with its texts cut.
+/// A stream of XML without long texts.
 pub(super) struct Bounded<R> {
     inner: R,
     out: Vec<u8>,
@@ -38,10 +38,9 @@ enum State {
     Instruction(bool),
     /// A comment, with the number of dashes just seen; nothing of it is passed on.
     Comment(usize),
-    /// CDATA, with the number of brackets just seen; once cut, its end brings its own.
+    /// CDATA, with the number of brackets held back: two of them may be its end.
     CData {
         brackets: usize,
-        cut: bool,
     },
 }
 
@@ -139,7 +138,7 @@ impl Step<'_> {
                 b'-' => self.state = State::Comment(dashes + 1),
                 _ => self.state = State::Comment(0),
             },
-            State::CData { brackets, cut } => self.cdata(byte, brackets, cut),
+            State::CData { brackets } => self.cdata(byte, brackets),
         }
         Ok(())
     }
@@ -149,11 +148,11 @@ impl Step<'_> {
             self.state = State::Open([0; 9], 0);
             return;
         }
-        // Not cut within an entity (which is short) or a character.
-        let inside = (entity && self.length < TEXT + 64) || byte & 0xC0 == 0x80;
-        if self.length == CUT || (self.length >= TEXT && !inside) {
-            self.length = CUT;
-            return;
+        // Not split within an entity or a character.
+        let inside = (entity && self.length < TEXT + REFERENCE) || byte & 0xC0 == 0x80;
+        if self.length >= TEXT && !inside {
+            self.out.extend_from_slice(b"<!---->");
+            self.length = 0;
         }
         self.out.push(byte);
         self.length += 1;
@@ -168,10 +167,7 @@ impl Step<'_> {
         let seen = &start[..=length];
         let next = match seen {
             b"!--" => State::Comment(0),
-            b"![CDATA[" => State::CData {
-                brackets: 0,
-                cut: false,
-            },
+            b"![CDATA[" => State::CData { brackets: 0 },
             [b'?', ..] => State::Instruction(false),
             _ if b"!--".starts_with(seen) || b"![CDATA[".starts_with(seen) => {
                 self.state = State::Open(start, length + 1);
@@ -211,21 +207,36 @@ impl Step<'_> {
         self.count(byte)
     }
 
-    fn cdata(&mut self, byte: u8, brackets: usize, cut: bool) {
-        if byte == b'>' && brackets >= 2 {
-            if cut {
+    fn cdata(&mut self, byte: u8, brackets: usize) {
+        match byte {
+            b'>' if brackets == 2 => {
                 self.out.extend_from_slice(b"]]");
+                return self.enter_text(byte);
             }
-            self.enter_text(byte);
-            return;
+            b']' if brackets == 2 => self.content(b']'),
+            b']' => {
+                self.state = State::CData {
+                    brackets: brackets + 1,
+                }
+            }
+            _ => {
+                for _ in 0..brackets {
+                    self.content(b']');
+                }
+                self.content(byte);
+                self.state = State::CData { brackets: 0 };
+            }
         }
-        let cut = cut || (self.length >= TEXT && byte & 0xC0 != 0x80);
-        if !cut {
-            self.out.push(byte);
-            self.length += 1;
+    }
+
+    /// A byte of a CDATA section.
+    fn content(&mut self, byte: u8) {
+        if self.length >= TEXT && byte & 0xC0 != 0x80 {
+            self.out.extend_from_slice(b"]]><![CDATA[");
+            self.length = 0;
         }
-        let brackets = if byte == b']' { brackets + 1 } else { 0 };
-        self.state = State::CData { brackets, cut };
+        self.out.push(byte);
+        self.length += 1;
     }
 
     fn enter_text(&mut self, last: u8) {
@@ -309,23 +320,34 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut_between_characters_and_entities() {
+    fn long_texts_are_split_between_characters_and_entities_and_lose_nothing() {
         let document = format!(
             "<a>{}é&amp;é{}<![CDATA[{}]] >]]]></a>",
             "x".repeat(TEXT - 2),
             "y".repeat(TEXT),
-            "z]".repeat(TEXT) + &"]".repeat(TEXT),
+            "z]é".repeat(TEXT) + &"]".repeat(TEXT),
         );
-        let cut = through(document.as_bytes(), 100).unwrap();
-        assert!(cut.len() < 2 * TEXT + 100, "{}", cut.len());
-        assert!(cut.starts_with("<a>xxx") && cut.contains("xé<![CDATA[z]z"));
-        assert!(cut.ends_with("]]></a>"));
+        for piece in [100, 100_000] {
+            let split = through(document.as_bytes(), piece).unwrap();
+            assert!(split.contains("xxé<!---->&amp;éyy"));
+            let texts = split
+                .split("<!---->")
+                .flat_map(|part| part.split("]]><![CDATA["));
+            assert!(texts.clone().all(|text| text.len() < TEXT + 100));
+            assert_eq!(texts.count(), 8);
+            let joined = split.replace("<!---->", "").replace("]]><![CDATA[", "");
+            assert!(joined == document);
+        }
         let entity = format!("<a>{}&amp;rest</a>", "x".repeat(TEXT - 2));
-        assert!(
-            through(entity.as_bytes(), 100)
-                .unwrap()
-                .ends_with("x&amp;</a>")
-        );
+        let split = through(entity.as_bytes(), 100).unwrap();
+        assert!(split.ends_with("x&amp;<!---->rest</a>"));
+    }
+
+    #[test]
+    fn a_reference_without_an_end_stays_bounded() {
+        let text = format!("<a>&{}</a>", "x".repeat(10 * TEXT));
+        let split = through(text.as_bytes(), 100).unwrap();
+        assert!(split.split("<!---->").all(|text| text.len() < TEXT + 100));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use quick_xml::events::BytesStart;
 
 use super::attributes::{NAME, attribute, check_attributes, raw, shown};
+use super::kept::Kept;
 use super::model::{self, Detail, Outcome};
 use super::read::FailedTest;
 use super::text::{clean, distinct, shorten};
@@ -15,7 +16,7 @@ const MESSAGE: usize = 500;
 const ATTEMPTS: usize = 20;
 /// How much text of a failure is kept to find its first line, in bytes.
 const FIRST_LINE: usize = 4096;
-/// How much text of an element is kept when cases are wanted whole, in bytes.
+/// How much text the faults of one case may have together before no more is added, in bytes.
 const WHOLE: usize = 64 * 1024;
 
 type Result<T> = std::result::Result<T, String>;
@@ -56,8 +57,8 @@ impl Case {
     /// Takes a child; the first one decides between failure and error.
     pub(super) fn add(&mut self, part: Part) {
         match part.kind {
-            Kind::Out => return self.model.system_out = part.text,
-            Kind::Err => return self.model.system_err = part.text,
+            Kind::Out => return self.model.system_out = part.into_text(),
+            Kind::Err => return self.model.system_err = part.into_text(),
             Kind::Failure => {
                 self.failure = true;
                 self.elements.0 += 1;
@@ -76,9 +77,11 @@ impl Case {
         }
         if let Outcome::Failed(known) | Outcome::Errored(known) = &mut self.model.outcome {
             // As pytest writes failed subtests: one case, a fault for each.
-            if part.limit == WHOLE && known.text.len() < WHOLE {
-                let more = format!("\n\n{}\n{}", part.message(), part.text);
-                known.text.push_str(&more);
+            if part.whole && known.text.len() < WHOLE {
+                let more = part.into_detail();
+                known
+                    .text
+                    .push_str(&format!("\n\n{}\n{}", more.message, more.text));
             }
             return;
         }
@@ -130,8 +133,11 @@ impl Case {
 pub(super) struct Part {
     pub(super) kind: Kind,
     message: String,
-    text: String,
-    limit: usize,
+    text: Kept,
+    /// Whether the text is wanted, not just its first line.
+    whole: bool,
+    /// Whether the text is in an element of its own; what is around that is layout.
+    traced: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -179,40 +185,65 @@ impl Part {
         Ok(Part {
             kind,
             message: shown(&raw(start, "message")?, MESSAGE),
-            text: String::new(),
-            limit: match (whole, kind) {
-                (true, _) => WHOLE,
-                (false, Kind::Failure | Kind::Error) => FIRST_LINE,
-                (false, _) => 0,
-            },
+            text: Part::empty(whole, kind),
+            whole,
+            traced: false,
         })
     }
 
+    fn empty(whole: bool, kind: Kind) -> Kept {
+        match (whole, kind) {
+            (true, _) => Kept::for_a_text(),
+            (false, Kind::Failure | Kind::Error) => Kept::start(FIRST_LINE),
+            (false, _) => Kept::start(0),
+        }
+    }
+
     pub(super) fn text(&mut self, content: &str) {
-        let room = self
-            .limit
-            .saturating_sub(self.text.len())
-            .min(content.len());
-        self.text
-            .push_str(&content[..content.floor_char_boundary(room)]);
+        if !self.traced {
+            self.text.push(content);
+        }
+    }
+
+    /// An element starts that holds the text.
+    pub(super) fn begin_trace(&mut self) {
+        self.traced = true;
+        self.text = Part::empty(self.whole, self.kind);
+    }
+
+    pub(super) fn trace(&mut self, content: &str) {
+        self.text.push(content);
+    }
+
+    fn into_text(self) -> String {
+        if self.whole {
+            self.text.text()
+        } else {
+            self.text.into_start()
+        }
     }
 
     fn into_detail(self) -> Detail {
+        let (message, text) = (self.message.clone(), self.into_text());
         Detail {
-            message: self.message(),
-            text: self.text,
+            message: message_or_first_line(message, &text),
+            text,
         }
     }
 
     /// The message, or the first line of the text.
-    pub(super) fn message(&self) -> String {
-        if !self.message.is_empty() {
-            return self.message.clone();
-        }
-        let text = clean(self.text.as_bytes());
-        let line = text.lines().map(str::trim).find(|line| !line.is_empty());
-        shorten(line.unwrap_or_default(), MESSAGE)
+    pub(super) fn message(self) -> String {
+        self.into_detail().message
     }
+}
+
+fn message_or_first_line(message: String, text: &str) -> String {
+    if !message.is_empty() {
+        return message;
+    }
+    let text = clean(text.as_bytes());
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+    shorten(line.unwrap_or_default(), MESSAGE)
 }
 
 fn seconds(text: &str) -> Option<Duration> {

@@ -6,12 +6,14 @@ mod attributes;
 mod bounded;
 mod case;
 mod faults;
+mod kept;
 mod model;
 mod read;
 mod text;
 mod walk;
 mod write;
 
+pub use kept::Kept;
 pub use model::{Case, Counts, Detail, Outcome, Report, Suite};
 pub use read::{FailedTest, Summary, read, summarize};
 pub use text::{clean, distinct};

@@ -56,8 +56,8 @@ pub fn summarize(reader: impl BufRead, name: &str) -> Result<Summary> {
     walk(reader, name, Walk::new(None))
 }
 
-/// As [`summarize`]; gives each case as it comes, with the name of its suite. Texts are cut at
-/// 64 KiB each.
+/// As [`summarize`]; gives each case as it comes, with the name of its suite. Of a text
+/// of more than 64 KiB head and tail are kept, the place of the cut marked.
 pub fn read(
     reader: impl BufRead,
     name: &str,
@@ -324,6 +324,42 @@ mod tests {
             "<testsuite><testcase><system-out>{output}</system-out></testcase>{FAILED}</testsuite>"
         );
         assert_eq!(counts(&xml), (2, 1, 0, 0));
+    }
+
+    #[test]
+    fn of_a_long_text_head_and_tail_are_given_and_the_cut_is_marked() {
+        let lines: Vec<String> = (0..20_000).map(|n| format!("a &lt; {n}\n")).collect();
+        let lines = lines.concat();
+        for text in [lines.clone(), format!("<![CDATA[{lines}]]>")] {
+            let xml = format!(
+                "<testsuite><testcase name='a'><failure>{text}</failure>\
+                 <system-out>{text}</system-out></testcase></testsuite>"
+            );
+            let mut given = Vec::new();
+            read(xml.as_bytes(), "j.xml", |_, case| {
+                given.extend(case.outcome.fault().map(|fault| fault.text.clone()));
+                given.push(case.system_out);
+            })
+            .unwrap();
+            for text in given {
+                assert!(text.starts_with("a ") && text.contains(" 100\n"));
+                assert!(text.contains("\n[… ") && text.contains(" bytes left out …]\na "));
+                assert!(text.ends_with(" 19999\n") && text.len() < 70_000);
+            }
+        }
+    }
+
+    #[test]
+    fn surefire_puts_what_an_attempt_said_into_an_element_of_its_own() {
+        let xml = "<testsuite><testcase name='a'><flakyFailure message='m'>\n  \
+                   <stackTrace><![CDATA[at A\n]]></stackTrace>\n  \
+                   <system-out>said</system-out>\n</flakyFailure></testcase></testsuite>";
+        let mut texts = Vec::new();
+        read(xml.as_bytes(), "j.xml", |_, case| {
+            texts.extend(case.outcome.fault().map(|fault| fault.text.clone()));
+        })
+        .unwrap();
+        assert_eq!(texts, ["at A\n"]);
     }
 
     #[test]

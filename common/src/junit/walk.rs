@@ -33,6 +33,8 @@ enum Element {
     Suite(Suite),
     Case(Case),
     Part(Part),
+    /// `<stackTrace>`: Surefire's text of an attempt.
+    Trace,
     Other(String),
 }
 
@@ -124,6 +126,12 @@ impl<'a> Walk<'a> {
                 Some(kind) => Element::Part(Part::new(kind, start, self.visit.is_some())?),
                 None => other(start, name)?,
             },
+            ("stackTrace", Some(Element::Part(_))) => {
+                if let Some(Element::Part(part)) = self.open.last_mut() {
+                    part.begin_trace();
+                }
+                Element::Trace
+            }
             _ => other(start, name)?,
         };
         self.rooted = true;
@@ -168,14 +176,14 @@ impl<'a> Walk<'a> {
             Some(Element::Case(case)) => self.end_case(case),
             Some(Element::Part(part)) => match self.open.last_mut() {
                 Some(Element::Case(case)) => case.add(part),
-                _ => self.outside_any_case(&part),
+                _ => self.outside_any_case(part),
             },
-            Some(Element::Other(_)) | None => {}
+            Some(Element::Trace | Element::Other(_)) | None => {}
         }
     }
 
     /// A suite that could not be set up.
-    fn outside_any_case(&mut self, part: &Part) {
+    fn outside_any_case(&mut self, part: Part) {
         let (failures, errors) = match part.kind {
             Kind::Failure => (1, 0),
             Kind::Error => (0, 1),
@@ -279,14 +287,13 @@ impl<'a> Walk<'a> {
     }
 
     fn text(&mut self, content: &str) -> Result<()> {
-        if let Some(Element::Part(part)) = self.open.last_mut() {
-            part.text(content);
-            return Ok(());
+        match self.open.as_mut_slice() {
+            [.., Element::Part(part)] => part.text(content),
+            [.., Element::Part(part), Element::Trace] => part.trace(content),
+            _ => {}
         }
-        if content.trim_start_matches('\u{feff}').trim().is_empty() {
-            return Ok(());
-        }
-        self.within_root()
+        let blank = content.trim_start_matches('\u{feff}').trim().is_empty();
+        if blank { Ok(()) } else { self.within_root() }
     }
 
     fn within_root(&self) -> Result<()> {
@@ -303,6 +310,7 @@ impl<'a> Walk<'a> {
             Some(Element::Suite(_)) => "testsuite",
             Some(Element::Case(_)) => "testcase",
             Some(Element::Part(part)) => part.kind.name(),
+            Some(Element::Trace) => "stackTrace",
             Some(Element::Other(name)) => name,
         };
         Err(format!("it ends within <{}>", printable(within)))

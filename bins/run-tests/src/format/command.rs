@@ -1,9 +1,8 @@
 //! The whole command is one test.
 
-use common::junit::{Case, Detail, Outcome};
+use common::junit::{Case, Detail, Kept, Outcome};
 
 use super::{End, Format};
-use crate::kept::Kept;
 use crate::results::Results;
 
 /// Passes when the command exits with 0.

@@ -4,11 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use common::junit::{Case, Detail, Outcome, distinct};
+use common::junit::{Case, Detail, Kept, Outcome, distinct};
 
 use super::line::{self, End, Line, Totals};
 use super::story;
-use crate::kept::Kept;
 use crate::place;
 use crate::results::{Id, Results};
 

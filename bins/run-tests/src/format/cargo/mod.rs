@@ -7,12 +7,11 @@ mod story;
 #[cfg(test)]
 mod tests;
 
-use common::junit::distinct;
+use common::junit::{Kept, distinct};
 
 use self::group::Group;
 use self::line::Line;
 use super::{End, Format};
-use crate::kept::Kept;
 use crate::results::Results;
 
 /// Whether a command whose output has this line speaks as cargo does.

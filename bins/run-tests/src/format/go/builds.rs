@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::kept::Kept;
+use common::junit::Kept;
 
 /// How many broken builds are remembered.
 const BUILDS: usize = 200;

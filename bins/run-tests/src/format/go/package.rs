@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::junit::{Case, Detail, Outcome, clean, distinct};
+use common::junit::{Case, Detail, Kept, Outcome, clean, distinct};
 use tokio::time::Instant;
 
 use super::builds::Builds;
@@ -12,7 +12,6 @@ use super::event::{Action, Event};
 use super::sources::Sources;
 use super::story;
 use crate::format::{End, OutOfTime, Running};
-use crate::kept::Kept;
 use crate::place;
 use crate::results::Results;
 

@@ -7,13 +7,12 @@ mod point;
 #[cfg(test)]
 mod tests;
 
-use common::junit::Case;
+use common::junit::{Case, Kept};
 
 use self::level::Level;
 use self::open::{Open, skipped};
 use self::point::{Line, Point};
 use super::{End, Format};
-use crate::kept::Kept;
 use crate::results::Results;
 
 /// How deep subtests are understood.

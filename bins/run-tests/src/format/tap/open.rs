@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use common::junit::{Case, Detail, Outcome};
+use common::junit::{Case, Detail, Kept, Outcome};
 
 use super::point::{Directive, Point, milliseconds};
-use crate::kept::Kept;
 use crate::place;
 
 /// Longest message, in characters.

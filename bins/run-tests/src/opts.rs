@@ -62,7 +62,8 @@ pub struct Opts {
     #[arg(long, value_enum, default_value_t = JunitFiles::Merged, alias = "junit_files")]
     pub junit_files: JunitFiles,
 
-    /// Of which tests the report has the output.
+    /// Of which tests the report has the output. What passed tests said is known as far as the
+    /// tool prints it: for `cargo test` add `-- --show-output`.
     #[arg(long, value_enum, default_value_t = JunitOutput::Failed, alias = "junit_output")]
     pub junit_output: JunitOutput,
 

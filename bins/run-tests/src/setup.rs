@@ -33,7 +33,7 @@ pub(crate) async fn prepare(plan: &mut Plan, app: &App) -> Result<Setup> {
     if let (Some(reporter), Some(folder)) = (plan.reporter, &folder) {
         // What sharding has set is kept.
         let variable = |name: &str| self::variable(&plan.command, app, name);
-        let arranged = reporter.arrange(&plan.command, folder.path(), variable);
+        let arranged = reporter.arrange(&plan.command, folder.path(), plan.junit_output, variable);
         for (path, text) in &arranged.files {
             std::fs::write(path, text).or_failed(|| format!("write {}", path.display()))?;
         }

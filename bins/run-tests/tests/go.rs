@@ -314,3 +314,65 @@ fn a_package_that_crashed_is_not_run_again() {
         "{stderr}"
     );
 }
+
+#[test]
+fn what_passed_tests_said_is_in_the_report_where_all_is_asked_for() {
+    let environment = module(&[(
+        "a",
+        "func TestSays(t *testing.T) { fmt.Println(\"printed\"); t.Log(\"logged\") }
+         func TestQuiet(t *testing.T) {}
+         func TestSkips(t *testing.T) { fmt.Println(\"before\"); t.Skip(\"why\") }",
+    )]);
+    for (choice, said) in [("all", true), ("failed", false)] {
+        let args = format!("--junit-output {choice} -- go test ./...");
+        assert_eq!(code(&run_tests(&environment, &args)), 0);
+        let report = environment.read("j.xml");
+        assert_eq!(report.contains("<system-out>printed\n"), said, "{report}");
+        assert_eq!(report.contains("logged\n</system-out>"), said, "{report}");
+        assert_eq!(report.contains("<system-out>before\n"), said, "{report}");
+        assert!(
+            report.contains("name=\"TestQuiet\" classname=\"unit\" time=\"0.000\"/>"),
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn shards_of_go_follow_recorded_durations() {
+    let tests = |names: &[&str]| -> String {
+        let test = |name: &&str| format!("func {name}(t *testing.T) {{}}\n");
+        names.iter().map(test).collect()
+    };
+    let names = ["TestA", "TestB", "TestC", "TestD"];
+    let environment = module(&[("a", &tests(&names)), ("b", &tests(&["TestE"]))]);
+    let shards = |pattern: &str| {
+        [1, 2].map(|shard| {
+            let args = format!("--shard {shard}/2 --shard-durations d.xml -- go test {pattern}");
+            assert_eq!(code(&run_tests(&environment, &args)), 0);
+            cases(&environment)
+        })
+    };
+    // One test takes as long as the three others.
+    let time =
+        |name: &str, time: u32| format!("<testcase name='{name}' classname='unit' time='{time}'/>");
+    let recorded = ["TestA", "TestB", "TestD"]
+        .map(|name| time(name, 1))
+        .concat();
+    let suite = |package: &str, cases: &str| {
+        format!("<testsuite name='example.com/demo/{package}'>{cases}</testsuite>")
+    };
+    environment.write("d.xml", suite("a", &(recorded + &time("TestC", 3))));
+    assert_eq!(
+        shards("./a"),
+        [
+            "a TestC passed\n",
+            "a TestA passed\na TestB passed\na TestD passed\n"
+        ]
+    );
+    // Packages by the sum of their tests: the longest comes first.
+    let both = suite("a", &time("TestA", 1)) + &suite("b", &time("TestE", 5));
+    environment.write("d.xml", format!("<testsuites>{both}</testsuites>"));
+    let [first, second] = shards("./...");
+    assert_eq!(first, "b TestE passed\n");
+    assert_eq!(second.lines().count(), 4, "{second}");
+}

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::unwrap_used,
     reason = "a helper that cannot do its work fails the test by a panic"
 )]
 
@@ -70,6 +71,41 @@ fn the_report_has_the_output_of_failed_tests_or_of_all_or_of_none() {
 }
 
 #[test]
+fn what_passed_tests_of_cargo_said_is_in_the_report_where_all_is_asked_for() {
+    let environment = TestEnvironment::new();
+    let recorded = format!(
+        "cat {}/tests/fixtures/cargo-show-output.txt; exit 101",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    for (choice, said) in [("all", true), ("failed", false)] {
+        let flags = ["--format", "cargo", "--junit-output", choice];
+        let output = run_tests(&environment, &flags, &["sh", "-c", &recorded]);
+        assert_code(&output, 1);
+        assert!(text(&output.stderr).contains("3 passed, 1 failed"));
+        let report = environment.read("j.xml");
+        assert_eq!(report.contains("<system-out>from a\n"), said, "{report}");
+        assert_eq!(report.contains("from b\n    a\n"), said, "{report}");
+        assert!(report.contains(">from bad\n"), "{report}");
+    }
+}
+
+#[test]
+fn what_many_passed_tests_said_does_not_cost_the_words_of_one_that_failed() {
+    let environment = TestEnvironment::new();
+    let script = "line=$(head -c 60000 /dev/zero | tr '\\0' x); echo 1..1001
+        for i in $(seq 1000); do echo $line; echo \"ok $i - t$i\"; done
+        echo 'not ok 1001 - bad'; echo '# why it failed'; exit 1";
+    let flags = ["--junit-output", "all"];
+    let output = run_tests(&environment, &flags, &["sh", "-c", script]);
+    assert_code(&output, 1);
+    assert!(text(&output.stderr).contains("1000 passed, 1 failed"));
+    let report = environment.read("j.xml");
+    assert!(report.contains("># why it failed"));
+    assert!(report.contains("name=\"t1000\"") && report.len() < 45_000_000);
+    assert!(report.contains("[left out: the report has no more room; see the log]"));
+}
+
+#[test]
 fn long_output_of_a_case_keeps_head_and_tail() {
     let environment = TestEnvironment::new();
     let script = "echo first; yes filler | head -c 1000000; echo; echo last; exit 1";
@@ -83,12 +119,80 @@ fn long_output_of_a_case_keeps_head_and_tail() {
 }
 
 #[test]
-fn a_full_disk_costs_the_log_and_not_the_tests() {
+fn a_link_in_the_place_of_the_log_is_not_followed() {
     let environment = TestEnvironment::new();
     std::os::unix::fs::symlink("/dev/full", environment.path().join("j.log")).unwrap();
-    // A link is not followed: someone left it there.
     assert_code(&run_tests(&environment, &[], &["echo", "said"]), 0);
     assert_eq!(environment.read("j.log"), "said\n");
+}
+
+/// Runs a script in a folder `full` whose file system has 256 KiB.
+fn on_a_small_disk(
+    environment: &TestEnvironment,
+    flags: &str,
+    script: &str,
+) -> std::process::Output {
+    environment.write("full/.keep", "");
+    environment.write("command", script);
+    let line = format!(
+        "mount -t tmpfs -o size=256k tmpfs full || exit 99
+         run-tests {flags} --target-name unit -- sh command; code=$?
+         rm -f full/filler; cp -r full seen; exit $code"
+    );
+    let folder = e2e::binary("run-tests");
+    let folder = folder.parent().unwrap().display().to_string();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = environment
+        .command(Path::new("unshare"))
+        .env("PATH", format!("{folder}:{path}"))
+        .args(["--map-root-user", "--mount", "sh", "-c", &line])
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_ne!(
+        output.status.code(),
+        Some(99),
+        "no file system to fill: {said}"
+    );
+    output
+}
+
+#[test]
+fn a_full_disk_costs_the_log_and_not_the_verdict() {
+    let environment = TestEnvironment::new();
+    let flags = "--junit j.xml --log full/j.log";
+    let script = "head -c 2000000 /dev/zero | tr '\\0' x; echo; echo said last";
+    let output = on_a_small_disk(&environment, flags, script);
+    assert_code(&output, 0);
+    let log = text(&output.stderr);
+    assert!(
+        log.contains("the log full/j.log is not complete: No space left"),
+        "{log}"
+    );
+    assert!(text(&output.stdout).ends_with("said last\n"));
+    assert!(
+        environment
+            .read("j.xml")
+            .contains("tests=\"1\" failures=\"0\"")
+    );
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_end_leaves_the_red_report_and_an_error() {
+    let environment = TestEnvironment::new();
+    let flags = "--junit full/j.xml --log j.log";
+    // All tests pass; the report that would say so has no room.
+    let script = "head -c 2000000 /dev/zero > full/filler 2> /dev/null; echo fine";
+    let output = on_a_small_disk(&environment, flags, script);
+    assert_code(&output, 1);
+    let log = text(&output.stderr);
+    assert!(log.contains("write the JUnit file full/j.xml"), "{log}");
+    assert!(log.contains("No space left"), "{log}");
+    assert!(
+        environment
+            .read("seen/j.xml")
+            .contains("run-tests left no report")
+    );
 }
 
 #[test]

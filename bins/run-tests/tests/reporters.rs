@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
+
 use e2e::{TestEnvironment, text};
 use support::{assert_code, assert_program, cases, run_tests, tool};
 
@@ -267,6 +269,11 @@ fn recorded_reports_are_read_as_their_tools_meant_them() {
         ),
         // Bats counts what failed in `teardown_file`, and shows no case for it.
         ("junit-bats.xml", "2 passed, 4 failed, 1 skipped"),
+        // Surefire 3.5 with rerunFailingTestsCount: counts of its own, several shapes of attempts.
+        (
+            "junit-surefire.xml",
+            "3 passed, 1 failed, 1 errors, 1 skipped, 1 flaky",
+        ),
     ] {
         let environment = TestEnvironment::new();
         let recorded = format!("{}/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -277,4 +284,51 @@ fn recorded_reports_are_read_as_their_tools_meant_them() {
         let log = text(&output.stderr);
         assert!(log.contains(counted), "{log}");
     }
+}
+
+#[test]
+fn mavens_reports_are_found_and_an_attempt_keeps_its_stack_trace() {
+    let environment = TestEnvironment::new();
+    let recorded = format!(
+        "{}/tests/fixtures/junit-surefire.xml",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    // Maven's own wrapper in a project stands for Maven here.
+    let script = format!(
+        "#!/bin/sh\nmkdir -p m/target/surefire-reports\n\
+         cp {recorded} m/target/surefire-reports/TEST-demo.SumTest.xml\nexit 1\n"
+    );
+    let wrapper = environment.write("mvnw", script);
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = run_tests(&environment, &[], &["./mvnw", "-B", "test"]);
+    assert_code(&output, 1);
+    insta::assert_snapshot!(cases(&environment, "j.xml"), @r"
+    demo.SumTest | passes passed
+    demo.SumTest | isDisabled skipped not today
+    demo.SumTest | fails failed sum ==> expected: <3> but was: <2>
+    demo.SumTest | takes(String)[1] passed
+    demo.SumTest | takes(String)[2] passed
+    demo.SumTest | throwsAnError error no &#0; database
+    demo.SumTest | isFlaky failed expected: <2> but was: <1>
+    demo.SumTest | isFlaky passed
+    ");
+    let report = environment.read("j.xml");
+    let attempt =
+        "message=\"expected: &lt;2&gt; but was: &lt;1&gt;\">org.opentest4j.AssertionFailedError";
+    assert!(report.contains(attempt), "{report}");
+}
+
+#[test]
+fn what_maven_said_is_told_where_it_wrote_no_report() {
+    let environment = TestEnvironment::new();
+    let script = "#!/bin/sh\necho '[ERROR] COMPILATION ERROR'\nexit 1\n";
+    let wrapper = environment.write("mvnw", script);
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert_code(&run_tests(&environment, &[], &["./mvnw", "test"]), 1);
+    let report = environment.read("j.xml");
+    assert!(
+        report.contains("Maven was asked for JUnit and wrote none"),
+        "{report}"
+    );
+    assert!(report.contains("[ERROR] COMPILATION ERROR"), "{report}");
 }

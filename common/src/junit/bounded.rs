@@ -211,7 +211,7 @@ impl Step<'_> {
         match byte {
             b'>' if brackets == 2 => {
                 self.out.extend_from_slice(b"]]");
-                return self.enter_text(byte);
+                self.enter_text(byte);
             }
             b']' if brackets == 2 => self.content(b']'),
             b']' => {

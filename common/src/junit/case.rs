@@ -79,9 +79,9 @@ impl Case {
             // As pytest writes failed subtests: one case, a fault for each.
             if part.whole && known.text.len() < WHOLE {
                 let more = part.into_detail();
-                known
-                    .text
-                    .push_str(&format!("\n\n{}\n{}", more.message, more.text));
+                for piece in ["\n\n", &more.message, "\n", &more.text] {
+                    known.text.push_str(piece);
+                }
             }
             return;
         }

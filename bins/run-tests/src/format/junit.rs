@@ -8,6 +8,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use common::junit::Kept;
 use common::{Error, Result, ResultExt};
 
 use self::merge::Merge;
@@ -29,6 +30,8 @@ pub(super) struct Junit {
     own: Option<PathBuf>,
     /// The files that were there before the command ran.
     before: HashMap<PathBuf, State>,
+    /// What the command said last: all that there is to tell where it wrote nothing.
+    said: Kept,
 }
 
 /// What changes when a file is written anew.
@@ -57,6 +60,7 @@ impl Junit {
             reporter: plan.reporter,
             own: plan.junit.clone(),
             before: HashMap::new(),
+            said: Kept::for_the_end(),
         };
         let found = junit.files()?;
         let state = |file: PathBuf| Some((file.clone(), State::of(&file.metadata().ok()?)));
@@ -109,7 +113,9 @@ impl Junit {
 }
 
 impl Format for Junit {
-    fn line(&mut self, _line: &str, _results: &mut Results) {}
+    fn line(&mut self, line: &str, _results: &mut Results) {
+        self.said.line(line);
+    }
 
     fn end(&mut self, end: &End, results: &mut Results) {
         let files = match self.files() {
@@ -125,7 +131,7 @@ impl Format for Junit {
         }
         if new.is_empty() && !matches!(end, End::CutShort(_)) {
             let message = self.nothing(stale.len());
-            results.error("JUnit files", &message, String::new());
+            results.error("JUnit files", &message, self.said.take());
         }
         let mut merge = Merge::new(self.files, self.reporter == Some(Reporter::Pytest));
         for file in new {

@@ -6,6 +6,7 @@ use common::exec::{Command, quote};
 
 use super::folder::{REPORT, REPORTS};
 use super::{Arranged, Reporter};
+use crate::opts::JunitOutput;
 
 type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -13,6 +14,7 @@ pub(super) fn arrange(
     reporter: Reporter,
     command: &Command,
     folder: &Path,
+    output: JunitOutput,
     variables: Variables<'_>,
 ) -> Arranged {
     let report = folder.join(REPORT);
@@ -22,8 +24,8 @@ pub(super) fn arrange(
         files: Vec::new(),
     };
     match reporter {
-        Reporter::Pytest => pytest(&mut arranged, &report, variables),
-        Reporter::Nextest => nextest(&mut arranged, folder, &report, variables),
+        Reporter::Pytest => pytest(&mut arranged, &report, output, variables),
+        Reporter::Nextest => nextest(&mut arranged, folder, &report, output, variables),
         Reporter::Ctest => {
             if let Some(own) = given(&command.args, &["--output-junit"]) {
                 arranged.patterns = vec![escape(Path::new(&own))];
@@ -55,14 +57,20 @@ pub(super) fn arrange(
 }
 
 /// By variables, so that it reaches a pytest that make or tox starts.
-fn pytest(arranged: &mut Arranged, report: &Path, variables: Variables<'_>) {
+fn pytest(arranged: &mut Arranged, report: &Path, output: JunitOutput, variables: Variables<'_>) {
     if let Some(own) = given(&arranged.command.args, &["--junitxml", "--junit-xml"]) {
         // The command line wins over the variable.
         arranged.patterns = vec![escape(Path::new(&own))];
         return;
     }
     let flag = format!("--junitxml={}", report.display());
-    let options = joined(variables(PYTEST_ADDOPTS), " ", &quote(&flag));
+    // pytest leaves all output out of its report unless it is told otherwise.
+    let logging = match output {
+        JunitOutput::All => " -o junit_logging=all",
+        JunitOutput::Failed => " -o junit_logging=all -o junit_log_passing_tests=false",
+        JunitOutput::None => "",
+    };
+    let options = joined(variables(PYTEST_ADDOPTS), " ", &(quote(&flag) + logging));
     // tox hides all variables that it is not told to pass on.
     let pass = format!("testenv.pass_env+={PYTEST_ADDOPTS}");
     let overrides = joined(variables(TOX_OVERRIDE), ";", &pass);
@@ -79,10 +87,19 @@ const TOX_OVERRIDE: &str = "TOX_OVERRIDE";
 
 /// A tool's configuration yields to the repository's: where that names a file, nextest writes
 /// that one, below the target folder.
-fn nextest(arranged: &mut Arranged, folder: &Path, report: &Path, variables: Variables<'_>) {
+fn nextest(
+    arranged: &mut Arranged,
+    folder: &Path,
+    report: &Path,
+    output: JunitOutput,
+    variables: Variables<'_>,
+) {
     let config = folder.join("nextest.toml");
     let path = report.display().to_string();
-    let text = format!("[profile.default.junit]\npath = {}\n", toml_string(&path));
+    let mut text = format!("[profile.default.junit]\npath = {}\n", toml_string(&path));
+    if output == JunitOutput::All {
+        text.push_str("store-success-output = true\n");
+    }
     let args = &mut arranged.command.args;
     let run = args.iter().position(|arg| arg == "run" || arg == "r");
     let behind = run.map_or(args.len(), |run| run + 1);
@@ -150,7 +167,7 @@ mod tests {
             found.map(|(_, value)| (*value).to_owned())
         };
         let reporter = Reporter::of(&command).unwrap();
-        reporter.arrange(&command, Path::new("/t"), variable)
+        reporter.arrange(&command, Path::new("/t"), JunitOutput::All, variable)
     }
 
     #[test]
@@ -158,7 +175,10 @@ mod tests {
         let arranged = arranged("pytest -q", &[("PYTEST_ADDOPTS", "-x")]);
         assert_eq!(arranged.command.to_string(), "pytest -q");
         let env = &arranged.command.env;
-        assert_eq!(env[0].1, "-x '--junitxml=/t/report.xml'");
+        assert_eq!(
+            env[0].1,
+            "-x '--junitxml=/t/report.xml' -o junit_logging=all"
+        );
         assert_eq!(env[1].1, "testenv.pass_env+=PYTEST_ADDOPTS");
         assert_eq!(arranged.patterns, ["/t/report*.xml"]);
     }
@@ -190,7 +210,7 @@ mod tests {
         assert_eq!(arranged.patterns, ["/t/report*.xml", "/o/nextest/*/*.xml"]);
         assert_eq!(
             arranged.files[0].1,
-            "[profile.default.junit]\npath = \"/t/report.xml\"\n"
+            "[profile.default.junit]\npath = \"/t/report.xml\"\nstore-success-output = true\n"
         );
     }
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use common::exec::Command;
 
+use crate::opts::JunitOutput;
+
 pub(crate) use folder::Folder;
 
 /// A tool whose own JUnit says more than its output.
@@ -69,8 +71,9 @@ impl Reporter {
         self,
         command: &Command,
         folder: &Path,
+        output: JunitOutput,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Arranged {
-        arrange::arrange(self, command, folder, &variable)
+        arrange::arrange(self, command, folder, output, &variable)
     }
 }

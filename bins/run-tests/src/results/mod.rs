@@ -5,6 +5,7 @@ mod attempts;
 mod counts;
 mod files;
 mod names;
+mod room;
 mod slowest;
 mod store;
 mod style;
@@ -18,21 +19,14 @@ use std::time::{Duration, SystemTime};
 use common::junit::{self, Case, Detail, Outcome, Suite, distinct};
 
 use self::names::Names;
+use self::room::Room;
 use self::store::Store;
+use crate::opts::JunitOutput;
 use crate::tool::Selector;
 
 pub(crate) use self::counts::Counts;
 pub(crate) use self::slowest::Slowest;
 pub(crate) use self::style::Style;
-
-/// Room for the whole report, in bytes: readers take no more than 100 MB.
-const ROOM_FOR_REPORT: usize = 80 * 1024 * 1024;
-/// Room for the names of suites, in bytes.
-const ROOM_FOR_SUITES: usize = 4 * 1024 * 1024;
-/// Room for failed tests that may still be explained or run again, in bytes: some 10 000.
-const ROOM_FOR_FAULTS: usize = 4 * 1024 * 1024;
-/// Room for what failed tests said, in bytes.
-const ROOM_FOR_TEXTS: usize = 8 * 1024 * 1024;
 
 /// A failed test that is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,13 +80,6 @@ impl Fault {
     }
 }
 
-struct Room {
-    report: usize,
-    suites: usize,
-    faults: usize,
-    texts: usize,
-}
-
 impl Results {
     #[cfg(any(test, fuzzing))]
     pub(crate) fn new(target: &str) -> Self {
@@ -113,12 +100,7 @@ impl Results {
             withdrawn: HashSet::new(),
             slowest: Slowest::default(),
             begun: (target.to_owned(), SystemTime::now()),
-            room: Room {
-                report: ROOM_FOR_REPORT,
-                suites: ROOM_FOR_SUITES,
-                faults: ROOM_FOR_FAULTS,
-                texts: ROOM_FOR_TEXTS,
-            },
+            room: Room::default(),
             unlisted: 0,
             attempts: attempts::Attempts::default(),
             files: files::Files::default(),
@@ -142,6 +124,11 @@ impl Results {
     /// The tests that took longest.
     pub(crate) fn slowest(&self) -> &Slowest {
         &self.slowest
+    }
+
+    /// Whether the report has what passed tests said.
+    pub(crate) fn keeps_output_of_passed(&self) -> bool {
+        self.style.output == JunitOutput::All
     }
 
     /// A suite starts now; it is listed when it has a test.
@@ -199,12 +186,12 @@ impl Results {
     fn put(&mut self, suite: &str, mut case: Case, key: u64) -> Option<Id> {
         self.slowest.add(case.time, suite, &case.name);
         self.style.dress(&mut case);
-        self.bound_texts(&mut case);
+        self.room.bound_texts(&mut case);
         let Some(place) = self.place(suite) else {
             self.unlisted += 1;
             return None;
         };
-        let cost = cost(&case);
+        let cost = room::cost(&case);
         if case.outcome.fault().is_none() || cost > self.room.faults {
             self.store(place, &case, key);
             return None;
@@ -276,7 +263,7 @@ impl Results {
         let room = &mut self.room.texts;
         if let Outcome::Failed(known) | Outcome::Errored(known) = &mut case.outcome {
             *known = detail;
-            bound(&mut known.text, room);
+            room::bound(&mut known.text, room);
         }
     }
 
@@ -328,18 +315,8 @@ impl Results {
     /// The same for a case that is listed.
     fn bound_fault(&mut self, number: usize) {
         let mut case = std::mem::take(&mut self.faults[number].case);
-        self.bound_texts(&mut case);
+        self.room.bound_texts(&mut case);
         self.faults[number].case = case;
-    }
-
-    /// Leaves out what there is no room for.
-    fn bound_texts(&mut self, case: &mut Case) {
-        let room = &mut self.room.texts;
-        if let Outcome::Failed(detail) | Outcome::Errored(detail) = &mut case.outcome {
-            bound(&mut detail.text, room);
-        }
-        bound(&mut case.system_out, room);
-        bound(&mut case.system_err, room);
     }
 
     fn place(&mut self, name: &str) -> Option<usize> {
@@ -367,29 +344,4 @@ impl Results {
         self.places.insert(scoped.into_owned(), place);
         Some(place)
     }
-}
-
-const NO_ROOM: &str = "[left out: the report has no more room; see the log]";
-
-fn bound(text: &mut String, room: &mut usize) {
-    if text.len() <= *room {
-        *room -= text.len();
-        text.shrink_to_fit();
-    } else {
-        // Not copied into the text: that would keep its memory.
-        *text = String::from(NO_ROOM);
-    }
-}
-
-/// What a case costs without its texts.
-fn cost(case: &Case) -> usize {
-    let message = match &case.outcome {
-        Outcome::Passed => 0,
-        Outcome::Failed(detail) | Outcome::Errored(detail) | Outcome::Skipped(detail) => {
-            detail.message.len()
-        }
-    };
-    let file = case.file.as_ref().map_or(0, String::len);
-    // Each string costs its allocation as well.
-    size_of::<Fault>() + 128 + case.name.len() + case.classname.len() + file + message
 }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use common::junit::{self, Case, Detail, Outcome};
 
+use super::room::{NO_ROOM, ROOM_FOR_SUITES, ROOM_FOR_TEXTS};
 use super::*;
 
 fn case(name: &str, outcome: Outcome) -> Case {

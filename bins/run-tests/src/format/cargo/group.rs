@@ -1,20 +1,13 @@
 //! One run of libtest: from `running 7 tests` to `test result: …`.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use common::junit::{Case, Detail, Kept, Outcome, distinct};
+use common::junit::{Kept, distinct};
 
 use super::line::{self, End, Line, Totals};
-use super::story;
-use crate::place;
-use crate::results::{Id, Results};
+use super::tally::{Tally, Whose, errored};
+use crate::results::Results;
 
-/// How many failed tests are remembered to be explained.
-const FAILED: usize = 10_000;
-/// How many passed tests are remembered in case that they failed.
-const PASSED: usize = 100_000;
 /// How many slow tests are remembered to be named when time runs out.
 const SLOW: usize = 100;
 
@@ -34,15 +27,9 @@ pub(super) enum Then {
 pub(super) struct Group {
     suite: String,
     planned: u64,
-    seen: u64,
-    passed: u64,
-    failed: u64,
-    /// Failed tests by the hashes of their names, which may be long; `None` for one that the
-    /// report has no room for.
-    failures: HashMap<u64, Option<Id>>,
-    /// Hashes of the names of tests taken for passed.
-    passed_names: HashSet<u64>,
-    hasher: RandomState,
+    tally: Tally,
+    /// Whether a test was named where it ended.
+    named: bool,
     slow: Vec<String>,
     part: Part,
     output: Kept,
@@ -54,10 +41,27 @@ enum Part {
     Tests,
     /// A test that prints between its name and its outcome, with its last line.
     Within { name: String, last: String },
-    /// What tests said; of the one that is explained now, if it failed.
-    Sections(Option<Id>),
-    /// Names of tests; the output of this failed one came before.
-    Names(Option<Id>),
+    /// What tests said, and whose words these are now.
+    Sections(Of, Whose),
+    /// Names of tests; the output of this one came before.
+    Names(Of, Whose),
+}
+
+/// Which tests a section is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Passed,
+    Failed,
+}
+
+impl Of {
+    fn header(line: &Line<'_>) -> Option<Of> {
+        match line {
+            Line::Failures => Some(Of::Failed),
+            Line::Successes => Some(Of::Passed),
+            _ => None,
+        }
+    }
 }
 
 impl Group {
@@ -65,12 +69,8 @@ impl Group {
         Group {
             suite: suite.to_owned(),
             planned,
-            seen: 0,
-            passed: 0,
-            failed: 0,
-            failures: HashMap::new(),
-            passed_names: HashSet::new(),
-            hasher: RandomState::new(),
+            tally: Tally::new(suite),
+            named: false,
             slow: Vec::new(),
             part: Part::Tests,
             output: Kept::for_a_case(),
@@ -83,17 +83,20 @@ impl Group {
         match &mut self.part {
             Part::Tests => self.among_tests(text, line, results),
             Part::Within { .. } => self.within_test(text, line, results),
-            Part::Sections(_) => self.in_sections(text, line, results),
-            Part::Names(_) => self.in_names(text, line, results),
+            Part::Sections(..) => self.in_sections(text, line, results),
+            Part::Names(..) => self.in_names(text, line, results),
         }
     }
 
     fn among_tests(&mut self, text: &str, line: &Line<'_>, results: &mut Results) -> Then {
+        if let Some(of) = Of::header(line) {
+            self.part = Part::Sections(of, Whose::Nobody);
+            return Then::More;
+        }
         match line {
             Line::Test { name, rest } => return self.test(name, rest, results),
             Line::QuietFailure(name) => self.ended(name, End::Failed, None, results),
             Line::Slow(name) if self.slow.len() < SLOW => self.slow.push(distinct(name)),
-            Line::Failures | Line::Successes => self.part = Part::Sections(None),
             // Other totals are a part of what some test printed, one that runs cargo for example.
             Line::Totals(totals) if totals.tests == self.planned => {
                 return self.done(*totals, results);
@@ -148,7 +151,7 @@ impl Group {
         match line {
             // Its outcome was never seen; the totals know.
             Line::Totals(totals) if totals.tests == self.planned => {
-                let passed = totals.ok && totals.failed == self.failed;
+                let passed = totals.ok && totals.failed == self.tally.failed();
                 let name = std::mem::take(name);
                 let end = if passed { End::Ok } else { End::Failed };
                 self.ended(&name, end, None, results);
@@ -167,30 +170,36 @@ impl Group {
 
     /// What a test said may look like anything, a test's result among it.
     fn in_sections(&mut self, text: &str, line: &Line<'_>, results: &mut Results) -> Then {
-        let Part::Sections(of) = self.part else {
+        let Part::Sections(of, whose) = self.part else {
             return Then::More;
         };
         match line {
             Line::Output(name) => {
-                // Older versions name no test with -q before they explain the failed ones.
-                if self.seen == 0 {
-                    self.ended(name, End::Failed, None, results);
+                // With -q some tests have no name before their output has.
+                if !self.named && self.tally.seen() < self.planned && !self.tally.is_known(name) {
+                    let end = match of {
+                        Of::Passed => End::Ok,
+                        Of::Failed => End::Failed,
+                    };
+                    self.tally.ended(name, end, None, None, results);
                 }
-                if let Some(id) = self.failures.get(&self.key(name)).copied() {
-                    self.explain(of, results);
-                    self.part = Part::Sections(id);
+                if let Some(next) = self.tally.whose(name) {
+                    self.explain(whose, results);
+                    self.part = Part::Sections(of, next);
                     return Then::More;
                 }
             }
             Line::Failures | Line::Successes => {
-                self.part = Part::Names(of);
+                self.part = Part::Names(Of::header(line).unwrap_or(of), whose);
                 return Then::More;
             }
             Line::Totals(totals) if totals.tests == self.planned => {
-                self.explain(of, results);
+                self.explain(whose, results);
                 return self.done(*totals, results);
             }
-            Line::Binary { .. } | Line::DocTests(_) | Line::TestFailed if of.is_none() => {
+            Line::Binary { .. } | Line::DocTests(_) | Line::TestFailed
+                if whose == Whose::Nobody =>
+            {
                 return Then::NotMine;
             }
             _ => {}
@@ -200,22 +209,22 @@ impl Group {
     }
 
     fn in_names(&mut self, text: &str, line: &Line<'_>, results: &mut Results) -> Then {
-        let Part::Names(of) = self.part else {
+        let Part::Names(of, whose) = self.part else {
             return Then::More;
         };
         match line {
-            Line::Listed(name) if self.is_listed(name, results) => {}
+            Line::Listed(name) if self.is_listed(of, name, results) => {}
             Line::Totals(totals) if totals.tests == self.planned => {
-                self.explain(of, results);
+                self.explain(whose, results);
                 return self.done(*totals, results);
             }
             Line::Failures | Line::Successes => {
-                self.explain(of, results);
-                self.part = Part::Sections(None);
+                self.explain(whose, results);
+                self.part = Part::Sections(Of::header(line).unwrap_or(of), Whose::Nobody);
             }
             // The word was but a part of what a test said, or headed the list of successes.
             _ if !text.is_empty() => {
-                self.part = Part::Sections(of);
+                self.part = Part::Sections(of, whose);
                 return self.in_sections(text, line, results);
             }
             _ => {}
@@ -223,26 +232,12 @@ impl Group {
         Then::More
     }
 
-    /// Whether a listed name is a failed test's. The list is libtest's last word on it: what
-    /// was taken for passed, because its output looked so, has failed.
-    fn is_listed(&mut self, name: &str, results: &mut Results) -> bool {
-        let key = self.key(name);
-        if self.failures.contains_key(&key) {
-            return true;
+    /// Whether a name belongs to a list at the end, and says so of its test.
+    fn is_listed(&mut self, of: Of, name: &str, results: &mut Results) -> bool {
+        match of {
+            Of::Passed => self.tally.is_known(name),
+            Of::Failed => self.tally.is_listed_as_failed(name, results),
         }
-        let taken_for_passed = self.passed_names.remove(&key);
-        if taken_for_passed {
-            let id = results.fail(&self.suite, &distinct(name));
-            results.select(id, &self.suite, name);
-            self.passed -= 1;
-            self.failed += 1;
-            self.failures.insert(key, id);
-        }
-        taken_for_passed
-    }
-
-    fn key(&self, name: &str) -> u64 {
-        self.hasher.hash_one(name)
     }
 
     fn ended(&mut self, name: &str, end: End<'_>, time: Option<Duration>, results: &mut Results) {
@@ -250,46 +245,17 @@ impl Group {
         let within = matches!(self.part, Part::Within { .. });
         let said = within.then(|| self.output.take());
         self.part = Part::Tests;
-        self.seen += 1;
+        self.named = true;
         if !self.slow.is_empty() {
             let name = distinct(name);
             self.slow.retain(|slow| *slow != name);
         }
-        match end {
-            End::Ok => {
-                self.passed += 1;
-                if self.passed_names.len() < PASSED {
-                    self.passed_names.insert(self.key(name));
-                }
-                passed(&self.suite, name, time, results);
-            }
-            End::Ignored(reason) => {
-                let outcome = Outcome::Skipped(Detail {
-                    message: reason.to_owned(),
-                    text: String::new(),
-                });
-                results.add(&self.suite, case(name, time, outcome, None));
-            }
-            End::Failed => {
-                self.failed += 1;
-                let detail = story::detail(said.unwrap_or_default());
-                let place = place::of(&detail.text);
-                let case = case(name, time, Outcome::Failed(detail), place);
-                let id = results.add(&self.suite, case);
-                results.select(id, &self.suite, name);
-                if self.failures.len() < FAILED {
-                    self.failures.insert(self.key(name), id);
-                }
-            }
-        }
+        self.tally.ended(name, end, said, time, results);
     }
 
-    fn explain(&mut self, of: Option<Id>, results: &mut Results) {
+    fn explain(&mut self, whose: Whose, results: &mut Results) {
         let text = self.output.take();
-        if let Some(id) = of {
-            let place = place::of(&text);
-            results.explain(id, story::detail(text), place);
-        }
+        self.tally.explain(whose, text, results);
     }
 
     fn done(&mut self, totals: Totals, results: &mut Results) -> Then {
@@ -301,19 +267,7 @@ impl Group {
     /// Compares what was seen with what libtest counted; gives the number of passed tests
     /// without a line of their own.
     pub(super) fn totals(&mut self, totals: Totals, results: &mut Results) -> u64 {
-        if let Some(time) = totals.time {
-            results.took(&self.suite, time);
-        }
-        let failed = totals.failed.saturating_sub(self.failed);
-        if failed > 0 || (!totals.ok && self.failed == 0) {
-            let name = format!("{}: failures without a name", self.suite);
-            let message = format!(
-                "the test binary counts {} failed tests, its lines show {}",
-                totals.failed, self.failed
-            );
-            results.error(&name, &message, self.output.take());
-        }
-        totals.passed.saturating_sub(self.passed)
+        self.tally.totals(totals, &mut self.output, results)
     }
 
     pub(super) fn process_ended(&mut self, how: &str) {
@@ -326,6 +280,7 @@ impl Group {
 
     /// The test binary ended in the middle.
     pub(super) fn no_result(&mut self, results: &mut Results) {
+        self.tally.release(results);
         let how = self
             .how
             .take()
@@ -339,13 +294,15 @@ impl Group {
         let name = format!("{}: no result", self.suite);
         let message = format!(
             "the test binary said that it runs {} tests and ended after {} without a result{how}",
-            self.planned, self.seen
+            self.planned,
+            self.tally.seen()
         );
         errored(&self.suite, &name, &message, text, results);
     }
 
     /// We ended the command: the tests that ran are known as far as libtest named them.
     pub(super) fn cut_short(&mut self, reason: &str, results: &mut Results) {
+        self.tally.release(results);
         let message = format!("{reason} while this test ran");
         if let Part::Within { name, .. } = &self.part {
             let text = self.output.take();
@@ -367,34 +324,4 @@ fn behind_output(text: &str) -> Option<(&str, End<'_>)> {
 
 fn crashed(last: &str) -> bool {
     last.contains("error: test failed, to rerun pass")
-}
-
-pub(super) fn passed(suite: &str, name: &str, time: Option<Duration>, results: &mut Results) {
-    results.add(suite, case(name, time, Outcome::Passed, None));
-}
-
-pub(super) fn errored(suite: &str, name: &str, message: &str, text: String, results: &mut Results) {
-    let place = place::of(&text);
-    let outcome = Outcome::Errored(Detail {
-        message: message.to_owned(),
-        text,
-    });
-    results.add(suite, case(name, None, outcome, place));
-}
-
-fn case(
-    name: &str,
-    time: Option<Duration>,
-    outcome: Outcome,
-    place: Option<(String, u64)>,
-) -> Case {
-    let (file, line) = place.map_or((None, None), |(file, line)| (Some(file), Some(line)));
-    Case {
-        name: name.to_owned(),
-        time,
-        outcome,
-        file,
-        line,
-        ..Case::default()
-    }
 }

@@ -2,8 +2,10 @@
 //! tests say which ended how; the totals behind them say whether all lines were seen.
 
 mod group;
+mod held;
 mod line;
 mod story;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -100,7 +102,7 @@ impl Cargo {
             State::Started(_) => {
                 // A harness of its own that did not fail: one test.
                 if matches!(end, None | Some(End::Success)) {
-                    group::passed(&self.suite, &self.suite, None, results);
+                    tally::passed(&self.suite, &self.suite, results);
                 }
             }
             State::Running(mut group) => match end {
@@ -110,7 +112,7 @@ impl Cargo {
             State::Ended(mut group) => group.no_result(results),
             State::CustomFailed(output) => {
                 let message = "the test binary failed";
-                group::errored(&self.suite, &self.suite, message, output.text(), results);
+                tally::errored(&self.suite, &self.suite, message, output.text(), results);
             }
         }
     }
@@ -131,7 +133,7 @@ impl Cargo {
                 // What passed may have been printed by anything; what failed is never dropped.
                 if matches!(line::end_of_test(rest), Some((line::End::Failed, _))) {
                     let message = "failed, outside of any run that the test binary announced";
-                    group::errored(&self.suite, name, message, String::new(), results);
+                    tally::errored(&self.suite, name, message, String::new(), results);
                 }
             }
             (Line::TestFailed, State::Started(output)) => {
@@ -186,7 +188,7 @@ impl Format for Cargo {
                 "{} tests passed without a name in the output: leave out cargo's -q to see them",
                 self.nameless
             );
-            group::passed(&self.target, "tests without a name", None, results);
+            tally::passed(&self.target, "tests without a name", results);
         }
     }
 }

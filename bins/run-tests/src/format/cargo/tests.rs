@@ -48,6 +48,29 @@ fn a_quiet_run_names_its_failures_and_counts_the_rest() {
 }
 
 #[test]
+fn the_list_of_successes_makes_no_failures_of_passed_tests() {
+    insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-show-output.txt")), @"
+    [demo] b passed
+    [demo] bad failed no (src/lib.rs:3)
+    [demo] quiet passed
+    [demo] a passed
+    ");
+    let quiet = include_str!("../../../tests/fixtures/cargo-quiet-show-output.txt");
+    insta::assert_snapshot!(cargo(quiet), @"
+    [unit] bad failed no (src/lib.rs:3)
+    [unit] tests without a name passed
+    ");
+    // As older versions print it.
+    let unnamed = quiet.replace("bad --- FAILED\n", "");
+    insta::assert_snapshot!(cargo(&unnamed), @"
+    [unit] a passed
+    [unit] b passed
+    [unit] bad failed no (src/lib.rs:3)
+    [unit] tests without a name passed
+    ");
+}
+
+#[test]
 fn a_crash_is_an_error_of_the_test_that_ran() {
     insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-crash.txt")), @"
     [cli] works passed

@@ -146,27 +146,47 @@ impl Package {
                     .panic
                     .take()
                     .or_else(|| story::end_of_all(&detail.text));
-                let id = self.add(&event.test, time, Outcome::Failed(detail), results);
+                let outcome = Outcome::Failed(detail);
+                let id = self.add(&event.test, time, outcome, String::new(), results);
                 results.select(id, &event.package, &event.test);
                 shown
             }
             Action::Skip => {
-                let reason = story::reason(&clean(said(test).as_bytes()));
+                let said = clean(said(test).as_bytes());
+                let reason = story::reason(&said);
                 let outcome = Outcome::Skipped(Detail {
                     message: reason,
                     text: String::new(),
                 });
-                self.add(&event.test, time, outcome, results);
+                let said = story::own_words(&said, &event.test);
+                self.add(&event.test, time, outcome, said, results);
                 String::new()
             }
             _ => {
                 if !event.test.contains('/') && !self.tests.is_empty() {
                     self.passed_roots.push(event.test.clone().into_owned());
                 }
-                self.add(&event.test, time, Outcome::Passed, results);
+                self.passed(&event.test, time, test.as_ref(), results);
                 String::new()
             }
         }
+    }
+
+    /// What a passed test said is copied only where it is wanted.
+    fn passed(
+        &self,
+        name: &str,
+        time: Option<Duration>,
+        test: Option<&Test>,
+        results: &mut Results,
+    ) {
+        let said = match test {
+            Some(test) if results.keeps_output_of_passed() => {
+                story::own_words(&clean(test.said.text().as_bytes()), name)
+            }
+            _ => String::new(),
+        };
+        self.add(name, time, Outcome::Passed, said, results);
     }
 
     fn add(
@@ -174,6 +194,7 @@ impl Package {
         test: &str,
         time: Option<Duration>,
         outcome: Outcome,
+        said: String,
         results: &mut Results,
     ) -> Option<crate::results::Id> {
         let fault = outcome.fault();
@@ -189,6 +210,7 @@ impl Package {
             outcome,
             file,
             line,
+            system_out: said,
             ..Case::default()
         };
         results.add(&self.name, case)
@@ -263,12 +285,12 @@ impl Package {
     fn unfinished(&mut self, failed: bool, results: &mut Results) -> Vec<(String, Test)> {
         let mut tests: Vec<(String, Test)> = self.tests.drain().collect();
         tests.sort_by(|(one, _), (other, _)| one.cmp(other));
-        tests.retain(|(name, _)| {
+        tests.retain(|(name, test)| {
             let root = name.split('/').next().unwrap_or_default();
             let passed = !failed && self.passed_roots.iter().any(|passed| passed == root)
                 || self.complete && is_benchmark(name);
             if passed {
-                self.add(name, None, Outcome::Passed, results);
+                self.passed(name, None, Some(test), results);
             }
             !passed
         });
@@ -299,7 +321,7 @@ impl Package {
             message: message.to_owned(),
             text: clean(said.text().as_bytes()),
         });
-        self.add(test, None, outcome, results);
+        self.add(test, None, outcome, String::new(), results);
     }
 
     /// An error of the package that is no test's own.
@@ -308,7 +330,7 @@ impl Package {
             message: message.to_owned(),
             text,
         });
-        self.add(what, None, outcome, results);
+        self.add(what, None, outcome, String::new(), results);
     }
 }
 

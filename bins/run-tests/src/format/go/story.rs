@@ -13,6 +13,21 @@ pub(super) fn is_framing(output: &str) -> bool {
             .any(|word| output[4..].starts_with(word))
 }
 
+/// What a test said without the line in which Go says how it ended, which the report has.
+pub(super) fn own_words(said: &str, test: &str) -> String {
+    let is_end = |line: &str| {
+        let end = line.trim_start();
+        let end = end
+            .strip_prefix("--- PASS: ")
+            .or(end.strip_prefix("--- SKIP: "));
+        end.and_then(|end| end.strip_prefix(test))
+            .is_some_and(|end| end.starts_with(" ("))
+    };
+    said.split_inclusive('\n')
+        .filter(|line| !is_end(line))
+        .collect()
+}
+
 /// The message and the whole text of a failed test's output.
 pub(super) fn detail(text: String, subtest_failed: bool) -> Detail {
     let message = match message(&text) {

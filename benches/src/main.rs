@@ -2,12 +2,14 @@
 //! release binaries and runs this; it prints a Markdown table and exits 1 where a limit is
 //! missed.
 
+mod checkout;
 mod figure;
 mod job;
 mod output;
 mod overhead;
 mod process;
 mod rendering;
+mod repository;
 mod selection;
 mod start_up;
 mod test_stream;
@@ -40,10 +42,11 @@ fn measure() -> Outcome<Vec<Figure>> {
     if cfg!(debug_assertions) {
         return Err("the figures are those of release binaries: run `make bench`".into());
     }
-    let parts: [(&str, Measure); 6] = [
+    let parts: [(&str, Measure); 7] = [
         ("start-up", start_up::measure),
         ("overhead", overhead::measure),
         ("output", output::measure),
+        ("checkout", checkout::measure),
         ("selection", selection::measure),
         ("rendering", rendering::measure),
         ("test-stream", test_stream::measure),

@@ -152,7 +152,7 @@ pub(crate) fn other_origin(repository: &Repository, origin: &str) -> Error {
         format!("is a clone of {:?}", mask(origin))
     };
     Error::usage(format!("{folder} {is}, not a clone of {}", repository.url))
-        .hint("move it away, or give another --src-dir")
+        .hint("move it away, give another --src-dir, or --clean to have it removed")
 }
 
 /// Names that a pull request chose, so quoted.

@@ -163,7 +163,7 @@ impl Folder {
             let what = || format!("remove what is in {}", self.path.display());
             let entry = entry.or_failed(what)?;
             let path = entry.path();
-            let is_kept = path == git || path == turn;
+            let is_kept = (path == git && entry.file_type().is_dir()) || path == turn;
             let is_whole = entry.depth() == 1 || path.starts_with(&git);
             if is_kept || !is_whole {
                 continue;

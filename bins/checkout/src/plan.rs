@@ -214,16 +214,15 @@ impl Repository {
 /// little to have it whole. A few commits have little bulk.
 fn history(filter: Option<&str>, depth: Option<NonZeroU32>, url: &CloneUrl) -> Result<History> {
     let is_word = |filter: &str| {
+        let starts_well = filter.starts_with(|c: char| c.is_ascii_alphanumeric());
         let mut chars = filter.chars();
-        chars.all(|c| c.is_ascii_alphanumeric() || ":=+%/._-".contains(c))
+        starts_well && chars.all(|c| c.is_ascii_alphanumeric() || ":=+%/._-".contains(c))
     };
     match filter {
         None if depth.is_some() || url.is_local() => Ok(History::Whole),
         None => Ok(History::OnDemand),
         Some("none") => Ok(History::Whole),
-        Some(filter) if !filter.is_empty() && is_word(filter) => {
-            Ok(History::Filtered(filter.to_owned()))
-        }
+        Some(filter) if is_word(filter) => Ok(History::Filtered(filter.to_owned())),
         Some(filter) => Err(Error::usage(format!(
             "--filter {filter:?}: use a filter of git, blob:none for example, or none"
         ))),

@@ -228,7 +228,11 @@ impl Repository {
                 let reference = pull_ref(pull);
                 let url = self.url.as_str().trim_end_matches('/');
                 let url = url.strip_suffix(".git").unwrap_or(url);
-                format!("'{reference}' of {url}")
+                let what = match reference.strip_prefix("refs/heads/") {
+                    Some(branch) => format!("branch '{branch}'"),
+                    None => format!("commit '{reference}'"),
+                };
+                format!("{what} of {url}")
             }
             sha => format!("commit '{sha}'"),
         };
@@ -375,7 +379,7 @@ mod tests {
         );
         assert_eq!(
             message(main, head),
-            "Merge 'refs/pull/1/head' of https://github.com/o/r"
+            "Merge commit 'refs/pull/1/head' of https://github.com/o/r"
         );
     }
 }

@@ -1,0 +1,134 @@
+//! What a checkout has of the history, and what a person can do in it.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot do its work fails by a panic"
+)]
+
+mod fixture;
+
+use e2e::{GitServer, Serving};
+use fixture::{Fixture, commit, succeed};
+
+/// Objects that are not in the checkout.
+fn missing(fixture: &Fixture) -> usize {
+    let listed = fixture.git(&["rev-list", "--objects", "--all", "--missing=print"]);
+    listed.lines().filter(|line| line.starts_with('?')).count()
+}
+
+#[test]
+fn the_history_comes_without_its_bulk_and_the_rest_on_demand() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    assert!(missing(&fixture) > 0);
+    assert_eq!(fixture.git(&["status", "--porcelain"]), "");
+    assert_eq!(
+        fixture.git(&["merge-base", "HEAD", "origin/main"]),
+        fixture.base
+    );
+    assert_eq!(
+        fixture.git(&["diff", "--name-only", "origin/main..."]),
+        "first"
+    );
+    assert!(fixture.git(&["describe", "--tags"]).starts_with("v1.0-3-g"));
+    assert_eq!(
+        fixture.git(&["log", "--format=%s", "--", "README"]),
+        "two\none"
+    );
+    assert!(fixture.git(&["log", "-p", "README"]).contains("-one\n+two"));
+    assert!(fixture.git(&["blame", "-s", "README"]).ends_with("1) two"));
+    assert_eq!(fixture.git(&["show", "v1.0:README"]), "one");
+    fixture.git(&["fetch", "--quiet"]);
+    fixture.git(&["fsck"]);
+}
+
+#[test]
+fn a_presubmit_takes_few_connections() {
+    let fixture = Fixture::new();
+    let proxy = e2e::FaultProxy::start(&fixture.server.address(), []);
+    let mut command = fixture.job(&[1, 2]);
+    command.env("GIT_BASE_URL", proxy.url("git"));
+    succeed(command);
+    // The commits, the base's files, the trees of the others, the others' files.
+    let connections = proxy.connections();
+    assert!(connections <= 4, "{connections}");
+}
+
+#[test]
+fn filters_are_as_asked_for() {
+    let fixture = Fixture::new();
+    let mut command = fixture.job(&[1]);
+    command.arg("--filter=none");
+    succeed(command);
+    assert_eq!(missing(&fixture), 0);
+    let _ = std::fs::remove_dir_all(fixture.folder());
+    let mut command = fixture.job(&[1]);
+    command.arg("--filter=blob:none");
+    succeed(command);
+    let listed = fixture.git(&[
+        "rev-list",
+        "--objects",
+        "--all",
+        "--missing=print",
+        "--filter=blob:none",
+    ]);
+    assert!(!listed.contains('?'), "{listed}");
+    assert!(missing(&fixture) > 0);
+    let mut command = fixture.job(&[1]);
+    let output = command.arg("--filter=--upload-pack=id").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_server_without_partial_clones_is_told_once_and_gives_everything() {
+    let fixture = Fixture::new();
+    let folder = fixture.env.path().join("served");
+    let server = GitServer::start_with(
+        &fixture.env,
+        &folder,
+        Serving {
+            partial_clone: false,
+            ..Serving::default()
+        },
+    );
+    let run = || {
+        let mut command = fixture.job(&[1]);
+        command.env("GIT_BASE_URL", server.url());
+        e2e::text(&succeed(command).stderr)
+    };
+    let said = run();
+    assert_eq!(said.matches("gives no partial clones").count(), 1, "{said}");
+    assert_eq!(missing(&fixture), 0);
+    // A later fetch does not ask for it again.
+    let said = fixture
+        .env
+        .command(std::path::Path::new("git"))
+        .current_dir(fixture.folder())
+        .arg("fetch")
+        .output()
+        .unwrap();
+    assert!(!e2e::text(&said.stderr).contains("filter"));
+}
+
+#[test]
+fn only_some_folders_are_checked_out() {
+    let mut fixture = Fixture::new();
+    fixture.env.write("work/docs/deep/a", "a\n");
+    fixture.env.write("work/code/b", "b\n");
+    fixture.base = commit(&fixture.env, "top", "t\n");
+    let served = "../served/kubeflow/testing.git";
+    fixture
+        .env
+        .git("work", &["push", "--quiet", served, "main"]);
+    let mut command = fixture.job(&[1]);
+    command.args(["--sparse", "docs/deep/"]);
+    succeed(command);
+    assert_eq!(fixture.files(), ["README", "docs", "first", "top"]);
+    assert_eq!(fixture.env.read("src/kubeflow/testing/docs/deep/a"), "a\n");
+    assert_eq!(fixture.git(&["status", "--porcelain"]), "");
+    for folder in ["../up", "-x", "a//b", "a/./b"] {
+        let mut command = fixture.job(&[1]);
+        command.arg(format!("--sparse={folder}"));
+        assert_eq!(command.output().unwrap().status.code(), Some(2), "{folder}");
+    }
+}

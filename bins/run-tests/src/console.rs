@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use common::live::Live;
 use common::redact::{Redactor, Rules};
-use common::{Result, ResultExt};
+use common::{Result, ResultExt, whole_file};
 
 /// Where the output goes, of all commands of one run.
 pub(crate) struct Console {
@@ -30,6 +30,7 @@ impl Console {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
+            whole_file::refuse_special(path)?;
             // A link that someone left there is not followed: the file is a new one.
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

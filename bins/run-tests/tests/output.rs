@@ -121,9 +121,31 @@ fn long_output_of_a_case_keeps_head_and_tail() {
 #[test]
 fn a_link_in_the_place_of_the_log_is_not_followed() {
     let environment = TestEnvironment::new();
-    std::os::unix::fs::symlink("/dev/full", environment.path().join("j.log")).unwrap();
+    let other = environment.write("other", "mine");
+    std::os::unix::fs::symlink(other, environment.path().join("j.log")).unwrap();
     assert_code(&run_tests(&environment, &[], &["echo", "said"]), 0);
     assert_eq!(environment.read("j.log"), "said\n");
+    assert_eq!(environment.read("other"), "mine");
+}
+
+#[test]
+fn a_device_as_log_or_report_is_refused_and_not_replaced_by_a_file() {
+    let environment = TestEnvironment::new();
+    // A link: were it replaced, the machine would still have its device.
+    let link = environment.path().join("null");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    for flags in [["--log", "null"], ["--junit", "null"]] {
+        let output = environment
+            .bin("run-tests")
+            .args(flags)
+            .args(["--", "touch", "ran"])
+            .output()
+            .unwrap();
+        assert_code(&output, 2);
+        let log = text(&output.stderr);
+        assert!(log.contains("it is a device, pipe or socket"), "{log}");
+        assert!(link.is_symlink() && !environment.path().join("ran").exists());
+    }
 }
 
 /// Runs a script in a folder `full` whose file system has 256 KiB.

@@ -332,3 +332,21 @@ fn what_maven_said_is_told_where_it_wrote_no_report() {
     );
     assert!(report.contains("[ERROR] COMPILATION ERROR"), "{report}");
 }
+
+#[test]
+fn a_stale_report_whose_mode_was_changed_is_still_stale() {
+    let environment = TestEnvironment::new();
+    let report = "<testsuite name='s'><testcase name='a'/></testsuite>";
+    environment.write("old.xml", report);
+    let flags = ["--junit-from", "old.xml"];
+    let output = run_tests(&environment, &flags, &["chmod", "600", "old.xml"]);
+    assert_code(&output, 1);
+    let log = text(&output.stderr);
+    assert!(
+        log.contains("old.xml was there before the command ran"),
+        "{log}"
+    );
+    // Written anew, the same bytes are a report of this run.
+    let script = format!("echo \"{report}\" > old.xml");
+    assert_code(&run_tests(&environment, &flags, &["sh", "-c", &script]), 0);
+}

@@ -34,12 +34,13 @@ pub(super) struct Junit {
     said: Kept,
 }
 
-/// What changes when a file is written anew.
+/// What changes when a file is written anew. Not its ctime: a `chown -R` behind the tests
+/// would make the reports of an earlier run this one's.
 #[derive(Debug, PartialEq)]
 struct State {
     inode: u64,
     size: u64,
-    changed: (i64, i64),
+    modified: (i64, i64),
 }
 
 impl State {
@@ -47,7 +48,7 @@ impl State {
         State {
             inode: file.ino(),
             size: file.size(),
-            changed: (file.ctime(), file.ctime_nsec()),
+            modified: (file.mtime(), file.mtime_nsec()),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What will be done, checked, as data.
 
-use std::fmt;
-use std::path::{Component, Path, PathBuf};
+mod places;
+mod show;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::exec::Command;
 use common::{Error, Result};
 
+use self::places::{junit_file, log_file, prefix};
 use crate::again::{self, Pytest};
 use crate::naming::Naming;
 use crate::opts::{Flaky, FormatName, JunitFiles, JunitOutput, Opts};
@@ -15,8 +18,7 @@ use crate::secrets::Sources;
 use crate::shard::Sharding;
 use crate::tool::Tool;
 
-/// Longest target name in a file name.
-const FILE_NAME: usize = 100;
+pub(crate) use self::places::file_name;
 
 /// One run of a test command.
 #[derive(Debug, PartialEq, Eq)]
@@ -190,107 +192,6 @@ fn can_time_tests(format: FormatName) -> Result<()> {
                  that"
             ))
             .hint("limit the whole command with --timeout"))
-        }
-    }
-}
-
-fn junit_file(
-    artifacts: Option<&Path>,
-    junit: Option<PathBuf>,
-    target: &str,
-) -> Result<Option<PathBuf>> {
-    let file = match (junit, artifacts) {
-        (None, None) => return Ok(None),
-        (None, Some(_)) => PathBuf::from(format!("junit_{}.xml", file_name(target))),
-        (Some(file), _) => file,
-    };
-    below(artifacts, &file, "--junit").map(Some)
-}
-
-fn log_file(
-    artifacts: Option<&Path>,
-    log: Option<PathBuf>,
-    junit: Option<&Path>,
-) -> Result<Option<PathBuf>> {
-    let Some(file) = log else {
-        return Ok(junit.map(|junit| junit.with_extension("log")));
-    };
-    let file = below(artifacts, &file, "--log")?;
-    if Some(file.as_path()) == junit {
-        return Err(Error::usage("--log and --junit are the same file"));
-    }
-    Ok(Some(file))
-}
-
-fn below(artifacts: Option<&Path>, file: &Path, flag: &str) -> Result<PathBuf> {
-    let leaves = |component| matches!(component, Component::ParentDir);
-    if file.components().any(leaves) || file.file_name().is_none() {
-        return Err(Error::usage(format!(
-            "{flag} is {}, which would leave the artifacts folder",
-            file.display()
-        ))
-        .hint("give the name of a file below that folder, or an absolute path without .."));
-    }
-    Ok(artifacts.unwrap_or(Path::new("")).join(file))
-}
-
-/// Nothing that a terminal would obey.
-fn prefix(target: &str) -> String {
-    let target = common::junit::clean(target.as_bytes()).replace('\n', " ");
-    format!("[{target}] ")
-}
-
-/// A target's name as part of a file name, whatever is in it.
-pub(crate) fn file_name(target: &str) -> String {
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
-            c
-        } else {
-            '-'
-        }
-    };
-    target.chars().map(plain).take(FILE_NAME).collect()
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "command:     {}", self.command)?;
-        writeln!(out, "target name: {}", common::exec::quote(&self.target))?;
-        writeln!(out, "format:      {}", self.format)?;
-        if let Some(sharding) = &self.sharding {
-            writeln!(out, "shard:       {sharding}")?;
-        }
-        if let Some(reporter) = self.reporter {
-            writeln!(out, "JUnit from:  {reporter}, which is asked for it")?;
-        }
-        for pattern in &self.junit_from {
-            writeln!(out, "JUnit from:  {}", common::exec::quote(pattern))?;
-        }
-        match self.timeout {
-            Some(timeout) => write!(out, "time limit:  {}", humantime::format_duration(timeout))?,
-            None => write!(out, "time limit:  none")?,
-        }
-        if let Some(limit) = self.test_timeout {
-            write!(out, ", {} a test", humantime::format_duration(limit))?;
-        }
-        writeln!(
-            out,
-            ", {} to end when asked to",
-            humantime::format_duration(self.grace)
-        )?;
-        if self.rerun_fails > 0 {
-            writeln!(
-                out,
-                "run again:   failed tests, {} times, if at most {} failed",
-                self.rerun_fails, self.rerun_fails_max_failures
-            )?;
-        }
-        match &self.junit {
-            Some(file) => writeln!(out, "JUnit file:  {}", file.display()),
-            None => writeln!(
-                out,
-                "JUnit file:  none, neither --artifacts-dir nor --junit is given"
-            ),
         }
     }
 }

@@ -96,10 +96,10 @@ fn overhead(folder: &Path) -> Outcome<Figure> {
 fn write(path: &Path, times: usize) -> Outcome<()> {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
     for package in 0..PACKAGES * times {
-        let name = format!("github.com/example/project/pkg/controller/widget{package:04}");
+        let name = format!("github.com/example/project/pkg/widget{package:04}");
         event(&mut out, "start", &name, "")?;
         for test in 0..TESTS / PACKAGES {
-            let test = format!("TestReconcile/case_{test:03}_of_the_table");
+            let test = format!("TestReconcile/case_{test:03}");
             let of_test = format!(r#","Test":"{test}""#);
             event(&mut out, "run", &name, &of_test)?;
             let output = |text: &str| format!(r#"{of_test},"Output":"{text}\n""#);
@@ -110,9 +110,8 @@ fn write(path: &Path, times: usize) -> Outcome<()> {
                 &output(&format!("=== RUN   {test}")),
             )?;
             for line in 0..9 {
-                let text =
-                    format!("    widget_test.go:{line}: reconciled \\\"object\\\" in step {line}");
-                event(&mut out, "output", &name, &output(&text))?;
+                let said = format!("    widget_test.go:{line}: \\\"object\\\" in step {line}");
+                event(&mut out, "output", &name, &output(&said))?;
             }
             event(
                 &mut out,

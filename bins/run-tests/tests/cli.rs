@@ -538,12 +538,11 @@ fn peak_kilobytes(status: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_killed_run_leaves_a_red_report_and_not_the_last_runs_green_one() {
+fn a_killed_run_leaves_a_red_report_and_no_command_that_runs_on() {
     let environment = TestEnvironment::new();
     assert_eq!(code(&run_tests(&environment, &["--", "true"])), 0);
     assert!(report(&environment).0.passed());
-    // Nobody ends the command, so it ends with the test's folder.
-    let script = "touch up; while [ -e up ]; do sleep 0.05; done";
+    let script = "sleep 1000 & echo $! > child; echo $$ > shell; touch up; wait";
     let mut child = Running::start(
         environment
             .command(&binary("run-tests"))
@@ -560,6 +559,10 @@ fn a_killed_run_leaves_a_red_report_and_not_the_last_runs_green_one() {
     let (summary, first) = report(&environment);
     assert!(!summary.passed());
     assert!(first.contains("left no report"), "{first}");
+    for file in ["shell", "child"] {
+        let pid = pid(&environment, file);
+        wait_until("the command ends as well", || !is_running(pid));
+    }
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct Command {
     pub current_dir: Option<PathBuf>,
     /// Sends stderr down the same pipe as stdout, so that their order is kept.
     pub merge_output: bool,
+    /// Ends the child's group when this process is killed, where that could not do it itself.
+    pub guarded: bool,
 }
 
 impl Command {
@@ -75,6 +77,13 @@ impl Command {
     #[must_use]
     pub fn merge_output(mut self) -> Self {
         self.merge_output = true;
+        self
+    }
+
+    /// Ends with this process, even where that is killed.
+    #[must_use]
+    pub fn guarded(mut self) -> Self {
+        self.guarded = true;
         self
     }
 

@@ -2,6 +2,7 @@
 //! in bounded memory, nothing of it left running.
 
 mod command;
+mod guard;
 mod orphans;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use command::{Command, quote};
 pub use orphans::{adopt_orphans, end_orphans, end_with_parent};
 
 use command::Pipes;
+use guard::Guard;
 
 /// How much output is read at once; what a running child costs in memory.
 const CHUNK: usize = 64 * 1024;
@@ -158,6 +160,10 @@ pub async fn run_until(
     let (mut child, mut pipes) = command.spawn()?;
     let group = Group::of(&child);
     child.id().into_iter().for_each(|id| sink.started(id));
+    let guard = group.0.filter(|_| command.guarded).map(Guard::over);
+    if let Some(Err(error)) = &guard {
+        tracing::warn!("the command would outlive this program: start /bin/sh: {error}");
+    }
     let (tell, told) = watch::channel(false);
     let waiting = async {
         let ended = wait(&mut child, &group, time_is_up, grace, stop).await?;

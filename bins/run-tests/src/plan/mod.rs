@@ -100,7 +100,7 @@ impl Plan {
                 .file_name()
                 .map_or_else(|| "tests".to_owned(), |name| name.to_string_lossy().into()),
         };
-        let command = Command::new(program).args(words).merge_output();
+        let command = Command::new(program).args(words).merge_output().guarded();
         let tool = Tool::of(&command);
         let (format, reporter) = format(opts.format, &opts.junit_from, tool, &command)?;
         let sharding = match opts.shard {

@@ -8,10 +8,11 @@ use common::redact::Rules;
 use crate::plan::Plan;
 
 /// Commit, image, command and seed, as far as they are known; the host is in each suite.
-pub(crate) async fn properties(
+pub(crate) fn properties(
     plan: &Plan,
     app: &App,
     secrets: &Rules,
+    commit: Option<String>,
     seed: Option<String>,
 ) -> Vec<(String, String)> {
     let shard = plan
@@ -20,7 +21,7 @@ pub(crate) async fn properties(
         .map(|sharding| sharding.shard.to_string());
     let facts = [
         ("command", Some(plan.given.to_string())),
-        ("commit", commit(app).await),
+        ("commit", commit),
         ("image", app.env.get(env::STEP_IMAGE).map(str::to_owned)),
         ("workflow", plan.workflow.clone()),
         ("shard", shard),
@@ -35,7 +36,7 @@ pub(crate) async fn properties(
 }
 
 /// The commit of the working folder; the one that Prow names where that is no repository.
-async fn commit(app: &App) -> Option<String> {
+pub(crate) async fn commit(app: &App) -> Option<String> {
     let head = Git::at(".")
         .text(["rev-parse", "--verify", "--quiet", "HEAD"], &app.stop)
         .await;

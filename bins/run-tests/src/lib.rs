@@ -56,13 +56,17 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     // So that a process which fled the command's group is not left running.
     exec::adopt_orphans()?;
     let start = Instant::now();
-    let (exit, seed) = tests(&mut plan, &app, &mut results, &mut console).await?;
+    // At the same time: git takes as long as a short test.
+    let tests = tests(&mut plan, &app, &mut results, &mut console);
+    let (ended, commit) = tokio::join!(tests, facts::commit(&app));
+    exec::end_orphans();
+    let (exit, seed) = ended?;
     let time = start.elapsed();
     report::summarize(&plan, &results, time);
     let Some(place) = place else {
         return Ok(exit);
     };
-    let properties = facts::properties(&plan, &app, &secrets, seed).await;
+    let properties = facts::properties(&plan, &app, &secrets, commit, seed);
     match place.write(&mut results, time, &properties) {
         Ok(()) => Ok(exit),
         // Green without its report is not green; what is red already says more.
@@ -87,7 +91,6 @@ async fn tests(
         Err(error) if error.exit() == Exit::Usage => return Err(error),
         Err(error) => {
             results.error("preparation", &error.report(), String::new());
-            exec::end_orphans();
             return Ok((error.exit(), None));
         }
     };
@@ -105,7 +108,6 @@ async fn tests(
         },
         None => session.await,
     };
-    exec::end_orphans();
     let ended = ended?;
     Ok((verdict::exit(plan, &ended, results), ended.seed))
 }

@@ -136,6 +136,14 @@ impl Results {
         self.begun = (suite.to_owned(), SystemTime::now());
     }
 
+    /// A suite has ended; where tests of it follow nevertheless, they are those of another run.
+    pub(crate) fn end(&mut self, suite: &str) {
+        // Several commands run the failed tests of one suite again.
+        if !self.attempts.is_again() {
+            self.names.end(suite);
+        }
+    }
+
     /// How long a suite took, added to what it took before.
     pub(crate) fn took(&mut self, suite: &str, time: Duration) {
         if let Some(place) = self.places.get(suite) {
@@ -167,7 +175,6 @@ impl Results {
         if self.attempts.is_again() {
             return self.again(suite, case, key);
         }
-        self.names.note(key);
         if case.outcome == Outcome::Passed {
             self.pass_later(key);
         }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 /// How much waits in memory, in bytes, before it goes to the file.
-const IN_MEMORY: usize = 2 * 1024 * 1024;
+const IN_MEMORY: usize = 1024 * 1024;
 
 /// What a record starts with: the length of what follows and the case's key.
 const HEAD: usize = 4 + 8;

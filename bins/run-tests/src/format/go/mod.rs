@@ -140,6 +140,7 @@ impl Go {
                         // A suite that has no case takes no time either.
                         results.took(package.name(), time);
                     }
+                    let suite = package.name().to_owned();
                     package.finish(
                         action == Action::Fail,
                         event,
@@ -147,6 +148,7 @@ impl Go {
                         self.out_of_time.as_ref(),
                         results,
                     );
+                    results.end(&suite);
                 }
             }
             _ => {}

@@ -30,7 +30,7 @@ use console::Console;
 pub use format::fuzzing;
 pub use opts::Opts;
 use plan::Plan;
-use report::Place;
+use report::ReportFile;
 use results::{Results, Style};
 
 /// Plans and runs.
@@ -47,10 +47,8 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         output: plan.junit_output,
         secrets: (!secrets.is_empty()).then(|| secrets.clone()),
     };
-    let place = plan.junit.as_deref();
-    let place =
-        place.map(|path| Place::prepare(path, Results::styled(&plan.target, style.clone())));
-    let place = place.transpose()?;
+    let prepared = |path| ReportFile::prepare(path, Results::styled(&plan.target, style.clone()));
+    let report = plan.junit.as_deref().map(prepared).transpose()?;
     let mut results = Results::styled(&plan.target, style);
     let mut console = Console::new(plan.log.as_deref(), plan.prefix.as_deref(), &secrets)?;
     // So that a process which fled the command's group is not left running.
@@ -63,11 +61,11 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     let (exit, seed) = ended?;
     let time = start.elapsed();
     report::summarize(&plan, &results, time);
-    let Some(place) = place else {
+    let Some(report) = report else {
         return Ok(exit);
     };
     let properties = facts::properties(&plan, &app, &secrets, commit, seed);
-    match place.write(&mut results, time, &properties) {
+    match report.write(&mut results, time, &properties) {
         Ok(()) => Ok(exit),
         // Green without its report is not green; what is red already says more.
         Err(error) if exit == Exit::Success => Err(error),

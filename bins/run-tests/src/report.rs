@@ -21,16 +21,16 @@ const COMMANDS: usize = 5;
 /// How much of a name or a message it shows, in characters.
 const LINE: usize = 300;
 
-/// A place for the JUnit file, tried before the command runs: hours of tests must not be lost
+/// The JUnit file, tried before the command runs: hours of tests must not be lost
 /// to a folder that is not there.
-pub(crate) struct Place {
+pub(crate) struct ReportFile {
     path: PathBuf,
 }
 
-impl Place {
+impl ReportFile {
     /// Puts a red report there until the real one replaces it. A run-tests that is killed must
     /// neither leave no report nor the green one of an earlier run.
-    pub(crate) fn prepare(path: &Path, mut results: Results) -> Result<Place> {
+    pub(crate) fn prepare(path: &Path, mut results: Results) -> Result<ReportFile> {
         let message = "run-tests left no report: it was killed, still runs, or could not write it";
         results.error("no result", message, String::new());
         let path = path.to_owned();
@@ -40,7 +40,7 @@ impl Place {
             results.write(file, 0, Duration::ZERO, &[], None)
         })
         .or_usage(|| format!("write the JUnit file {}", path.display()))?;
-        Ok(Place { path })
+        Ok(ReportFile { path })
     }
 
     /// Writes the report; every suite of it carries these properties.

@@ -14,6 +14,7 @@ use crate::console::Console;
 use crate::facts;
 use crate::format::{Format, OutOfTime};
 use crate::lines::Lines;
+use crate::opts::FormatName;
 use crate::plan::Plan;
 use crate::results::Results;
 
@@ -64,6 +65,7 @@ pub(crate) async fn run(
         results,
         out_of_time: None,
         held: Vec::new(),
+        fixed: plan.format != FormatName::Auto,
         seed: None,
         looks: SEED_LINES,
     });
@@ -100,6 +102,8 @@ struct Reader<'a> {
     out_of_time: Option<OutOfTime>,
     /// The start of a line that looks like JSON, until it is whole.
     held: Vec<u8>,
+    /// Whether the format is known from the start.
+    fixed: bool,
     seed: Option<String>,
     /// In how many more lines the seed is looked for.
     looks: u32,
@@ -130,18 +134,22 @@ impl Reader<'_> {
             }
         });
         if self.format.translation().is_none() {
-            said.as_it_is(&mut self.held);
+            said.as_it_is(&self.held);
+            self.held.clear();
         }
         self.translated(said);
     }
 
     /// Takes a piece and adds what is to be shown of it.
     fn show(&mut self, piece: &[u8], said: &mut Said) {
-        if self.format.translation().is_some() {
+        if self.fixed {
             self.take(piece);
+            if self.format.translation().is_none() {
+                said.as_it_is(piece);
+            }
             return self.translated(said);
         }
-        // Line by line: at any of them it may turn out that people cannot read this.
+        // Line by line: at any of them it may turn out that people cannot read this, or can.
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             self.take(part);
             if self.format.translation().is_some() {
@@ -152,7 +160,8 @@ impl Reader<'_> {
             self.held.extend_from_slice(part);
             let may_be_json = self.held.starts_with(b"{") && self.held.len() < HELD;
             if part.ends_with(b"\n") || !may_be_json {
-                said.as_it_is(&mut self.held);
+                said.as_it_is(&self.held);
+                self.held.clear();
             }
         }
     }
@@ -236,9 +245,9 @@ struct Said {
 
 impl Said {
     /// Output for people goes to both.
-    fn as_it_is(&mut self, text: &mut Vec<u8>) {
+    fn as_it_is(&mut self, text: &[u8]) {
         self.logged.extend_from_slice(text);
-        self.shown.append(text);
+        self.shown.extend_from_slice(text);
     }
 }
 

@@ -30,6 +30,11 @@ pub(crate) trait Format {
     /// command was cut short the tests that ran at that moment are.
     fn end(&mut self, end: &End, results: &mut Results);
 
+    /// Whether nothing has begun that has not ended: another format may follow.
+    fn is_idle(&self) -> bool {
+        false
+    }
+
     /// What is shown in place of what the command said since this was asked last; `None` for
     /// a format that people read as it is.
     fn translation(&mut self) -> Option<&mut Translation> {

@@ -38,7 +38,7 @@ pub(crate) struct Results {
     style: Style,
     counts: Counts,
     suites: Vec<Listed>,
-    places: HashMap<String, usize>,
+    numbers: HashMap<String, usize>,
     names: Names,
     store: Store,
     faults: Vec<Fault>,
@@ -92,7 +92,7 @@ impl Results {
             style,
             counts: Counts::default(),
             suites: Vec::new(),
-            places: HashMap::new(),
+            numbers: HashMap::new(),
             names: Names::default(),
             store: Store::default(),
             faults: Vec::new(),
@@ -146,8 +146,8 @@ impl Results {
 
     /// How long a suite took, added to what it took before.
     pub(crate) fn took(&mut self, suite: &str, time: Duration) {
-        if let Some(place) = self.places.get(suite) {
-            let suite = &mut self.suites[*place].suite;
+        if let Some(number) = self.numbers.get(suite) {
+            let suite = &mut self.suites[*number].suite;
             suite.time = Some(suite.time.unwrap_or_default() + time);
         }
     }
@@ -194,21 +194,21 @@ impl Results {
         self.slowest.add(case.time, suite, &case.name);
         self.style.dress(&mut case);
         self.room.bound_texts(&mut case);
-        let Some(place) = self.place(suite) else {
+        let Some(listed) = self.number(suite) else {
             self.unlisted += 1;
             return None;
         };
         let cost = room::cost(&case);
         if case.outcome.fault().is_none() || cost > self.room.faults {
-            self.store(place, &case, key);
+            self.store(listed, &case, key);
             return None;
         }
         self.room.faults -= cost;
         let number = self.faults.len();
-        self.suites[place].counts.add(&case.outcome);
-        self.store.fault(place, number);
+        self.suites[listed].counts.add(&case.outcome);
+        self.store.fault(listed, number);
         self.faults.push(Fault {
-            suite: place,
+            suite: listed,
             case,
             selector: None,
             passed_later: false,
@@ -220,7 +220,7 @@ impl Results {
         Some(Id(number))
     }
 
-    fn store(&mut self, place: usize, case: &Case, key: u64) {
+    fn store(&mut self, suite: usize, case: &Case, key: u64) {
         let mut rendered = Vec::new();
         // Writing to memory cannot fail.
         let written = junit::render(case, &mut rendered);
@@ -229,8 +229,8 @@ impl Results {
             return;
         }
         self.room.report -= rendered.len();
-        self.suites[place].counts.add(&case.outcome);
-        self.store.case(place, key, &rendered);
+        self.suites[suite].counts.add(&case.outcome);
+        self.store.case(suite, key, &rendered);
     }
 
     /// Adds to the counts what another tool counted.
@@ -288,11 +288,11 @@ impl Results {
     pub(crate) fn fail(&mut self, suite: &str, name: &str) -> Option<Id> {
         let name = &self.style.name(&self.target, suite, "", name);
         let key = self.names.key(suite, &self.target, name);
-        let place = *self.places.get(suite)?;
+        let number = *self.numbers.get(suite)?;
         if !self.withdrawn.insert(key) {
             return None;
         }
-        self.suites[place].counts.remove(&Outcome::Passed);
+        self.suites[number].counts.remove(&Outcome::Passed);
         self.counts.passed -= 1;
         self.counts.failed += 1;
         let case = Case {
@@ -326,10 +326,10 @@ impl Results {
         self.faults[number].case = case;
     }
 
-    fn place(&mut self, name: &str) -> Option<usize> {
+    fn number(&mut self, name: &str) -> Option<usize> {
         let scoped = self.files.scoped(name);
-        if let Some(place) = self.places.get(scoped.as_ref()) {
-            return Some(*place);
+        if let Some(number) = self.numbers.get(scoped.as_ref()) {
+            return Some(*number);
         }
         let cost = size_of::<Listed>() + 2 * name.len();
         self.room.suites = self.room.suites.checked_sub(cost)?;
@@ -347,8 +347,8 @@ impl Results {
             file: self.files.current(),
             counts: junit::Counts::default(),
         });
-        let place = self.suites.len() - 1;
-        self.places.insert(scoped.into_owned(), place);
-        Some(place)
+        let number = self.suites.len() - 1;
+        self.numbers.insert(scoped.into_owned(), number);
+        Some(number)
     }
 }

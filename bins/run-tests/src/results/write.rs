@@ -23,7 +23,7 @@ impl Results {
         let counts: Counts = own.map(|listed| listed.counts).sum();
         let mut report = ReportWriter::start(out, &self.target, Some(time), counts)?;
         let withdrawn: HashSet<u64> = std::mem::take(&mut self.withdrawn);
-        for (place, listed) in self.suites.iter().enumerate() {
+        for (number, listed) in self.suites.iter().enumerate() {
             if listed.file != file {
                 continue;
             }
@@ -33,15 +33,16 @@ impl Results {
             report.start_suite(&head, listed.counts)?;
             let mut rendered = Vec::new();
             let faults = &self.faults;
-            self.store.visit(place, &withdrawn, |record| match record {
-                Record::Case(rendered) => report.case(rendered),
-                Record::Fault(number) => {
-                    rendered.clear();
-                    let fault = faults.get(number).ok_or(io::ErrorKind::NotFound)?;
-                    render(&fault.case, &mut rendered)?;
-                    report.case(&rendered)
-                }
-            })?;
+            self.store
+                .visit(number, &withdrawn, |record| match record {
+                    Record::Case(rendered) => report.case(rendered),
+                    Record::Fault(number) => {
+                        rendered.clear();
+                        let fault = faults.get(number).ok_or(io::ErrorKind::NotFound)?;
+                        render(&fault.case, &mut rendered)?;
+                        report.case(&rendered)
+                    }
+                })?;
             report.end_suite()?;
         }
         self.withdrawn = withdrawn;

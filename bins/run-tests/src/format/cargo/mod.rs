@@ -3,6 +3,7 @@
 
 mod group;
 mod held;
+mod json;
 mod line;
 mod story;
 mod tally;
@@ -12,8 +13,9 @@ mod tests;
 use common::junit::{Kept, distinct};
 
 use self::group::Group;
+use self::json::Event;
 use self::line::Line;
-use super::{End, Format};
+use super::{End, Format, OutOfTime, Running};
 use crate::results::Results;
 
 /// Whether a command whose output has this line speaks as cargo does.
@@ -21,7 +23,7 @@ pub(super) fn starts_with(line: &str) -> bool {
     matches!(
         line::read(line),
         Line::Binary { .. } | Line::DocTests(_) | Line::Begin(_)
-    )
+    ) || matches!(json::read(line), Some(Event::Suite { .. }))
 }
 
 /// Reads what `cargo test` prints.
@@ -34,6 +36,7 @@ pub(super) struct Cargo {
     state: State,
     /// Tests that have no line of their own, as with `-q`.
     nameless: u64,
+    out_of_time: Option<OutOfTime>,
 }
 
 enum State {
@@ -43,6 +46,8 @@ enum State {
     Started(Kept),
     /// libtest runs.
     Running(Box<Group>),
+    /// libtest runs and speaks JSON.
+    Json(Box<json::Run>),
     /// The test binary ended without a result; cargo may say how.
     Ended(Box<Group>),
     /// A harness of its own failed.
@@ -57,6 +62,7 @@ impl Cargo {
             suite: target.to_owned(),
             state: State::Between(None),
             nameless: 0,
+            out_of_time: None,
         }
     }
 
@@ -109,11 +115,36 @@ impl Cargo {
                 Some(End::CutShort(reason)) => group.cut_short(reason, results),
                 _ => group.no_result(results),
             },
+            State::Json(mut run) => match end {
+                Some(End::CutShort(reason)) => {
+                    run.cut_short(reason, self.out_of_time.as_ref(), results);
+                }
+                _ => run.no_result("", results),
+            },
             State::Ended(mut group) => group.no_result(results),
             State::CustomFailed(output) => {
                 let message = "the test binary failed";
                 tally::errored(&self.suite, &self.suite, message, output.text(), results);
             }
+        }
+    }
+
+    /// An event of libtest's JSON. Within a run that speaks to people it is some test's output.
+    fn event(&mut self, event: Event, results: &mut Results) {
+        if let Event::Suite {
+            event, test_count, ..
+        } = &event
+            && event == "started"
+            && !matches!(self.state, State::Running(_) | State::Json(_))
+        {
+            if !matches!(self.state, State::Started(_)) {
+                self.leave(None, results);
+            }
+            self.state = State::Json(Box::new(json::Run::new(&self.suite, *test_count)));
+        } else if let State::Json(run) = &mut self.state
+            && run.take(event, results)
+        {
+            self.state = State::Between(None);
         }
     }
 
@@ -149,6 +180,10 @@ impl Cargo {
                 errors.get_or_insert_with(Kept::for_a_case).line(text);
             }
             (Line::Process(how), State::Ended(group)) => group.process_ended(how),
+            (Line::Process(how), State::Json(run)) => {
+                run.no_result(&format!(" ({how})"), results);
+                self.state = State::Between(None);
+            }
             (
                 _,
                 State::Between(Some(output)) | State::Started(output) | State::CustomFailed(output),
@@ -161,6 +196,9 @@ impl Cargo {
 
 impl Format for Cargo {
     fn line(&mut self, text: &str, results: &mut Results) {
+        if let Some(event) = json::read(text) {
+            return self.event(event, results);
+        }
         let line = line::read(text);
         let State::Running(group) = &mut self.state else {
             return self.outside(text, line, results);
@@ -190,5 +228,20 @@ impl Format for Cargo {
             );
             tally::passed(&self.target, "tests without a name", results);
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        matches!(self.state, State::Between(None))
+    }
+
+    fn longest_running(&self) -> Option<Running<'_>> {
+        match &self.state {
+            State::Json(run) => run.longest_running(),
+            _ => None,
+        }
+    }
+
+    fn out_of_time(&mut self, reason: &OutOfTime) {
+        self.out_of_time = Some(reason.clone());
     }
 }

@@ -213,7 +213,7 @@ pub(super) fn errored(suite: &str, name: &str, message: &str, text: String, resu
     results.add(suite, case(name, None, outcome, place));
 }
 
-fn case(
+pub(super) fn case(
     name: &str,
     time: Option<Duration>,
     outcome: Outcome,

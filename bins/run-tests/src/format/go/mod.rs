@@ -177,6 +177,10 @@ impl Format for Go {
         }
     }
 
+    fn is_idle(&self) -> bool {
+        self.packages.is_empty() && self.recent.1.is_none()
+    }
+
     fn translation(&mut self) -> Option<&mut Translation> {
         Some(&mut self.translation)
     }

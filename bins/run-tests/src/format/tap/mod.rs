@@ -235,6 +235,10 @@ impl Format for Tap {
         }
     }
 
+    fn is_idle(&self) -> bool {
+        self.levels.len() == 1 && self.levels[0].is_complete()
+    }
+
     fn end(&mut self, end: &End, results: &mut Results) {
         // That tests are missing when the command was cut short goes without saying.
         let cut = matches!(end, End::CutShort(_));

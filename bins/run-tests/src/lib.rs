@@ -9,6 +9,7 @@ mod naming;
 mod opts;
 mod place;
 mod plan;
+mod progress;
 mod report;
 mod reporter;
 mod results;

@@ -16,11 +16,12 @@ use crate::format::{Format, OutOfTime};
 use crate::lines::Lines;
 use crate::opts::FormatName;
 use crate::plan::Plan;
+use crate::progress::Progress;
 use crate::results::Results;
 
 /// How often the tests that run are looked at.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long a command may take to say what it is doing before it is ended.
+/// No command takes longer to say what it is doing before it is ended.
 const DUMP: Duration = Duration::from_secs(5);
 
 /// In how many lines the seed is looked for: tools say it before their tests run.
@@ -79,6 +80,7 @@ pub(crate) async fn run(
         stop,
         reader: &reader,
         said: Said::default(),
+        progress: Progress::new(),
         grace: limits.grace,
     };
     let time_is_up = time_is_up(plan, deadline, &reader);
@@ -178,8 +180,7 @@ impl Reader<'_> {
     fn out_of_time(&mut self, reason: OutOfTime) -> Option<Dump> {
         self.format.out_of_time(&reason);
         self.out_of_time = Some(reason);
-        let signal = self.format.dump()?;
-        Some(Dump { signal, time: DUMP })
+        self.format.dump()
     }
 
     /// Which test has run for longer than a test may, and when the next one may have.
@@ -232,6 +233,7 @@ struct Output<'a, 'b> {
     stop: &'a Stop,
     reader: &'a RefCell<Reader<'b>>,
     said: Said,
+    progress: Progress,
 }
 
 /// What of the output goes where.
@@ -266,21 +268,35 @@ impl Output<'_, '_> {
         self.reader.borrow_mut().show(rest, &mut self.said);
         self.reader.borrow_mut().finish(&mut self.said);
         self.hand_on().await;
-        let over = over(self.limits, self.grace, self.stop, self.reader);
+        let over = out_of_time(self.limits, self.grace, self.stop, self.reader);
         self.console.flush(over).await;
     }
 
     async fn hand_on(&mut self) {
         self.console.log(&self.said.logged);
-        let over = over(self.limits, self.grace, self.stop, self.reader);
+        self.progress.make_room(&self.said.shown);
+        let over = out_of_time(self.limits, self.grace, self.stop, self.reader);
         self.console.show(&self.said.shown, over).await;
+        if self.progress.is_shown() {
+            let over = out_of_time(self.limits, self.grace, self.stop, self.reader);
+            self.console.flush(over).await;
+            let reader = self.reader.borrow();
+            let running = reader.format.longest_running();
+            let running = running.map(|test| test.name);
+            self.progress.draw(reader.results.counts(), running);
+        }
         self.said.shown.clear();
         self.said.logged.clear();
     }
 }
 
 /// Waits until the command has been killed for sure, if it ever is.
-async fn over(limits: exec::Limits, grace: Duration, stop: &Stop, reader: &RefCell<Reader<'_>>) {
+async fn out_of_time(
+    limits: exec::Limits,
+    grace: Duration,
+    stop: &Stop,
+    reader: &RefCell<Reader<'_>>,
+) {
     let of_test = async {
         while reader.borrow().out_of_time.is_none() {
             sleep(LOOK).await;

@@ -1,13 +1,15 @@
 //! What has to be there before the command can start: the private folder of a tool that writes
 //! JUnit itself, the part of the tests that runs.
 
+use std::path::Path;
+
 use common::app::App;
 use common::exec::{Command, Limits};
 use common::{Result, ResultExt};
 
 use crate::again::Pytest;
 use crate::plan::Plan;
-use crate::reporter::{Folder, Reporter};
+use crate::reporter::{self, Folder, Reporter};
 use crate::shard::{self, Divided};
 
 /// What the command needs while it runs.
@@ -38,13 +40,26 @@ pub(crate) async fn prepare(plan: &mut Plan, app: &App) -> Result<Setup> {
             std::fs::write(path, text).or_failed(|| format!("write {}", path.display()))?;
         }
         plan.command = arranged.command;
-        if reporter == Reporter::Pytest && plan.rerun_fails > 0 {
-            let variable = |name: &str| self::variable(&plan.command, app, name);
-            plan.pytest = Some(Pytest::prepare(folder.path(), variable)?);
+        if reporter == Reporter::Pytest {
+            watch_pytest(plan, app, folder.path())?;
         }
         plan.junit_from = arranged.patterns;
     }
     Ok(Setup { folder, runs })
+}
+
+/// Gives pytest the plugins that the plan calls for.
+fn watch_pytest(plan: &mut Plan, app: &App, folder: &Path) -> Result<()> {
+    if plan.timeout.is_some() {
+        let watch = reporter::watch(folder, |name| variable(&plan.command, app, name))?;
+        plan.command.env.extend(watch);
+        plan.watched = Some(folder.to_owned());
+    }
+    if plan.rerun_fails > 0 {
+        let again = Pytest::prepare(folder, |name| variable(&plan.command, app, name))?;
+        plan.pytest = Some(again);
+    }
+    Ok(())
 }
 
 /// A variable as the command will see it.
@@ -59,7 +74,7 @@ async fn divide(plan: &mut Plan, app: &App, folder: Option<&Folder>) -> Result<b
     let Some(sharding) = plan.sharding.clone() else {
         return Ok(true);
     };
-    let folder = folder.map_or(std::path::Path::new(""), Folder::path);
+    let folder = folder.map_or(Path::new(""), Folder::path);
     let context = shard::Context {
         folder,
         naming: &plan.naming,

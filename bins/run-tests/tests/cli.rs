@@ -627,3 +627,39 @@ fn a_flaky_test_of_a_green_run_is_not_logged_as_failed() {
     assert!(stderr.contains("WARN  failed, then passed: a"), "{stderr}");
     assert!(!stderr.contains("ERROR"), "{stderr}");
 }
+
+/// What a terminal gets of `run-tests --format tap -- sh -c SCRIPT`.
+const ON_A_TERMINAL: &str = "import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], ['run-tests', '--format', 'tap', '--', 'sh', '-c', sys.argv[2]])
+seen = b''
+try:
+    while piece := os.read(terminal, 65536):
+        seen += piece
+except OSError:
+    pass
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+";
+
+#[test]
+fn on_a_terminal_the_progress_is_shown_and_the_output_is_whole() {
+    let environment = TestEnvironment::new();
+    let script =
+        "echo 1..2; echo ok 1 - a; sleep 0.5; printf 'half '; sleep 0.5; echo line; echo ok 2 - b";
+    let output = environment
+        .command(Path::new("python3"))
+        .env("TERM", "xterm")
+        .args(["-c", ON_A_TERMINAL])
+        .arg(binary("run-tests"))
+        .arg(script)
+        .output()
+        .expect("python3 is needed");
+    let seen = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{seen}");
+    assert!(seen.contains("0 s: "), "{seen}");
+    // What has begun is not drawn over.
+    assert!(seen.contains("half line\r\n"), "{seen:?}");
+    assert!(seen.contains("2 passed"), "{seen}");
+}

@@ -164,3 +164,32 @@ fn names(environment: &TestEnvironment) -> Vec<String> {
     };
     cases.lines().map(name).collect()
 }
+
+#[test]
+fn a_test_of_pytest_that_hangs_is_named_with_what_it_was_doing() {
+    for workers in ["0", "2"] {
+        let environment = TestEnvironment::new();
+        environment.write(
+            "test_a.py",
+            "import time\ndef test_ok(): pass\ndef test_hangs():\n    print('x')\n    time.sleep(1000)\n",
+        );
+        let script = format!("python3 -m pytest -q -n {workers}; exit 3");
+        let flags = [
+            "--timeout",
+            "8s",
+            "--grace-period",
+            "5s",
+            "--format",
+            "pytest",
+        ];
+        let output = run_tests(&environment, &flags, &["sh", "-c", &script]);
+        assert_code(&output, 124);
+        let cases = cases(&environment, "j.xml");
+        let hangs = "test_a | test_hangs error the command was ended at its time limit of 8s";
+        assert!(cases.contains(hangs), "{cases}");
+        // What had ended by then is not lost.
+        assert!(cases.contains("test_a | test_ok passed"), "{cases}");
+        let xml = environment.read("j.xml");
+        assert!(xml.contains("line 5 in test_hangs"), "{xml}");
+    }
+}

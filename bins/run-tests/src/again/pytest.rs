@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use common::exec::Command;
 use common::{Result, ResultExt};
 
+use crate::reporter::plugin;
 use crate::tool::Selector;
 
 const PLUGIN: &str = include_str!("pytest_plugin.py");
@@ -28,21 +29,10 @@ impl Pytest {
         folder: &Path,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self> {
-        let plugin = folder.join(format!("{MODULE}.py"));
-        std::fs::write(&plugin, PLUGIN).or_failed(|| format!("write {}", plugin.display()))?;
         let wanted = folder.join("again.json");
-        let options = variable("PYTEST_ADDOPTS").unwrap_or_default();
-        let mut path = folder.as_os_str().to_owned();
-        if let Some(before) = variable("PYTHONPATH") {
-            path.push(":");
-            path.push(before);
-        }
-        let options = format!("{options} -p {MODULE}");
-        let env = vec![
-            ("PYTEST_ADDOPTS".into(), options.trim().into()),
-            ("PYTHONPATH".into(), path),
-            ("RUN_TESTS_AGAIN".into(), wanted.clone().into_os_string()),
-        ];
+        let mut env = plugin(MODULE, PLUGIN, folder, variable)?;
+        let list = wanted.clone().into_os_string();
+        env.push(("RUN_TESTS_AGAIN".into(), list));
         Ok(Pytest { env, wanted })
     }
 

@@ -1,6 +1,8 @@
 //! Finds out what the command speaks from the lines that say so. `make test` may speak one
 //! format after another; each has its reader.
 
+use common::exec::Dump;
+
 use super::cargo::Cargo;
 use super::command::Command;
 use super::tap::{self, Tap};
@@ -106,7 +108,7 @@ impl Format for Auto {
         self.current()?.longest_running()
     }
 
-    fn dump(&self) -> Option<i32> {
+    fn dump(&self) -> Option<Dump> {
         self.current()?.dump()
     }
 

@@ -7,16 +7,26 @@ use std::collections::HashMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use common::junit::Kept;
+use common::exec::Dump;
+use common::junit::{Case, Detail, Kept, Outcome};
 use common::{Error, Result, ResultExt};
 
 use self::merge::Merge;
-use super::{End, Format};
+use super::{End, Format, OutOfTime};
 use crate::opts::JunitFiles;
 use crate::plan::Plan;
-use crate::reporter::Reporter;
+use crate::reporter::{Reporter, running};
 use crate::results::Results;
+use crate::shard;
+
+/// SIGURG, which does nothing to programs that do not know it: the plugin that watches makes
+/// Python say what its threads do, and pytest write its report.
+const PYTEST_DUMP: Dump = Dump {
+    signal: 23,
+    time: Duration::from_secs(5),
+};
 
 /// How many files are read.
 const FILES: usize = 20_000;
@@ -32,6 +42,10 @@ pub(super) struct Junit {
     before: HashMap<PathBuf, State>,
     /// What the command said last: all that there is to tell where it wrote nothing.
     said: Kept,
+    /// Where a pytest says which of its tests run.
+    watched: Option<PathBuf>,
+    /// The time limit that was reached, and the tests that ran then.
+    out_of_time: Option<(OutOfTime, Vec<String>)>,
 }
 
 /// What changes when a file is written anew. Not its ctime: a `chown -R` behind the tests
@@ -62,6 +76,8 @@ impl Junit {
             own: plan.junit.clone(),
             before: HashMap::new(),
             said: Kept::for_the_end(),
+            watched: plan.watched.clone(),
+            out_of_time: None,
         };
         let found = junit.files()?;
         let state = |file: PathBuf| Some((file.clone(), State::of(&file.metadata().ok()?)));
@@ -107,6 +123,28 @@ impl Junit {
         }
     }
 
+    /// The tests that ran when time was up, with what pytest says that they were doing.
+    fn name_what_ran(&mut self, results: &mut Results) {
+        let Some((reason, ran)) = &self.out_of_time else {
+            return;
+        };
+        let text = self.said.text();
+        for id in ran {
+            let (class, name) = shard::junit_names(id);
+            let outcome = Outcome::Errored(Detail {
+                message: format!("{reason} while this test ran"),
+                text: text.clone(),
+            });
+            let case = Case {
+                classname: class.clone(),
+                name,
+                outcome,
+                ..Case::default()
+            };
+            results.add(&class, case);
+        }
+    }
+
     fn is_new(&self, file: &Path) -> bool {
         let now = file.metadata().map(|metadata| State::of(&metadata)).ok();
         now.as_ref() != self.before.get(file)
@@ -116,6 +154,17 @@ impl Junit {
 impl Format for Junit {
     fn line(&mut self, line: &str, _results: &mut Results) {
         self.said.line(line);
+    }
+
+    fn dump(&self) -> Option<Dump> {
+        self.watched.as_ref().map(|_| PYTEST_DUMP)
+    }
+
+    fn out_of_time(&mut self, reason: &OutOfTime) {
+        let ran = self.watched.as_deref().map(running).unwrap_or_default();
+        self.out_of_time = Some((reason.clone(), ran));
+        // What is said from now on is what the tests were doing.
+        self.said.take();
     }
 
     fn end(&mut self, end: &End, results: &mut Results) {
@@ -138,6 +187,7 @@ impl Format for Junit {
         for file in new {
             merge.add(file, results);
         }
+        self.name_what_ran(results);
     }
 }
 

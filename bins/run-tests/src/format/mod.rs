@@ -15,6 +15,7 @@ mod property;
 mod tap;
 
 use common::Result;
+use common::exec::Dump;
 use tokio::time::Instant;
 
 use crate::opts::FormatName;
@@ -47,7 +48,7 @@ pub(crate) trait Format {
     }
 
     /// What the command is to be asked before it is ended at a time limit.
-    fn dump(&self) -> Option<i32> {
+    fn dump(&self) -> Option<Dump> {
         None
     }
 

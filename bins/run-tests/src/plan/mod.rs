@@ -65,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) rerun_fails: u32,
     /// With how many failures they are.
     pub(crate) rerun_fails_max_failures: u64,
+    /// Where a pytest says which of its tests run; known when that folder is there.
+    pub(crate) watched: Option<PathBuf>,
     /// How pytest runs tests again; known when its folder is there.
     pub(crate) pytest: Option<Pytest>,
     /// What flaky tests mean.
@@ -143,6 +145,7 @@ impl Plan {
             test_timeout: opts.test_timeout,
             rerun_fails: opts.rerun_fails,
             rerun_fails_max_failures: opts.rerun_fails_max_failures,
+            watched: None,
             pytest: None,
             flaky: opts.flaky,
             target,

@@ -2,6 +2,7 @@
 
 mod arrange;
 mod folder;
+mod plugin;
 mod recognise;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use common::exec::Command;
 use crate::opts::JunitOutput;
 
 pub(crate) use folder::Folder;
+pub(crate) use plugin::{plugin, running, watch};
 
 /// A tool whose own JUnit says more than its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

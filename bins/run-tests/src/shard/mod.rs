@@ -13,6 +13,7 @@ use std::str::FromStr;
 
 pub(crate) use divide::{Context, deadline, divide};
 pub(crate) use durations::Durations;
+pub(crate) use pytest::junit_names;
 pub(crate) use sharding::{Divided, Sharding};
 
 /// `I/N`: the I-th of N parts, counted from 1.

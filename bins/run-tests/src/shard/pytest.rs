@@ -77,7 +77,7 @@ fn with_plugin(
 
 /// Class and name of a test in pytest's JUnit: `a/test_b.py::C::test[x::y]` is `a.test_b.C` and
 /// `test[x::y]`. Source: `mangle_test_address` of its junitxml module.
-pub(super) fn junit_names(node_id: &str) -> (String, String) {
+pub(crate) fn junit_names(node_id: &str) -> (String, String) {
     let (path, parameters) = match node_id.split_once('[') {
         Some((path, parameters)) => (path, format!("[{parameters}")),
         None => (node_id, String::new()),

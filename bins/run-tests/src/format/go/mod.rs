@@ -11,7 +11,9 @@ mod tests;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::rc::Rc;
+use std::time::Duration;
 
+use common::exec::Dump;
 use common::junit::distinct;
 
 use self::builds::Builds;
@@ -22,7 +24,10 @@ use super::{End, Format, OutOfTime, Running, Translation};
 use crate::results::Results;
 
 /// SIGQUIT: a Go program prints what its goroutines do, and ends.
-const SIGQUIT: i32 = 3;
+const DUMP: Dump = Dump {
+    signal: 3,
+    time: Duration::from_secs(5),
+};
 /// How many packages may run at once, or never end.
 const PACKAGES: usize = 20_000;
 
@@ -191,8 +196,8 @@ impl Format for Go {
         running.min_by_key(|test| test.since)
     }
 
-    fn dump(&self) -> Option<i32> {
-        Some(SIGQUIT)
+    fn dump(&self) -> Option<Dump> {
+        Some(DUMP)
     }
 
     fn out_of_time(&mut self, reason: &OutOfTime) {

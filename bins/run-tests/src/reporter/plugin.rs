@@ -1,0 +1,54 @@
+//! Plugins of a few lines that pytest is given, by variables: they reach a pytest that make or
+//! tox starts, and the workers of xdist.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use common::{Result, ResultExt};
+
+/// Says which test runs, and what it does when time is up.
+const WATCH: &str = include_str!("pytest_watch.py");
+
+/// What watches a pytest: it is written into a folder of this run's own.
+pub(crate) fn watch(
+    folder: &Path,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<(OsString, OsString)>> {
+    plugin("run_tests_watch", WATCH, folder, variable)
+}
+
+/// Writes a plugin; gives the variables that make pytest load it beside what is set already.
+pub(crate) fn plugin(
+    module: &str,
+    source: &str,
+    folder: &Path,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<(OsString, OsString)>> {
+    let file = folder.join(format!("{module}.py"));
+    std::fs::write(&file, source).or_failed(|| format!("write {}", file.display()))?;
+    let options = variable("PYTEST_ADDOPTS").unwrap_or_default();
+    let options = format!("{options} -p {module}");
+    let mut path = folder.as_os_str().to_owned();
+    if let Some(before) = variable("PYTHONPATH") {
+        path.push(":");
+        path.push(before);
+    }
+    Ok(vec![
+        ("PYTEST_ADDOPTS".into(), options.trim().into()),
+        ("PYTHONPATH".into(), path),
+    ])
+}
+
+/// The node ids of the tests that run, as [`watch`] tells them.
+pub(crate) fn running(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_running = |name: &OsString| name.to_string_lossy().starts_with("running-");
+    let files = entries.filter(|entry| is_running(&entry.file_name()));
+    // A test that ends just now takes its file along.
+    let mut running: Vec<String> = files
+        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+        .filter(|id| !id.is_empty())
+        .collect();
+    running.sort();
+    running
+}

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 use super::body::Part;
+use super::gzip::Gzip;
 use super::list::Remote;
 use super::object::Sum;
 use crate::bucket::attributes::{Attributes, Encoding, WORTH_COMPRESSING};
@@ -123,9 +122,9 @@ impl Content {
     /// Compresses into a file without a name: what is sent can be sent again, from the middle
     /// on, and its checksum is known before.
     fn compressed(file: &Arc<File>, size: u64, given_up: &AtomicBool) -> io::Result<Self> {
-        let mut encoder = GzEncoder::new(Summed::new(tempfile::tempfile()?), Compression::fast());
-        let uncompressed = pass(file, size, given_up, |block| encoder.write_all(block))?;
-        let Summed { file, sum } = encoder.finish()?;
+        let mut gzip = Gzip::new(Summed::new(tempfile::tempfile()?));
+        let uncompressed = pass(file, size, given_up, |block| gzip.write(block))?;
+        let Summed { file, sum } = gzip.finish()?;
         let content = Content::plain(&Arc::new(file), sum);
         Ok(Content {
             uncompressed: Some(uncompressed),
@@ -173,10 +172,9 @@ fn compress(content: &[u8]) -> io::Result<Option<Bytes>> {
     if content.len() as u64 <= WORTH_COMPRESSING {
         return Ok(None);
     }
-    let room = Vec::with_capacity(content.len() / 4);
-    let mut encoder = GzEncoder::new(room, Compression::fast());
-    encoder.write_all(content)?;
-    let compressed = encoder.finish()?;
+    let mut gzip = Gzip::new(Vec::with_capacity(content.len() / 2));
+    gzip.write(content)?;
+    let compressed = gzip.finish()?;
     let is_smaller = compressed.len() < content.len() / 10 * 9;
     Ok(is_smaller.then(|| compressed.into()))
 }

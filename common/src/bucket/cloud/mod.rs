@@ -6,6 +6,7 @@ mod content;
 mod credentials;
 mod explain;
 mod failure;
+mod gzip;
 mod list;
 mod object;
 mod parts;
@@ -26,6 +27,7 @@ use failure::Failure;
 pub(super) use list::Remote;
 use read::Download;
 use reqwest::{Method, StatusCode};
+use tokio::sync::Semaphore;
 
 use super::attributes::Attributes;
 use super::folder::TEMPORARY;
@@ -234,6 +236,10 @@ impl Cloud {
     }
 }
 
+/// How many files are summed and compressed at once. More would wait for the same processors,
+/// and each holds a compressor's memory and a thread's.
+static PREPARING: Semaphore = Semaphore::const_new(4);
+
 /// Reads, sums and compresses on the pool for blocking work.
 async fn prepare(
     file: &Arc<File>,
@@ -241,6 +247,8 @@ async fn prepare(
     remote: Option<&Remote>,
 ) -> Result<Option<Content>, Failure> {
     let (file, attributes, remote) = (file.clone(), attributes.clone(), remote.cloned());
+    let permit = PREPARING.acquire().await;
+    let _permit = permit.map_err(|closed| Failure::Local(io::Error::other(closed)))?;
     let guard = GiveUp::default();
     let given_up = guard.0.clone();
     let work = move || Content::of_file(&file, &attributes, remote.as_ref(), &given_up);

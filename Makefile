@@ -82,9 +82,10 @@ demo: ## Runs a pull request of examples/greeter from trigger to verdict, then a
 BENCHES ?=
 
 .PHONY: bench
-bench: $(GOTESTSUM) ## Measures the figures of the README; fails where a limit is missed
+bench: $(GOTESTSUM) $(OBJECT_STORE) ## Measures the figures of the README; fails where a limit is missed
 	cargo build --workspace --release --locked
-	GOTESTSUM=$(abspath $(GOTESTSUM)) $(TARGET)/release/benches $(BENCHES)
+	@.ci/install-packages rclone=rclone
+	GOTESTSUM=$(abspath $(GOTESTSUM)) OBJECT_STORE=$(abspath $(OBJECT_STORE)) $(TARGET)/release/benches $(BENCHES)
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60

@@ -13,6 +13,7 @@ mod repository;
 mod selection;
 mod start_up;
 mod test_stream;
+mod upload;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn measure() -> Outcome<Vec<Figure>> {
         ("selection", selection::measure),
         ("rendering", rendering::measure),
         ("test-stream", test_stream::measure),
+        ("upload", upload::measure),
     ];
     // Some of them by name, or all.
     let wanted: Vec<String> = std::env::args().skip(1).collect();

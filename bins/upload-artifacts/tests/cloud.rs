@@ -290,7 +290,10 @@ fn without_credentials_the_error_says_where_they_come_from() {
     environment.write("out/a", "a");
     let output = command(&environment, &store, &[])
         .env_remove("STORAGE_EMULATOR_HOST")
-        .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", store.url())
+        .env(
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE",
+            format!("{}/storage/v1/", store.url()),
+        )
         .env("GOOGLE_APPLICATION_CREDENTIALS", "no-such-file.json")
         .output()
         .unwrap();

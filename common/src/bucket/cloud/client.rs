@@ -93,7 +93,11 @@ impl Client {
         let switched_off = env.get(env::DISABLE_CREDENTIALS) == Some("true");
         let (variable, host) = match (emulator, endpoint) {
             (Some(host), _) => (env::STORAGE_EMULATOR_HOST, host),
-            (None, Some(host)) => (env::STORAGE_ENDPOINT, host),
+            // gcloud has the API's own path in it.
+            (None, Some(host)) => (
+                env::STORAGE_ENDPOINT,
+                host.trim_end_matches('/').trim_end_matches("/storage/v1"),
+            ),
             (None, None) => ("", GOOGLE),
         };
         let scheme = if host.contains("://") { "" } else { "http://" };

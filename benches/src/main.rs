@@ -43,7 +43,7 @@ fn measure() -> Outcome<Vec<Figure>> {
     if cfg!(debug_assertions) {
         return Err("the figures are those of release binaries: run `make bench`".into());
     }
-    let parts: [(&str, Measure); 7] = [
+    let parts: [(&str, Measure); 8] = [
         ("start-up", start_up::measure),
         ("overhead", overhead::measure),
         ("output", output::measure),

@@ -75,20 +75,22 @@ impl Content {
                 Content::of(content, attributes).map(Some)
             };
         }
-        let same_size = remote.filter(|remote| remote.size() == Some(size));
-        let compressible = attributes.encoding == Encoding::Compress && is_compressible(file)?;
         let mut sum = None;
-        if same_size.is_some() || !compressible {
+        if let Some(remote) = remote.filter(|remote| remote.size() == Some(size)) {
             let now = pass(file, size, given_up, |_| Ok(()))?;
-            if same_size.is_some_and(|remote| remote.has(now, attributes)) {
+            if remote.has(now, attributes) {
                 return Ok(None);
             }
             sum = Some(now);
         }
-        match sum {
-            Some(sum) if !compressible => Ok(Some(Content::plain(file, sum))),
-            _ => Content::compressed(file, size, given_up).map(Some),
+        if attributes.encoding == Encoding::Compress && is_compressible(file)? {
+            return Content::compressed(file, size, given_up).map(Some);
         }
+        let sum = match sum {
+            Some(sum) => sum,
+            None => pass(file, size, given_up, |_| Ok(()))?,
+        };
+        Ok(Some(Content::plain(file, sum)))
     }
 
     fn plain(file: &Arc<File>, sum: Sum) -> Self {

@@ -119,6 +119,24 @@ fn a_removal_names_the_generation_that_was_listed() {
 }
 
 #[test]
+fn an_alias_holds_its_target_as_metadata_too() {
+    let (store, bucket) = store();
+    let target = "gs://bucket/pr-logs/pull/o_r/12/e2e/7";
+    on_a_runtime(async {
+        let alias = name("pr-logs/directory/e2e/7.txt");
+        bucket.write(&alias, target.as_bytes()).await.unwrap();
+        let latest = name("pr-logs/directory/e2e/latest-build.txt");
+        bucket.write(&latest, b"7").await.unwrap();
+    });
+    let objects = store.objects("bucket", "pr-logs/directory/");
+    let links: Vec<_> = objects
+        .iter()
+        .map(|it| it.metadata("x-goog-meta-link"))
+        .collect();
+    assert_eq!(links, [Some(target), None]);
+}
+
+#[test]
 fn text_is_stored_compressed_and_read_as_it_was() {
     let (store, bucket) = store();
     let text = b"a line of a log\n".repeat(100_000);

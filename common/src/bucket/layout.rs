@@ -6,6 +6,12 @@ use super::ObjectName;
 use crate::job::{self, Job, JobType, Refs};
 use crate::{Error, Result, env};
 
+/// Where aliases lie.
+const DIRECTORY: &str = "pr-logs/directory";
+
+/// The object whose body is a build id.
+const LATEST_BUILD: &str = "latest-build.txt";
+
 /// Whose rule places the objects of a postsubmit; all other jobs lie in the same place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Layout {
@@ -107,6 +113,11 @@ pub fn alias(job: &Job) -> Result<Option<ObjectName>> {
         .map(Some)
 }
 
+/// Whether an object is an [`alias`], by its name.
+pub(super) fn is_alias(name: &ObjectName) -> bool {
+    name.as_str().starts_with(DIRECTORY) && name.file_name() != LATEST_BUILD
+}
+
 /// The objects that name the latest run of a job; each body is the bare build id.
 pub fn latest_builds(job: &Job, paths: impl Into<Paths>) -> Result<Vec<ObjectName>> {
     let paths = &paths.into();
@@ -117,7 +128,7 @@ pub fn latest_builds(job: &Job, paths: impl Into<Paths>) -> Result<Vec<ObjectNam
     };
     folders
         .iter()
-        .map(|folder| folder.join("latest-build.txt"))
+        .map(|folder| folder.join(LATEST_BUILD))
         .collect()
 }
 
@@ -142,7 +153,7 @@ fn builds_folder(job: &Job, paths: &Paths) -> Result<ObjectName> {
 }
 
 fn directory(job: &Job) -> Result<ObjectName> {
-    ObjectName::parse("pr-logs/directory")?.join(name(job)?)
+    ObjectName::parse(DIRECTORY)?.join(name(job)?)
 }
 
 fn name(job: &Job) -> Result<&str> {

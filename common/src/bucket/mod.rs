@@ -147,19 +147,15 @@ impl Bucket {
 
     /// Writes a small object, with the attributes that follow from its name.
     pub async fn write(&self, name: &ObjectName, content: &[u8]) -> Result<()> {
-        let attributes = Attributes::of(name, &MediaTypes::default());
-        self.write_as(name, content, &attributes).await
-    }
-
-    /// Writes a small object.
-    pub async fn write_as(
-        &self,
-        name: &ObjectName,
-        content: &[u8],
-        attributes: &Attributes,
-    ) -> Result<()> {
         match &self.place {
-            Place::Cloud(cloud) => cloud.write(name, content, attributes).await,
+            Place::Cloud(cloud) => {
+                let mut attributes = Attributes::of(name, &MediaTypes::default());
+                if layout::is_alias(name) {
+                    // Prow follows the link without reading the object.
+                    attributes = attributes.with(LINK, String::from_utf8_lossy(content));
+                }
+                cloud.write(name, content, &attributes).await
+            }
             Place::Folder(folder) => {
                 let (object, content) = (name.clone(), content.to_owned());
                 let write = move |folder: &Folder, _: &AtomicBool| folder.write(&object, &content);
@@ -330,6 +326,10 @@ fn read_limited(source: impl Read) -> io::Result<Vec<u8>> {
     }
     Ok(content)
 }
+
+/// Key of the metadata that holds an alias's target. Source: Prow's `gcsupload`, which gives the
+/// header's name as the key.
+const LINK: &str = "x-goog-meta-link";
 
 const HINT: &str = "use gs://BUCKET, or file:///FOLDER with an absolute path";
 

@@ -16,6 +16,10 @@ pub fn adopt_orphans() -> Result<()> {
 pub fn end_orphans() {
     // Each round may orphan the children of those that it killed.
     for _ in 0..100 {
+        // Mostly there is none, and to look through all processes takes milliseconds.
+        if !has_children() {
+            return;
+        }
         let mut found = false;
         for child in children() {
             // One that we may not kill would be waited for in vain.
@@ -37,6 +41,13 @@ pub fn end_orphans() {
 pub fn end_with_parent() -> Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::HUP))
         .or_failed(|| "ask for the end of the parent process")
+}
+
+/// Whether this process has a child, be it one that has ended.
+fn has_children() -> bool {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::All, look), Err(rustix::io::Errno::CHILD))
 }
 
 /// The children of this process. Not every kernel lists them by parent.

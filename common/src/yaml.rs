@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use serde_saphyr::{Spanned, UserMessageFormatter};
+use serde_saphyr::{Location, Spanned, UserMessageFormatter};
 
 use crate::{Error, Result, ResultExt};
 
@@ -38,11 +38,18 @@ struct Place {
 impl Document {
     /// Reads and parses a file; a mistake in it is wrong usage and names file and line.
     pub fn read(path: &Path) -> Result<Document> {
-        Document::parse(path, &read_text(path)?)
+        let start = read_start(path)?;
+        check_size(path, &start)?;
+        Document::parse(path, &text_of(path, start)?)
     }
 
-    /// Parses a document; `path` is what errors call it.
+    /// Parses a document as Kubernetes' tools do; `path` is what errors call it.
     pub fn parse(path: &Path, text: &str) -> Result<Document> {
+        Document::parse_with(path, text, None)
+    }
+
+    /// Parses a document whose plain scalars mean what `resolve` says.
+    pub fn parse_with(path: &Path, text: &str, resolve: Option<Resolve>) -> Result<Document> {
         let options = serde_saphyr::options! { with_snippet: false };
         let node: Spanned<Node> =
             serde_saphyr::from_str_with_options(text, options).map_err(|error| {
@@ -51,7 +58,9 @@ impl Document {
                     .because(error.render_with_formatter(&UserMessageFormatter))
             })?;
         let mut places = Place::default();
-        let value = node.into_value(&mut places);
+        let scalars = Scalars { text, resolve };
+        let value = Node::read(node, &mut places, &scalars)
+            .map_err(|(line, what)| Error::usage(format!("{}:{line}: {what}", path.display())))?;
         Ok(Document {
             path: path.to_owned(),
             value,
@@ -78,23 +87,42 @@ impl Document {
     }
 }
 
-/// The text of a file that may become a document: not more than such a file may have.
-pub fn read_text(path: &Path) -> Result<String> {
-    let what = || format!("read {}", path.display());
-    let mut text = String::new();
+/// The start of a file that may become a document: as many bytes as such a file may have, and one
+/// more where there is one.
+pub fn read_start(path: &Path) -> Result<Vec<u8>> {
+    let mut start = Vec::new();
     // A size that was asked for before says nothing about a device that a link leads to.
     File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
-        .or_usage(what)?;
-    if text.len() as u64 > MAX_BYTES {
-        let line = text.lines().count();
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut start))
+        .or_usage(|| format!("read {}", path.display()))?;
+    Ok(start)
+}
+
+/// Checks that what was read is the whole file.
+pub fn check_size(path: &Path, start: &[u8]) -> Result<()> {
+    if start.len() as u64 > MAX_BYTES {
+        let line = line_at_end(start);
         return Err(Error::usage(format!(
             "{}:{line}: it has more than the {MAX_BYTES} bytes that such a file may have",
             path.display()
         ))
         .hint("take out what was generated or put there by mistake"));
     }
-    Ok(text)
+    Ok(())
+}
+
+fn line_at_end(text: &[u8]) -> usize {
+    text.split(|byte| *byte == b'\n').count()
+}
+
+/// The text of a file that has been read.
+pub fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = line_at_end(valid);
+        Error::usage(format!("{}:{line}: it is not UTF-8", path.display()))
+            .hint("save the file in the encoding UTF-8")
+    })
 }
 
 /// A value as YAML text.
@@ -112,6 +140,61 @@ fn pointer_key(segment: &str) -> String {
     segment.replace("~1", "/").replace("~0", "~")
 }
 
+/// Reads a plain scalar, one without quotes or a tag; an error says what is wrong with it.
+pub type Resolve = fn(&str) -> Result<Value, &'static str>;
+
+/// What plain scalars mean, where that is not what the reader of YAML says.
+struct Scalars<'a> {
+    text: &'a str,
+    resolve: Option<Resolve>,
+}
+
+impl Scalars<'_> {
+    fn value(&self, value: Value, place: Location) -> Result<Value, (u64, &'static str)> {
+        let plain = (self.resolve).and_then(|resolve| Some((resolve, self.plain(&value, place)?)));
+        match plain {
+            None => Ok(value),
+            Some((resolve, plain)) => resolve(plain).map_err(|what| (place.line(), what)),
+        }
+    }
+
+    /// The scalar as it is written, where it is a plain one: what is quoted, or folded from more
+    /// lines, is not what it stands for.
+    fn plain(&self, value: &Value, place: Location) -> Option<&str> {
+        let start = usize::try_from(place.span().byte_offset()?).ok()?;
+        let length = usize::try_from(place.span().byte_len()?).ok()?;
+        let written = self.text.get(start..start.checked_add(length)?)?.trim();
+        let is_plain = match value {
+            Value::String(text) => text == written,
+            Value::Bool(_) | Value::Number(_) => true,
+            _ => false,
+        };
+        (is_plain && !is_tagged(&self.text[..start])).then_some(written)
+    }
+}
+
+/// How far back from a scalar its tag is looked for: to the start of a long line for each of its
+/// items would take for ever.
+const TAG: usize = 200;
+
+/// Whether a tag comes before a scalar, an anchor between them or not.
+fn is_tagged(before: &str) -> bool {
+    let near = before.char_indices().rev().take(TAG).last();
+    let near = near.map_or("", |(start, _)| &before[start..]);
+    let words = near.split_whitespace().rev();
+    let mut properties = words
+        .map(|word| word.rsplit(['[', '{']).next().unwrap_or_default())
+        .skip_while(|word| word.starts_with('&'));
+    let is_tag = |word: &str| {
+        word.contains("!<")
+            || word
+                .rsplit(',')
+                .next()
+                .is_some_and(|end| end.starts_with('!'))
+    };
+    properties.next().is_some_and(is_tag)
+}
+
 #[derive(Debug)]
 enum Node {
     Scalar(Value),
@@ -119,35 +202,31 @@ enum Node {
     Mapping(Vec<(String, Spanned<Node>)>),
 }
 
-trait IntoValue {
-    fn into_value(self, place: &mut Place) -> Value;
-}
-
-impl IntoValue for Spanned<Node> {
-    fn into_value(self, place: &mut Place) -> Value {
-        place.line = self.referenced.line();
+impl Node {
+    fn read(
+        node: Spanned<Node>,
+        place: &mut Place,
+        scalars: &Scalars<'_>,
+    ) -> Result<Value, (u64, &'static str)> {
+        place.line = node.referenced.line();
         let mut child = |key: String, node: Spanned<Node>| {
             let mut below = Place::default();
-            let value = node.into_value(&mut below);
+            let value = Node::read(node, &mut below, scalars)?;
             place.below.insert(key, below);
-            value
+            Ok(value)
         };
-        match self.value {
-            Node::Scalar(value) => value,
-            Node::Sequence(items) => Value::Array(
-                items
-                    .into_iter()
-                    .enumerate()
-                    .map(|(index, item)| child(index.to_string(), item))
-                    .collect(),
-            ),
+        match node.value {
+            Node::Scalar(value) => scalars.value(value, node.defined),
+            Node::Sequence(items) => (items.into_iter().enumerate())
+                .map(|(index, item)| child(index.to_string(), item))
+                .collect(),
             Node::Mapping(entries) => {
                 let mut map = Map::with_capacity(entries.len());
                 for (key, node) in entries {
-                    let value = child(key.clone(), node);
+                    let value = child(key.clone(), node)?;
                     map.insert(key, value);
                 }
-                Value::Object(map)
+                Ok(Value::Object(map))
             }
         }
     }
@@ -282,6 +361,46 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err().report(), expected);
         }
+    }
+
+    #[test]
+    fn plain_scalars_are_those_without_quotes_and_tags() {
+        let text = "é: [1, '1', \"1\", !!str 1, &a y, *a, -x,!!str 1,!<tag:yaml.org,2002:str> 1]\nb: |\n  1\nc: !!str &b 1\nd:\n- 1 # c\n- x\n  y\n- 1:30\n- ~\n";
+        let resolve: Resolve = |plain| Ok(json!({ "plain": plain }));
+        let document = Document::parse_with(Path::new("w.yaml"), text, Some(resolve)).unwrap();
+        let plain = |text: &str| json!({ "plain": text });
+        assert_eq!(
+            document.value,
+            json!({
+                "é": [plain("1"), "1", "1", "1", plain("y"), plain("y"), plain("-x"), "1", "1"],
+                "b": "1\n", "c": "1", "d": [plain("1"), "x y", plain("1:30"), null],
+            })
+        );
+        let resolve: Resolve = |_| Err("no");
+        let error = Document::parse_with(Path::new("w.yaml"), "a:\n- 1\n", Some(resolve));
+        assert_eq!(error.unwrap_err().report(), "w.yaml:2: no");
+    }
+
+    #[test]
+    fn a_character_that_the_limit_cuts_in_two_is_no_wrong_encoding() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("w.yaml");
+        std::fs::write(&file, "é".repeat(6 * 1024 * 1024)).unwrap();
+        let error = Document::read(&file).unwrap_err();
+        assert!(
+            error
+                .report()
+                .starts_with(&format!("{}:1: it has more", file.display()))
+        );
+        std::fs::write(&file, b"a: 1\nb: \xff\n").unwrap();
+        let error = Document::read(&file).unwrap_err();
+        assert_eq!(
+            error.report(),
+            format!(
+                "{}:2: it is not UTF-8\nsave the file in the encoding UTF-8",
+                file.display()
+            )
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod entry;
 mod fields;
 mod mistake;
+mod scalar;
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! Jsonnet, evaluated in a process of its own: this program calls itself. A repository's jsonnet
 //! may run for ever or need all memory; so it is the process that ends, and not the job.
 
+mod imports;
 mod parameters;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,8 @@ const MEMORY: u64 = 2 * 1024 * 1024 * 1024;
 pub(crate) struct Evaluation {
     /// The file.
     pub(crate) file: PathBuf,
+    /// The folder that no import leaves.
+    pub(crate) root: PathBuf,
     /// Folders in which imports are looked for, after that of the importing file.
     pub(crate) search_paths: Vec<PathBuf>,
     /// Values of `std.extVar`, as JSON.
@@ -97,6 +100,10 @@ impl Evaluation {
     fn evaluate(&self) -> Option<String> {
         let arena = Arena::new();
         let mut session = Session::new(&arena);
+        if let Err(what) = imports::check(self) {
+            session.print_error(&what);
+            return None;
+        }
         for path in &self.search_paths {
             session.add_search_path(path.clone());
         }

@@ -124,6 +124,7 @@ fn begin(context: &Context<'_>, order: &Order<'_>) -> Begun {
             ext_vars,
             top_level_args,
         } => file::of_config(context, entry, path)
+            .and_then(|file| Ok((file, file::limit(context)?)))
             .map(|file| jsonnet::evaluation(context, order, file, ext_vars, top_level_args)),
         Kind::Ksonnet { app_dir, component } => {
             ksonnet::evaluation(context, order, app_dir, component)

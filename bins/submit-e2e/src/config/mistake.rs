@@ -5,11 +5,25 @@ use std::path::Path;
 use common::yaml::Document;
 use common::{Error, Result, yaml};
 
+/// The cure of a file that is too large.
+const LARGE: &str = "take out what was generated or put there by mistake";
+
 /// Reads the file. The reader of YAML knows the line of a mistake; the entry that it stands in is
 /// found by the text, as the file has no structure yet.
 pub(super) fn read(path: &Path) -> Result<Document> {
-    let text = yaml::read_text(path)?;
-    Document::parse(path, &text).map_err(|error| {
+    let start = yaml::read_start(path)?;
+    // A file that is too large is told with the entry that the limit falls into.
+    let entry_at_end = || {
+        let text = String::from_utf8_lossy(&start);
+        entry_at(&text, text.lines().count())
+    };
+    let is_whole = yaml::check_size(path, &start);
+    is_whole.map_err(|error| match entry_at_end() {
+        Some(name) => error.hint(format!("the limit falls into workflow {name:?}: {LARGE}")),
+        None => error,
+    })?;
+    let text = yaml::text_of(path, start)?;
+    Document::parse_with(path, &text, Some(super::scalar::resolve)).map_err(|error| {
         let report = error.report();
         let mut line = line_of(&report, path).unwrap_or(1);
         let mut error = error;
@@ -71,7 +85,7 @@ fn cure(report: &str) -> String {
         "YAML is indented by spaces only: replace the tab"
     } else if has("duplicate") {
         "a mapping has each key once: remove one of the two, or start a new item with `- `"
-    } else if has("finite") {
+    } else if has("finite") || has("64 bits") {
         "put it in quotes, or give a number"
     } else if has("alias") || has("anchor") || has("limit") || has("budget") || has("expan") {
         "write out what the aliases stand for"

@@ -5,7 +5,12 @@ use common::Exit;
 use super::*;
 
 fn parse(text: &str) -> Result<Config> {
-    Config::of(Document::parse(Path::new("prow_config.yaml"), text)?)
+    let resolve = Some(scalar::resolve as common::yaml::Resolve);
+    Config::of(Document::parse_with(
+        Path::new("prow_config.yaml"),
+        text,
+        resolve,
+    )?)
 }
 
 fn report(text: &str) -> String {
@@ -294,4 +299,38 @@ fn mistakes_name_line_and_field() {
     ] {
         assert!(found.starts_with(expected), "{found:?}\n{expected:?}");
     }
+}
+
+#[test]
+fn arguments_are_typed_as_python_read_them() {
+    let config = parse(
+        "workflows:\n- name: y\n  py_func: a.b\n  kwargs: {on: y, mode: 0777, at: 1:30, rate: 1e3, is: yes, tag: !!str 1}\n",
+    )
+    .unwrap();
+    let Kind::PyFunc { kwargs, .. } = &config.workflows[0].kind else {
+        panic!("a function");
+    };
+    assert_eq!(
+        Value::from(kwargs.clone()),
+        serde_json::json!({"on": "y", "mode": 511, "at": 90, "rate": "1e3", "is": true, "tag": "1"})
+    );
+}
+
+#[test]
+fn a_file_that_is_too_large_names_the_entry_that_the_limit_falls_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.yaml");
+    let large = "x".repeat(9 * 1024 * 1024);
+    let entry = |name| format!("- name: {name}\n  manifest: a\n  params:\n    x: {large}\n");
+    let (one, two) = (entry("one"), entry("two"));
+    std::fs::write(&file, format!("workflows:\n{one}{two}- name: three\n")).unwrap();
+    let error = Config::read(&file).unwrap_err();
+    assert_eq!(error.exit(), Exit::Usage);
+    let place = format!("{}:9: it has more than the 10485760 bytes", file.display());
+    assert!(error.report().starts_with(&place), "{}", error.report());
+    let told = format!("{error:?}");
+    assert!(
+        told.contains("the limit falls into workflow \\\"two\\\""),
+        "{told}"
+    );
 }

@@ -86,6 +86,7 @@ fn values_are_those_of_the_c_implementation() {
         std::fs::write(&file, text).unwrap();
         Evaluation {
             file,
+            root: folder.path().to_owned(),
             search_paths: vec![library.clone()],
             ext_vars: json!({"name": "a \"b\"", "list": [1, {"x": null}]})
                 .as_object()

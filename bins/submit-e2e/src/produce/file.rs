@@ -14,17 +14,22 @@ pub(super) fn of_config(context: &Context<'_>, entry: &Entry, path: &str) -> Res
     let mistake = |what: String| config.error(entry, "manifest", format!("manifest: {what}"));
     let file = config.folder().join(path);
     canonical(&file).map_err(|error| mistake(error.report()))?;
-    let folder = canonical(&config.folder())?;
-    let root = canonical(context.repositories.root())?;
-    // A configuration from elsewhere has its manifests beside it.
-    let limit = if folder.starts_with(&root) {
-        root
-    } else {
-        folder
-    };
+    let limit = limit(context)?;
     within(&file, &limit).map_err(|_| {
         let what = format!("{path:?} leaves {}", limit.display());
         mistake(what).hint("a manifest is a file of the repository under test")
+    })
+}
+
+/// The folder that manifests, and what they import, have to be in.
+pub(super) fn limit(context: &Context<'_>) -> Result<PathBuf> {
+    let folder = canonical(&context.config.folder())?;
+    let root = canonical(context.repositories.root())?;
+    // A configuration from elsewhere has its manifests beside it.
+    Ok(if folder.starts_with(&root) {
+        root
+    } else {
+        folder
     })
 }
 
@@ -38,7 +43,7 @@ pub(super) fn within(file: &Path, folder: &Path) -> Result<PathBuf> {
     }
 }
 
-pub(super) fn canonical(path: &Path) -> Result<PathBuf> {
+fn canonical(path: &Path) -> Result<PathBuf> {
     path.canonicalize()
         .or_usage(|| format!("read {}", path.display()))
 }

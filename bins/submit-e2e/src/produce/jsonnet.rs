@@ -9,11 +9,11 @@ use crate::evaluate::Evaluation;
 use crate::render::prow_env;
 
 /// The evaluation of a manifest: what is known of the run are external variables, and arguments
-/// of a function that has parameters for them.
+/// of a function that has parameters for them. No import leaves the root.
 pub(super) fn evaluation(
     context: &Context<'_>,
     order: &Order<'_>,
-    file: PathBuf,
+    (file, root): (PathBuf, PathBuf),
     ext_vars: &Map<String, Value>,
     top_level_args: &Map<String, Value>,
 ) -> Evaluation {
@@ -32,6 +32,7 @@ pub(super) fn evaluation(
     all_vars.extend(ext_vars.clone());
     Evaluation {
         file,
+        root,
         ext_vars: all_vars,
         top_level_args: top_level_args.clone(),
         optional_args: standard,

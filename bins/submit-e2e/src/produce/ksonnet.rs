@@ -26,7 +26,8 @@ pub(super) fn evaluation(
         mistake("app_dir", &error).hint("it is the folder of the app, the one with app.yaml")
     })?;
     let file = app.join(format!("components/{component}.jsonnet"));
-    let file = super::file::within(&file, &context.repositories.root_of_path(app_dir))
+    let root = context.repositories.root_of_path(app_dir);
+    let file = super::file::within(&file, &root)
         .map_err(|error| mistake("component", &error).hint(components(&app)))?;
     let params = app.join("components/params.libsonnet");
     let mut overrides = Map::new();
@@ -46,6 +47,7 @@ pub(super) fn evaluation(
     Ok(Evaluation {
         search_paths: search_paths(&app, context.folder)?,
         file,
+        root,
         ext_code: vec![
             ("__ksonnet/params".to_owned(), params),
             ("__ksonnet/environments".to_owned(), environment.to_string()),

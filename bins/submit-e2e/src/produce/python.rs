@@ -26,7 +26,7 @@ const LOADER: &str = include_str!("python/loader.py");
 /// Where some functions look for the sources whatever they are told.
 const SOURCES: &str = "/src";
 
-/// The library that functions are written with. kubeflow/testing put it behind python_paths, and
+/// The library that functions are written with. kubeflow/testing put it behind `python_paths`, and
 /// files rely on that.
 const LIBRARY: &str = "kubeflow/testing/py";
 

@@ -1,4 +1,4 @@
-//! Entries that are made from jsonnet, ksonnet apps, PipelineRuns and templates of the cluster.
+//! Entries that are made from jsonnet, ksonnet apps, `PipelineRun`s and templates of the cluster.
 
 use e2e::{TestEnvironment, text};
 use serde_json::{Value, json};
@@ -154,6 +154,35 @@ function(name, bucket, size, flag=false) {
     assert_eq!(
         workflows[0]["spec"]["arguments"]["parameters"],
         json!([{"name": "p", "value": "q"}])
+    );
+}
+
+#[test]
+fn imports_do_not_leave_the_repository() {
+    let entry = "- name: e2e\n  manifest: test/a.jsonnet\n";
+    let error = refused(
+        entry,
+        &[("test/a.jsonnet", "{\n  a: importstr '/etc/hostname',\n}")],
+    );
+    assert!(
+        error.starts_with(
+            "[ROOT]/src/o/r/prow_config.yaml:3: workflow \"e2e\": error: \
+             [ROOT]/src/o/r/test/a.jsonnet:2: import \"/etc/hostname\" leaves [ROOT]/src/o/r"
+        ),
+        "{error}"
+    );
+    let entry = "- name: ks\n  app_dir: o/r/app\n  component: w\n";
+    let files = [
+        ("app/components/w.jsonnet", "std.extVar('__ksonnet/params')"),
+        (
+            "app/components/params.libsonnet",
+            "import '../../../../../../../../../../../etc/hostname'",
+        ),
+    ];
+    let error = refused(entry, &files);
+    assert!(
+        error.contains("[ROOT]/src/o/r/app/components/params.libsonnet:1: import \"../"),
+        "{error}"
     );
 }
 

@@ -127,7 +127,7 @@ impl<'a> Copies<'a> {
                 () = due => self.say(),
                 next = found.recv(), if self.under_way.len() < AT_ONCE => match next {
                     Some(next) => self.take(next),
-                    None => return Ok(()),
+                    None => return self.check_folder(),
                 },
             }
         }
@@ -135,6 +135,21 @@ impl<'a> Copies<'a> {
             self.put_off_all(found, since).await;
         }
         Ok(())
+    }
+
+    /// Files may come and go; a folder that has gone has taken with it what nobody counts.
+    fn check_folder(&self) -> Result<()> {
+        let folder = self.plan.from.as_deref().filter(|folder| !folder.is_dir());
+        match folder {
+            None => Ok(()),
+            Some(folder) => {
+                let what = format!(
+                    "the folder {} vanished while it was copied",
+                    folder.display()
+                );
+                Err(Error::unavailable(what).hint("copy before the steps that clean up"))
+            }
+        }
     }
 
     /// Looks at the rest of the folder, which may be very large: not for long.

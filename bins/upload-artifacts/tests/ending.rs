@@ -56,6 +56,28 @@ fn a_log_has_a_line_now_and_then_that_counts_the_bytes_of_a_large_file() {
 }
 
 #[test]
+fn a_folder_that_vanishes_as_a_whole_is_no_success() {
+    let environment = TestEnvironment::new();
+    for number in 0..300 {
+        environment.write(format!("out/{number}.txt"), "x");
+    }
+    let bucket = Bucket::store();
+    let proxy = bucket.object_store().proxy();
+    proxy.on(&["/upload/"], std::iter::repeat_n(Fault::unavailable(), 16));
+    let mut command = bucket.command(&environment, &["--artifacts-dir=out"]);
+    let running = Running::start(command.stderr(Stdio::piped()));
+    wait_for_uploads(&bucket, 1);
+    std::fs::remove_dir_all(environment.path().join("out")).unwrap();
+    let output = running.wait_with_output();
+    assert_code(&output, 75);
+    let stderr = text(&output.stderr);
+    assert!(
+        stderr.contains("the folder out vanished while it was copied"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn no_grace_is_spent_on_looking_at_a_large_folder() {
     let environment = TestEnvironment::new();
     for number in 0..1000 {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod folder;
+
 use std::process::{Command, Output};
 
 use e2e::{ObjectStore, Running, TestEnvironment, binary, text};
@@ -13,20 +15,23 @@ pub(crate) const JOB: &str = "pr-logs/pull/o_r/12/e2e/7";
 /// The bucket in the object store.
 pub(crate) const BUCKET: &str = "bucket";
 
+/// What Prow tells a presubmit.
+pub(crate) const PRESUBMIT: [(&str, &str); 9] = [
+    ("JOB_NAME", "e2e"),
+    ("JOB_TYPE", "presubmit"),
+    ("BUILD_ID", "7"),
+    ("REPO_OWNER", "o"),
+    ("REPO_NAME", "r"),
+    ("PULL_BASE_REF", "main"),
+    ("PULL_BASE_SHA", "aaaa"),
+    ("PULL_NUMBER", "12"),
+    ("PULL_PULL_SHA", "bbbb"),
+];
+
 /// The binary in the environment of a presubmit.
 pub(crate) fn command(environment: &TestEnvironment) -> Command {
     let mut command = environment.command(&binary("upload-artifacts"));
-    command.envs([
-        ("JOB_NAME", "e2e"),
-        ("JOB_TYPE", "presubmit"),
-        ("BUILD_ID", "7"),
-        ("REPO_OWNER", "o"),
-        ("REPO_NAME", "r"),
-        ("PULL_BASE_REF", "main"),
-        ("PULL_BASE_SHA", "aaaa"),
-        ("PULL_NUMBER", "12"),
-        ("PULL_PULL_SHA", "bbbb"),
-    ]);
+    command.envs(PRESUBMIT);
     command
 }
 

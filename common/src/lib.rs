@@ -13,6 +13,7 @@ pub mod junit;
 pub mod live;
 mod logging;
 pub mod redact;
+pub mod size;
 pub mod view;
 pub mod whole_file;
 pub mod workflow;

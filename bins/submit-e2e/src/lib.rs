@@ -13,6 +13,7 @@ mod origin;
 mod output;
 mod plan;
 mod produce;
+mod prune;
 mod record;
 mod render;
 mod select;
@@ -48,6 +49,7 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         Some(Command::Plan(opts)) => plan(opts, app).await,
         Some(Command::Show(opts)) => show(opts, app).await,
         Some(Command::Lint(opts)) => lint::run(opts, app).await,
+        Some(Command::Prune(opts)) => prune::run(&opts, &app),
         Some(Command::Run(opts)) => run_or_explain(opts, app).await,
         None => run_or_explain(opts.run, app).await,
     }

@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Show(ShowOpts),
     /// Checks the configuration and every workflow of it, and runs nothing
     Lint(LintOpts),
+    /// Removes the folders of old runs, of this user or of a volume that workflows share
+    Prune(PruneOpts),
 }
 
 /// Where the change and its workflows are.
@@ -148,6 +150,27 @@ pub(crate) struct LintOpts {
     pub(crate) source: SourceOpts,
     #[command(flatten)]
     pub(crate) render: RenderOpts,
+}
+
+/// Which runs leave.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PruneOpts {
+    /// Folder that holds a folder for each run [default: test-worker/runs in the user's cache
+    /// folder]
+    #[arg(long, value_name = "DIR", alias = "runs_dir")]
+    pub(crate) runs_dir: Option<PathBuf>,
+    /// Time after its last change for which a run stays
+    #[arg(long, value_name = "DURATION", alias = "max_age", value_parser = humantime::parse_duration, default_value = "7days")]
+    pub(crate) max_age: Duration,
+    /// Size of all runs together above which the oldest are removed
+    #[arg(long, value_name = "SIZE", alias = "max_size", value_parser = common::size::parse)]
+    pub(crate) max_size: Option<u64>,
+    /// Time after its last change in which no run is removed, as it may be going on
+    #[arg(long, value_name = "DURATION", alias = "min_age", value_parser = humantime::parse_duration, default_value = "1day")]
+    pub(crate) min_age: Duration,
+    /// Prints what would be removed, and removes nothing
+    #[arg(long, alias = "dry_run")]
+    pub(crate) dry_run: bool,
 }
 
 /// What runs workflows.

@@ -68,17 +68,18 @@ async fn list(opts: &ListOpts, app: &App) -> Result<Listing> {
         listing.clusters.push((cluster, held));
     }
     if let Some(place) = &place {
-        let queue = place
-            .queue(&queue_of(project, pool.pattern.as_str()))
-            .await?;
-        listing.waiting = queue.value.names(place.at(queue.now));
+        let name = queue_of(project, pool.pattern.as_str());
+        if let Some(queue) = place.peek_queue(&name).await? {
+            listing.waiting = queue.value.names(place.at(queue.now));
+        }
     }
     Ok(listing)
 }
 
 async fn held(place: &Place, name: &str) -> Result<Option<Held>> {
-    let seen = place.lease(name).await?;
-    Ok((!seen.value.is_free(seen.now)).then_some(Held {
+    let seen = place.peek_lease(name).await?;
+    let taken = seen.filter(|seen| !seen.value.is_free(seen.now));
+    Ok(taken.map(|seen| Held {
         holder: seen.value.holder,
         fencing: seen.value.fencing,
     }))

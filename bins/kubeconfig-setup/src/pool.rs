@@ -74,10 +74,11 @@ mod tests {
 
     #[test]
     fn the_newest_comes_first_in_whatever_zone_its_time_is_told() {
-        let cluster = |name: &str, create_time: &str| Cluster {
-            name: name.to_owned(),
-            create_time: create_time.to_owned(),
-            ..Cluster::default()
+        let cluster = |name: &str, create_time: &str| {
+            let mut cluster = Cluster::default();
+            cluster.name = name.to_owned();
+            cluster.create_time = create_time.to_owned();
+            cluster
         };
         let mut clusters = [
             cluster("old", "2026-05-01T10:00:00+00:00"),

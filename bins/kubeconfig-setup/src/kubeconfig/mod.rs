@@ -40,6 +40,11 @@ impl Entry {
 /// a reader sees a whole file at any time. The file is for its owner alone.
 pub(crate) async fn update(path: &Path, entry: &Entry, timeout: Duration) -> Result<()> {
     let path = &real(path)?;
+    let what = || format!("write {}", path.display());
+    whole_file::refuse_special(path).or_usage(what)?;
+    if path.is_dir() {
+        return Err(Error::usage(what()).because("it is a folder"));
+    }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).or_failed(|| format!("make {}", folder.display()))?;
     }
@@ -50,8 +55,7 @@ pub(crate) async fn update(path: &Path, entry: &Entry, timeout: Duration) -> Res
             .hint("it is no kubeconfig: name another file with --kubeconfig")
     })?;
     let text = yaml::to_string(&config)?;
-    whole_file::replace_private(path, |mut file| file.write_all(text.as_bytes()))
-        .or_failed(|| format!("write {}", path.display()))
+    whole_file::replace_private(path, |mut file| file.write_all(text.as_bytes())).or_failed(what)
 }
 
 /// What a symbolic link leads to: the link stays.

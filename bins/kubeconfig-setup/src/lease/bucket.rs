@@ -28,26 +28,34 @@ impl Objects {
         })
     }
 
+    /// The object as it is; none, if it is not there.
+    pub(super) async fn peek<T: DeserializeOwned>(&self, name: &str) -> Result<Option<Seen<T>>> {
+        let object = self.object(name)?;
+        let Some(found) = object.read().await? else {
+            return Ok(None);
+        };
+        let value = serde_json::from_slice(&found.content).map_err(|error| {
+            Error::failed(format!("read {}", object.url()))
+                .because(error)
+                .hint("is it another program's object?")
+        })?;
+        Ok(Some(Seen {
+            value,
+            version: found.generation.to_string(),
+            now: Moment::of(found.now),
+        }))
+    }
+
+    /// The object, which is made if it is not there: only an object tells the store's time.
     pub(super) async fn read<T: Default + Serialize + DeserializeOwned>(
         &self,
         name: &str,
     ) -> Result<Seen<T>> {
-        let object = self.object(name)?;
         loop {
-            if let Some(found) = object.read().await? {
-                let url = object.url();
-                let value = serde_json::from_slice(&found.content).map_err(|error| {
-                    Error::failed(format!("read {url}"))
-                        .because(error)
-                        .hint("is it another program's object?")
-                })?;
-                return Ok(Seen {
-                    value,
-                    version: found.generation.to_string(),
-                    now: Moment::of(found.now),
-                });
+            if let Some(seen) = self.peek(name).await? {
+                return Ok(seen);
             }
-            // Made first, for the server's time; if somebody else is faster, theirs is read.
+            // If somebody else is faster, theirs is read.
             self.write(name, &T::default(), "0").await?;
         }
     }

@@ -36,12 +36,11 @@ impl Namespace {
     }
 
     pub(super) async fn lease(&self, name: &str) -> Result<Seen<Record>> {
-        let (lease, now) = self.get(name).await?;
-        Ok(Seen {
-            value: record(&lease),
-            version: lease.metadata.resource_version.unwrap_or_default(),
-            now,
-        })
+        self.get(name).await.map(seen_lease)
+    }
+
+    pub(super) async fn peek_lease(&self, name: &str) -> Result<Option<Seen<Record>>> {
+        Ok(self.find(name).await?.map(seen_lease))
     }
 
     pub(super) async fn set_lease(
@@ -56,17 +55,11 @@ impl Namespace {
     }
 
     pub(super) async fn queue(&self, name: &str) -> Result<Seen<Queue>> {
-        let (lease, now) = self.get(name).await?;
-        let annotations = lease.metadata.annotations.unwrap_or_default();
-        // One that cannot be read was not written by us: nobody waits.
-        let queue = annotations
-            .get(QUEUE)
-            .map(|text| serde_json::from_str(text));
-        Ok(Seen {
-            value: queue.and_then(Result::ok).unwrap_or_default(),
-            version: lease.metadata.resource_version.unwrap_or_default(),
-            now,
-        })
+        self.get(name).await.map(seen_queue)
+    }
+
+    pub(super) async fn peek_queue(&self, name: &str) -> Result<Option<Seen<Queue>>> {
+        Ok(self.find(name).await?.map(seen_queue))
     }
 
     pub(super) async fn set_queue(&self, name: &str, queue: &Queue, version: &str) -> Result<bool> {
@@ -95,23 +88,31 @@ impl Namespace {
         }
     }
 
-    /// The object and the server's time. One that is not there is made.
-    async fn get(&self, name: &str) -> Result<(Lease, Moment)> {
+    /// The object and the server's time; none, if it is not there.
+    async fn find(&self, name: &str) -> Result<Option<(Lease, Moment)>> {
         let what = self.what("read", name);
         let path = format!("{}/{name}", self.path());
+        let ask = self.api.ask(Method::GET, &path, None::<&Lease>, &what);
+        let reply = ask.await?;
+        match reply.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Ok(Some((self.read(&reply, &what)?, now(&reply, &what)?))),
+        }
+    }
+
+    /// The same; one that is not there is made.
+    async fn get(&self, name: &str) -> Result<(Lease, Moment)> {
+        let what = self.what("make", name);
         loop {
-            let reply = self
-                .api
-                .ask(Method::GET, &path, None::<&Lease>, &what)
-                .await?;
-            if reply.status != StatusCode::NOT_FOUND {
-                return Ok((self.read(&reply, &what)?, now(&reply, &what)?));
+            if let Some(found) = self.find(name).await? {
+                return Ok(found);
             }
             let new = self.object(name, "");
-            let made = self
+            let ask = self
                 .api
                 .ask(Method::POST, &self.path(), Some(&new), &what)
-                .await?;
+                .await;
+            let made = ask?;
             // Somebody else was faster: theirs is read.
             if made.status != StatusCode::CONFLICT {
                 return Ok((self.read(&made, &what)?, now(&made, &what)?));
@@ -146,6 +147,27 @@ impl Namespace {
     fn what(&self, verb: &str, name: &str) -> String {
         let (namespace, server) = (&self.name, &self.api.server);
         format!("{verb} lease {name} in namespace {namespace} of {server}")
+    }
+}
+
+fn seen_lease((lease, now): (Lease, Moment)) -> Seen<Record> {
+    Seen {
+        value: record(&lease),
+        version: lease.metadata.resource_version.unwrap_or_default(),
+        now,
+    }
+}
+
+fn seen_queue((lease, now): (Lease, Moment)) -> Seen<Queue> {
+    let annotations = lease.metadata.annotations.unwrap_or_default();
+    // One that cannot be read was not written by us: nobody waits.
+    let queue = annotations
+        .get(QUEUE)
+        .map(|text| serde_json::from_str(text));
+    Seen {
+        value: queue.and_then(Result::ok).unwrap_or_default(),
+        version: lease.metadata.resource_version.unwrap_or_default(),
+        now,
     }
 }
 
@@ -201,8 +223,10 @@ mod tests {
             .take("job-1", Moment(1_750_000_000_123), 60)
             .unwrap();
         for record in [taken.clone(), taken.release(), Record::default()] {
-            let mut lease = Lease::default();
-            lease.spec = Some(spec(&record));
+            let lease = Lease {
+                spec: Some(spec(&record)),
+                ..Lease::default()
+            };
             let written = serde_json::to_vec(&lease).unwrap();
             let read: Lease = serde_json::from_slice(&written).unwrap();
             assert_eq!(super::record(&read), record);

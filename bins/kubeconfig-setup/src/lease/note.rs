@@ -135,13 +135,16 @@ mod tests {
             name: "gke.p.l.c".to_owned(),
             holder: "job-1".to_owned(),
             fencing: 3,
-            good_until: Instant::now() + Duration::from_secs(60),
+            good_until: Instant::now() + Duration::from_mins(1),
         };
         let note = Note::new(&Address::Folder("/leases".into()), &taken);
         let path = Note::path(&kubeconfig, "gke_p_l_c");
         note.write(&path).unwrap();
         std::fs::write(folder.path().join("other.gke_p_l_c.lease"), "").unwrap();
-        assert_eq!(Note::beside(&kubeconfig).unwrap(), [path.clone()]);
+        assert_eq!(
+            Note::beside(&kubeconfig).unwrap(),
+            std::slice::from_ref(&path)
+        );
         let read = Note::read(&path).unwrap();
         assert_eq!(read, note);
         let now = SystemTime::now();

@@ -144,6 +144,15 @@ impl Place {
         }
     }
 
+    /// The same for whoever only looks: what is not there is not made.
+    pub(crate) async fn peek_lease(&self, name: &str) -> Result<Option<Seen<Record>>> {
+        match self {
+            Place::Bucket(objects) => objects.peek(name).await,
+            Place::Kubernetes(namespace) => namespace.peek_lease(name).await,
+            Place::Folder(folder) => folder.read(name).map(Some),
+        }
+    }
+
     /// Replaces what was read; false, if somebody else did so before.
     pub(crate) async fn set_lease(
         &self,
@@ -164,6 +173,15 @@ impl Place {
             Place::Bucket(objects) => objects.read(name).await,
             Place::Kubernetes(namespace) => namespace.queue(name).await,
             Place::Folder(folder) => folder.read(name),
+        }
+    }
+
+    /// The same for whoever only looks.
+    pub(crate) async fn peek_queue(&self, name: &str) -> Result<Option<Seen<Queue>>> {
+        match self {
+            Place::Bucket(objects) => objects.peek(name).await,
+            Place::Kubernetes(namespace) => namespace.peek_queue(name).await,
+            Place::Folder(folder) => folder.read(name).map(Some),
         }
     }
 

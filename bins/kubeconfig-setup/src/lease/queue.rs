@@ -70,7 +70,7 @@ mod tests {
     fn first_come_first_served_and_the_dead_do_not_count() {
         let at = |seconds: u64| At {
             now: Moment(seconds * 1000),
-            silence: Duration::from_secs(60),
+            silence: Duration::from_mins(1),
         };
         let queue = Queue::default().heard("a", at(0)).heard("b", at(1));
         let queue = queue.heard("c", at(30)).heard("a", at(31));

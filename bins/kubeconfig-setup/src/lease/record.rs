@@ -148,12 +148,12 @@ mod tests {
                         if let Some((until, fencing)) = believed {
                             prop_assert!(until <= now && fencing < taken.fencing);
                         }
-                        believed = Some((now.plus(Duration::from_secs(60)), taken.fencing));
+                        believed = Some((now.plus(Duration::from_mins(1)), taken.fencing));
                         record = taken;
                     },
                     1 => if let Some((until, fencing)) = believed
                         && now < until
-                        && let Some(renewed) = record.renew(now, 60, Duration::from_secs(600))
+                        && let Some(renewed) = record.renew(now, 60, Duration::from_mins(10))
                     {
                         let good_for = Duration::from_secs(renewed.seconds.into());
                         believed = Some((now.plus(good_for), fencing));

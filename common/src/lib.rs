@@ -8,6 +8,7 @@ pub mod env;
 pub mod error;
 pub mod exec;
 pub mod git;
+pub mod google;
 pub mod job;
 pub mod junit;
 pub mod live;

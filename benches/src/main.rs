@@ -4,6 +4,7 @@
 
 mod checkout;
 mod figure;
+mod image;
 mod job;
 mod output;
 mod overhead;
@@ -43,7 +44,7 @@ fn measure() -> Outcome<Vec<Figure>> {
     if cfg!(debug_assertions) {
         return Err("the figures are those of release binaries: run `make bench`".into());
     }
-    let parts: [(&str, Measure); 8] = [
+    let parts: [(&str, Measure); 9] = [
         ("start-up", start_up::measure),
         ("overhead", overhead::measure),
         ("output", output::measure),
@@ -52,6 +53,7 @@ fn measure() -> Outcome<Vec<Figure>> {
         ("rendering", rendering::measure),
         ("test-stream", test_stream::measure),
         ("upload", upload::measure),
+        ("image", image::measure),
     ];
     // Some of them by name, or all.
     let wanted: Vec<String> = std::env::args().skip(1).collect();

@@ -83,7 +83,7 @@ demo: ## Runs a pull request of examples/greeter from trigger to verdict, then a
 	examples/demo.sh
 
 # Some parts of the measurements, or nothing for all: start-up, overhead, output,
-# selection, rendering, test-stream.
+# selection, rendering, test-stream, token.
 BENCHES ?=
 
 .PHONY: bench

@@ -14,6 +14,7 @@ mod repository;
 mod selection;
 mod start_up;
 mod test_stream;
+mod token;
 mod upload;
 
 use std::io::Write;
@@ -44,7 +45,7 @@ fn measure() -> Outcome<Vec<Figure>> {
     if cfg!(debug_assertions) {
         return Err("the figures are those of release binaries: run `make bench`".into());
     }
-    let parts: [(&str, Measure); 9] = [
+    let parts: [(&str, Measure); 10] = [
         ("start-up", start_up::measure),
         ("overhead", overhead::measure),
         ("output", output::measure),
@@ -54,6 +55,7 @@ fn measure() -> Outcome<Vec<Figure>> {
         ("test-stream", test_stream::measure),
         ("upload", upload::measure),
         ("image", image::measure),
+        ("token", token::measure),
     ];
     // Some of them by name, or all.
     let wanted: Vec<String> = std::env::args().skip(1).collect();

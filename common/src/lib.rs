@@ -9,6 +9,7 @@ pub mod error;
 pub mod evaluate;
 pub mod exec;
 pub mod git;
+pub mod google;
 pub mod image_tag;
 pub mod job;
 pub mod junit;

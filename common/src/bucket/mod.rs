@@ -11,6 +11,7 @@ mod name;
 mod present;
 mod records;
 mod rooted;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use name::ObjectName;
 pub use present::Present;
 pub use records::{FINISHED, Finished, Outcome, STARTED, Started};
 pub use rooted::Rooted;
+pub use shared::{Shared, State};
 
 use crate::env::Env;
 use crate::{Error, Result, ResultExt};

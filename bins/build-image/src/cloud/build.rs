@@ -27,9 +27,6 @@ pub(crate) struct Build {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Status {
-    #[default]
-    #[serde(other)]
-    StatusUnknown,
     Pending,
     Queued,
     Working,
@@ -39,6 +36,9 @@ pub(crate) enum Status {
     Timeout,
     Cancelled,
     Expired,
+    #[default]
+    #[serde(other)]
+    StatusUnknown,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use challenge::Challenge;
 use common::env::Env;
-use common::google::{Failure, Refusal, Retry};
+use common::google::{Failure, Refusal, Retry, USER_AGENT};
 use common::secret::Secret;
 use common::{Error, Result, ResultExt};
 use login::{Login, Logins};
@@ -61,7 +61,7 @@ impl Registries {
     /// Finds out who we are.
     pub(crate) fn new(env: &Env) -> Result<Self> {
         let http = reqwest::Client::builder()
-            .user_agent(concat!("test-worker/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .connect_timeout(Duration::from_secs(10))
             .timeout(LIMIT)
             .build()

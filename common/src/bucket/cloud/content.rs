@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use bytes::Bytes;
 
-use super::body::Part;
 use super::gzip::Gzip;
 use super::list::Remote;
 use super::object::Sum;
 use crate::bucket::attributes::{Attributes, Encoding, WORTH_COMPRESSING};
 use crate::bucket::folder::{check, read_block};
+use crate::google::Part;
 
 /// Files up to this size are read into memory whole.
 const IN_MEMORY: u64 = 512 * 1024;

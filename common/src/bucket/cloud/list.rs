@@ -5,10 +5,11 @@ use std::time::Instant;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::client::{Client, Request};
-use super::failure::Failure;
+use super::client::Client;
 use super::object::{FIELDS, Resource, Sum};
 use crate::bucket::attributes::{Attributes, Encoding};
+use crate::google::Failure;
+use crate::google::Request;
 
 /// What a sync must know of an object that is there. Small: there may be 100,000.
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ impl Client {
                 None => request.clone(),
                 Some(token) => request.clone().query("pageToken", token),
             };
-            let answer = self.ask(&page, until).await?;
+            let answer = self.api.ask(&page, until).await?;
             let page: Page = serde_json::from_slice(&answer.body)
                 .map_err(|error| Failure::Nonsense(error.to_string()))?;
             page.items.into_iter().for_each(&mut each);

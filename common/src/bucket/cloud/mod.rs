@@ -1,17 +1,13 @@
 //! The `gs://` bucket: Google Cloud Storage by its JSON API.
 
-mod body;
 mod client;
 mod content;
-mod credentials;
-mod explain;
-mod failure;
+mod exchange;
 mod gzip;
 mod list;
 mod object;
 mod parts;
 mod read;
-mod retry;
 mod stream;
 mod upload;
 
@@ -22,10 +18,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use bytes::Bytes;
-use client::{Client, Request};
+use client::{Access, Client};
 use content::Content;
-use explain::Access;
-use failure::Failure;
 pub(super) use list::Remote;
 use read::Download;
 use reqwest::{Method, StatusCode};
@@ -36,6 +30,7 @@ use super::attributes::Attributes;
 use super::folder::TEMPORARY;
 use super::{GiveUp, Object, ObjectName, Present, Sent, Streamed};
 use crate::env::Env;
+use crate::google::{Failure, Request};
 use crate::{Error, Result};
 
 /// A bucket of Google Cloud Storage. Cheap to clone.
@@ -251,7 +246,7 @@ impl Cloud {
     pub(super) async fn remove(&self, name: &ObjectName, remote: &Remote) -> Result<()> {
         let request = Request::new(Method::DELETE, self.client.object(name.as_str()))
             .query("ifGenerationMatch", &remote.generation.to_string());
-        match self.client.ask(&request, self.until).await {
+        match self.client.api.ask(&request, self.until).await {
             Ok(_) => Ok(()),
             Err(failure)
                 if failure.is(StatusCode::NOT_FOUND)

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::failure::Failure;
 use crate::bucket::attributes::{Attributes, Encoding};
+use crate::google::Failure;
 
 /// The fields that we ask for.
 pub(super) const FIELDS: &str = "name,size,crc32c,generation,contentType,contentEncoding,metadata";

@@ -10,11 +10,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::client::{Client, Request};
+use super::client::Client;
 use super::content::Content;
-use super::failure::Failure;
 use super::object::{FIELDS, Resource};
 use crate::bucket::folder::TEMPORARY;
+use crate::google::Failure;
+use crate::google::Request;
 
 /// From this size on the four more requests and the composition are worth their time. gcloud
 /// does so from 150 MB on.
@@ -130,14 +131,14 @@ impl Client {
             .query("ifGenerationMatch", &known.to_string())
             .query("fields", FIELDS)
             .json(&body);
-        let answer = self.ask(&request, until).await?;
+        let answer = self.api.ask(&request, until).await?;
         Resource::parse(&answer.body)
     }
 
     /// Removes a part. One that stays does no harm but cost, and no reader sees it.
     async fn forget(&self, name: &str, until: Option<Instant>) {
         let request = Request::new(Method::DELETE, self.object(name));
-        if let Err(failure) = self.ask(&request, until).await
+        if let Err(failure) = self.api.ask(&request, until).await
             && failure.status() != Some(reqwest::StatusCode::NOT_FOUND)
         {
             let bucket = self.bucket();

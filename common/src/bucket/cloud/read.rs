@@ -10,9 +10,10 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use tokio::runtime::Handle;
 
-use super::client::{Client, Request, piece};
-use super::failure::Failure;
-use super::retry::Retry;
+use super::client::Client;
+use crate::google::Failure;
+use crate::google::Retry;
+use crate::google::{Request, piece};
 
 /// An object that is being read.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Download {
             request = request.header("range", format!("bytes={}-", self.read));
         }
         loop {
-            match self.client.open(&request, self.retry.stall()).await {
+            match self.client.api.open(&request, self.retry.stall()).await {
                 Ok(response) => return self.take(response),
                 // What was read was all there is.
                 Err(failure) if self.read > 0 && failure.is(StatusCode::RANGE_NOT_SATISFIABLE) => {

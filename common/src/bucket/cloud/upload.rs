@@ -7,14 +7,15 @@ use bytes::Bytes;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
-use super::body::Part;
-use super::client::{Answer, Client, Request};
+use super::client::Client;
 use super::content::Content;
-use super::failure::Failure;
 use super::object::{FIELDS, Resource, describe};
 use super::parts;
-use super::retry::Retry;
 use crate::bucket::attributes::Attributes;
+use crate::google::Failure;
+use crate::google::Part;
+use crate::google::Retry;
+use crate::google::{Answer, Request};
 
 /// Up to this size a second request costs more than sending everything again now and then.
 const ONE_REQUEST: u64 = 8 * 1024 * 1024;
@@ -81,7 +82,7 @@ impl Client {
         until: Option<Instant>,
     ) -> Result<Option<Resource>, Failure> {
         let request = Request::new(Method::GET, self.object(name)).query("fields", FIELDS);
-        match self.ask(&request, until).await {
+        match self.api.ask(&request, until).await {
             Ok(answer) => Resource::parse(&answer.body).map(Some),
             Err(failure) if failure.is(StatusCode::NOT_FOUND) => Ok(None),
             Err(failure) => Err(failure),
@@ -96,7 +97,7 @@ impl Client {
     }
 
     /// Description and content in one request.
-    async fn put_at_once(
+    pub(super) async fn put_at_once(
         &self,
         object: &Value,
         content: &Content,
@@ -121,7 +122,7 @@ impl Client {
             .part(content.part.clone())
             .part(Part::Memory(tail.into()))
             .counting(&content.sent);
-        let answer = self.ask(&request, until).await?;
+        let answer = self.api.ask(&request, until).await?;
         Resource::parse(&answer.body)
     }
 
@@ -139,7 +140,7 @@ impl Client {
         let mut reached = 0;
         loop {
             let rest = add(&session, content, reached);
-            let mut sent = self.attempt(&rest, retry.stall()).await;
+            let mut sent = self.api.attempt(&rest, retry.stall()).await;
             while let Err(failure) = sent {
                 // The server forgets a session that failed or is a week old.
                 if failure.is(StatusCode::NOT_FOUND) || failure.is(StatusCode::GONE) {
@@ -151,7 +152,7 @@ impl Client {
                     retry.pause(failure, "upload").await?;
                 }
                 let ask = ask_how_far(&session, content.stored.size);
-                sent = self.attempt(&ask, retry.stall()).await;
+                sent = self.api.attempt(&ask, retry.stall()).await;
             }
             match state(&sent?)? {
                 State::Done(resource) => return Ok(resource),
@@ -188,7 +189,7 @@ impl Client {
             request = request.header("x-upload-content-length", size.to_string());
         }
         let request = request.json(object);
-        let answer = self.ask(&request, until).await?;
+        let answer = self.api.ask(&request, until).await?;
         let location = answer.headers.get("location");
         location
             .and_then(|location| self.session(location.to_str().ok()?))
@@ -199,7 +200,7 @@ impl Client {
     /// credentials go elsewhere, and whoever stands between us stays there.
     fn session(&self, location: &str) -> Option<Url> {
         let location = Url::parse(location).ok()?;
-        let mut url = self.url(&[]);
+        let mut url = self.api.url(&[]);
         url.set_path(location.path());
         url.set_query(location.query());
         Some(url)

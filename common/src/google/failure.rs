@@ -6,11 +6,19 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use serde::Deserialize;
+
+use super::status::Status;
+
+/// Reasons of those who asked too often and may ask again.
+const TOO_FAST: [&str; 3] = [
+    "RATE_LIMIT_EXCEEDED",
+    "rateLimitExceeded",
+    "userRateLimitExceeded",
+];
 
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::bucket) enum Failure {
+pub enum Failure {
     /// The server said no.
     #[error("{0}")]
     Refused(Refusal),
@@ -33,9 +41,15 @@ pub(in crate::bucket) enum Failure {
 
 /// A server's refusal.
 #[derive(Debug)]
-pub(in crate::bucket) struct Refusal {
+pub struct Refusal {
     pub(super) status: StatusCode,
     pub(super) message: String,
+    /// Google's names for why.
+    pub(super) reasons: Vec<String>,
+    /// The API that is meant.
+    pub(super) service: Option<String>,
+    /// The project that pays, as `projects/ID`.
+    pub(super) consumer: Option<String>,
     /// How long the server asks to wait.
     pub(super) wait: Option<Duration>,
 }
@@ -51,57 +65,62 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    /// Reads an answer that is no success.
-    pub(super) fn new(status: StatusCode, wait: Option<&str>, body: &[u8]) -> Self {
-        #[derive(Deserialize)]
-        struct Answer {
-            error: Message,
-        }
-        #[derive(Deserialize)]
-        struct Message {
-            message: String,
-        }
-        let message = match serde_json::from_slice(body) {
-            Ok(Answer { error }) => error.message,
-            Err(_) => String::from_utf8_lossy(body).into_owned(),
-        };
+    /// Reads an answer that is no success; `wait` is its `Retry-After`.
+    pub fn new(status: StatusCode, wait: Option<&str>, body: &[u8]) -> Self {
+        let said = Status::parse(body).unwrap_or_else(|| Status {
+            message: String::from_utf8_lossy(body).into_owned(),
+            ..Status::default()
+        });
         let seconds = wait.and_then(|text| text.trim().parse().ok());
         Refusal {
             status,
-            message: crate::on_one_line(message.trim())
+            message: crate::on_one_line(said.message.trim())
                 .chars()
                 .take(500)
                 .collect(),
-            wait: seconds.map(Duration::from_secs),
+            reasons: said.reasons,
+            service: said.service,
+            consumer: said.consumer,
+            wait: said.wait.max(seconds.map(Duration::from_secs)),
         }
+    }
+
+    /// Whether Google gives one of these reasons.
+    pub(super) fn is_because(&self, reasons: &[&str]) -> bool {
+        (self.reasons.iter()).any(|reason| reasons.contains(&reason.as_str()))
+    }
+
+    /// Source: Google Cloud Storage's page on retry strategy; `google.api.ErrorReason` for the
+    /// quotas that older APIs refuse with 403.
+    fn may_pass(&self) -> bool {
+        let status = self.status;
+        status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
+            || matches!(
+                status,
+                StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+            )
+            || status == StatusCode::FORBIDDEN && self.is_because(&TOO_FAST)
     }
 }
 
 impl Failure {
     /// The status of a refusal.
-    pub(super) fn status(&self) -> Option<StatusCode> {
+    pub fn status(&self) -> Option<StatusCode> {
         match self {
             Failure::Refused(refusal) => Some(refusal.status),
             _ => None,
         }
     }
 
-    pub(super) fn is(&self, status: StatusCode) -> bool {
+    /// Whether the server refused with this status.
+    pub fn is(&self, status: StatusCode) -> bool {
         self.status() == Some(status)
     }
 
-    /// Whether another attempt may do better. Source: Google Cloud Storage's page on retry
-    /// strategy.
-    pub(super) fn may_pass(&self) -> bool {
+    /// Whether another attempt may do better.
+    pub fn may_pass(&self) -> bool {
         match self {
-            Failure::Refused(refusal) => {
-                let status = refusal.status;
-                status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
-                    || matches!(
-                        status,
-                        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
-                    )
-            }
+            Failure::Refused(refusal) => refusal.may_pass(),
             // A file that cannot be read comes back as the error of the body that reads it.
             Failure::Cut(error) => !error.is_builder() && local(error).is_none(),
             Failure::Credentials(_, transient) => *transient,
@@ -112,7 +131,7 @@ impl Failure {
     }
 
     /// How long the server asks to wait.
-    pub(super) fn wait(&self) -> Option<Duration> {
+    pub(crate) fn wait(&self) -> Option<Duration> {
         match self {
             Failure::Refused(refusal) => refusal.wait,
             _ => None,
@@ -133,7 +152,7 @@ impl From<reqwest::Error> for Failure {
 /// The error of reading our own file, wrapped so that a network's is not taken for it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct OfFile(pub(super) io::Error);
+pub(crate) struct OfFile(pub(crate) io::Error);
 
 fn local(error: &reqwest::Error) -> Option<&io::Error> {
     let mut source = error.source();
@@ -169,6 +188,9 @@ mod tests {
         for status in [408, 429, 500, 502, 503, 504] {
             assert!(refused(status).may_pass(), "{status}");
         }
+        let quota = br#"{"error": {"errors": [{"reason": "rateLimitExceeded"}]}}"#;
+        let quota = Refusal::new(StatusCode::FORBIDDEN, None, quota);
+        assert!(Failure::Refused(quota).may_pass());
         for status in [400, 401, 403, 404, 412, 501] {
             assert!(!refused(status).may_pass(), "{status}");
         }

@@ -21,23 +21,23 @@ const PIECE: usize = 256 * 1024;
 /// Counts the pieces that were sent, so that somebody sees whether an upload gets on, and their
 /// bytes.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     pieces: Arc<AtomicU64>,
     bytes: Arc<AtomicU64>,
 }
 
 impl Progress {
     /// One that adds the bytes to a count.
-    pub(super) fn counting(bytes: Arc<AtomicU64>) -> Self {
+    pub(crate) fn counting(bytes: Arc<AtomicU64>) -> Self {
         let pieces = Arc::default();
         Progress { pieces, bytes }
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.pieces.load(Ordering::Relaxed)
     }
 
-    pub(super) fn advance(&self, bytes: usize) {
+    pub(crate) fn advance(&self, bytes: usize) {
         self.pieces.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -45,7 +45,7 @@ impl Progress {
 
 /// A part of a body.
 #[derive(Debug, Clone)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Memory(Bytes),
     File {
         file: Arc<File>,
@@ -55,7 +55,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         match self {
             Part::Memory(bytes) => bytes.len() as u64,
             Part::File { length, .. } => *length,
@@ -63,7 +63,7 @@ impl Part {
     }
 
     /// At most so many bytes of it.
-    pub(super) fn up_to(self, most: u64) -> Self {
+    pub(crate) fn up_to(self, most: u64) -> Self {
         match self {
             Part::Memory(bytes) => {
                 let most = usize::try_from(most).map_or(bytes.len(), |most| most.min(bytes.len()));
@@ -82,7 +82,7 @@ impl Part {
     }
 
     /// What is left of it after so many bytes.
-    pub(super) fn from(&self, from: u64) -> Self {
+    pub(crate) fn from(&self, from: u64) -> Self {
         match self {
             Part::Memory(bytes) => {
                 let from = usize::try_from(from).map_or(bytes.len(), |from| from.min(bytes.len()));
@@ -103,7 +103,7 @@ impl Part {
 
 /// A body. Files are read ahead by one piece, on the pool for blocking work.
 #[derive(Debug)]
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     parts: VecDeque<Part>,
     ahead: Option<JoinHandle<io::Result<Bytes>>>,
     left: u64,
@@ -111,7 +111,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn new(parts: impl IntoIterator<Item = Part>, progress: Progress) -> Self {
+    pub(crate) fn new(parts: impl IntoIterator<Item = Part>, progress: Progress) -> Self {
         let parts: VecDeque<Part> = parts.into_iter().collect();
         Pieces {
             left: parts.iter().map(Part::len).sum(),

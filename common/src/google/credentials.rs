@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use google_cloud_auth::credentials::{self, CacheableResource};
 use google_cloud_auth::errors::CredentialsError;
-use reqwest::header::HeaderMap;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::failure::Failure;
 use crate::env::{self, Env};
 
-const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+const SCOPES: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
 
 /// The metadata server of a fresh pod answers after some seconds only; one that is not there,
 /// never.
@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Credentials; nothing is read before they are needed.
 #[derive(Debug)]
-pub(super) struct Credentials {
+pub struct Credentials {
     /// None: no credentials are wanted.
     kind: Option<Kind>,
     current: Mutex<Current>,
@@ -31,6 +31,7 @@ struct Kind {
     impersonate: Option<String>,
     /// The file that the library will read, to say who we are.
     file: Option<PathBuf>,
+    scopes: &'static [&'static str],
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ struct Current {
 
 impl Credentials {
     /// None, for an emulator or where they are switched off.
-    pub(super) fn anonymous() -> Self {
+    pub(crate) fn anonymous() -> Self {
         Credentials {
             kind: None,
             current: Mutex::default(),
@@ -53,18 +54,16 @@ impl Credentials {
     /// `GOOGLE_APPLICATION_CREDENTIALS` (a service account's key, workload identity federation,
     /// impersonation), the file that `gcloud auth application-default login` writes, or the
     /// metadata server (workload identity on GKE).
-    pub(super) fn of(env: &Env) -> Self {
-        let named = env
-            .get(env::GOOGLE_APPLICATION_CREDENTIALS)
-            .map(PathBuf::from);
-        let well_known = || {
-            let home = Path::new(env.get(env::HOME)?);
-            let file = home.join(".config/gcloud/application_default_credentials.json");
-            file.exists().then_some(file)
-        };
+    pub fn of(env: &Env) -> Self {
+        Credentials::with_scopes(env, SCOPES)
+    }
+
+    /// The same with other scopes; with none, those of the source.
+    pub fn with_scopes(env: &Env, scopes: &'static [&'static str]) -> Self {
         let kind = Kind {
             impersonate: env.get(env::IMPERSONATE_SERVICE_ACCOUNT).map(str::to_owned),
-            file: named.or_else(well_known),
+            file: credentials_file(env),
+            scopes,
         };
         Credentials {
             kind: Some(kind),
@@ -73,7 +72,7 @@ impl Credentials {
     }
 
     /// The headers that prove who we are, and the version of the credentials they come from.
-    pub(super) async fn headers(&self) -> Result<(HeaderMap, u64), Failure> {
+    pub(crate) async fn headers(&self) -> Result<(HeaderMap, u64), Failure> {
         let Some(kind) = &self.kind else {
             return Ok((HeaderMap::new(), 0));
         };
@@ -97,9 +96,18 @@ impl Credentials {
         }
     }
 
+    /// The token itself, for others than Google.
+    pub async fn bearer(&self) -> Result<String, Failure> {
+        let (headers, _) = self.headers().await?;
+        let header = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let token = header.and_then(|header| header.strip_prefix("Bearer "));
+        let none = || Failure::Credentials("they are no token".to_owned(), false);
+        token.map(str::to_owned).ok_or_else(none)
+    }
+
     /// The server refused what this version gave: the next one asks anew. False if there is
     /// nothing to renew.
-    pub(super) async fn renew(&self, refused: u64) -> bool {
+    pub(crate) async fn renew(&self, refused: u64) -> bool {
         if self.kind.is_none() {
             return false;
         }
@@ -113,7 +121,7 @@ impl Credentials {
     }
 
     /// Who we are, for an error's reader.
-    pub(super) fn identity(&self) -> String {
+    pub fn identity(&self) -> String {
         let Some(kind) = &self.kind else {
             return "anonymous".to_owned();
         };
@@ -129,16 +137,31 @@ impl Credentials {
 
 impl Kind {
     fn build(&self) -> Result<credentials::Credentials, Failure> {
-        let default = credentials::Builder::default().with_scopes([SCOPE]);
+        let mut default = credentials::Builder::default();
+        if !self.scopes.is_empty() {
+            default = default.with_scopes(self.scopes.iter().copied());
+        }
         let built = default.build().and_then(|source| match &self.impersonate {
             None => Ok(source),
             Some(account) => credentials::impersonated::Builder::from_source_credentials(source)
                 .with_target_principal(account)
-                .with_scopes([SCOPE])
+                .with_scopes(self.scopes.iter().copied())
                 .build(),
         });
         built.map_err(|error| Failure::Credentials(with_causes(&error), false))
     }
+}
+
+/// The file that holds the credentials, where they are in one; it need not be there if it is
+/// named.
+pub fn credentials_file(env: &Env) -> Option<PathBuf> {
+    let named = env.get(env::GOOGLE_APPLICATION_CREDENTIALS);
+    let well_known = || {
+        let home = Path::new(env.get(env::HOME)?);
+        let file = home.join(".config/gcloud/application_default_credentials.json");
+        file.exists().then_some(file)
+    };
+    named.map(PathBuf::from).or_else(well_known)
 }
 
 fn failure(error: &CredentialsError) -> Failure {

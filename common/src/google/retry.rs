@@ -20,7 +20,7 @@ const LONGEST_STALL: Duration = Duration::from_secs(80);
 
 /// The attempts at one piece of work.
 #[derive(Debug)]
-pub(super) struct Retry {
+pub struct Retry {
     /// When all work ends, whatever comes.
     until: Option<Instant>,
     patience: Instant,
@@ -28,7 +28,8 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    pub(super) fn new(until: Option<Instant>) -> Self {
+    /// None has been made yet; `until` is when all work ends, whatever comes.
+    pub fn new(until: Option<Instant>) -> Self {
         Retry {
             until,
             patience: Instant::now() + PATIENCE,
@@ -37,7 +38,7 @@ impl Retry {
     }
 
     /// How long this attempt may stand still.
-    pub(super) fn stall(&self) -> Duration {
+    pub fn stall(&self) -> Duration {
         let stall = STALL.saturating_mul(1 << self.attempts.min(3));
         let left = |until: Instant| until.saturating_duration_since(Instant::now());
         let longest = self.until.map_or(LONGEST_STALL, left);
@@ -45,13 +46,13 @@ impl Retry {
     }
 
     /// Something was achieved: what failed before does not count any more.
-    pub(super) fn got_on(&mut self) {
+    pub fn got_on(&mut self) {
         self.attempts = 0;
         self.patience = Instant::now() + PATIENCE;
     }
 
     /// Waits before the next attempt; gives the failure back if there is none.
-    pub(super) async fn pause(&mut self, failure: Failure, what: &str) -> Result<(), Failure> {
+    pub async fn pause(&mut self, failure: Failure, what: &str) -> Result<(), Failure> {
         if !failure.may_pass() {
             return Err(failure);
         }

@@ -4,6 +4,7 @@
 
 mod checkout;
 mod figure;
+mod image;
 mod job;
 mod output;
 mod overhead;
@@ -44,7 +45,7 @@ fn measure() -> Outcome<Vec<Figure>> {
     if cfg!(debug_assertions) {
         return Err("the figures are those of release binaries: run `make bench`".into());
     }
-    let parts: [(&str, Measure); 9] = [
+    let parts: [(&str, Measure); 10] = [
         ("start-up", start_up::measure),
         ("overhead", overhead::measure),
         ("output", output::measure),
@@ -53,6 +54,7 @@ fn measure() -> Outcome<Vec<Figure>> {
         ("rendering", rendering::measure),
         ("test-stream", test_stream::measure),
         ("upload", upload::measure),
+        ("image", image::measure),
         ("token", token::measure),
     ];
     // Some of them by name, or all.

@@ -80,6 +80,12 @@ pub const IAM_CREDENTIALS_ENDPOINT: &str = "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMC
 pub const DISABLE_CREDENTIALS: &str = "CLOUDSDK_AUTH_DISABLE_CREDENTIALS";
 /// Account on whose behalf we act at Google, as gcloud has it.
 pub const IMPERSONATE_SERVICE_ACCOUNT: &str = "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT";
+/// Project that is worked in, as Google's client libraries have it; see [`PROJECT`].
+pub const GOOGLE_CLOUD_PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
+/// Region of builds, as gcloud has it.
+pub const BUILDS_REGION: &str = "CLOUDSDK_BUILDS_REGION";
+/// Folder of Docker's configuration, as docker has it. Default `~/.docker`.
+pub const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
 /// Credentials file, as Google's client libraries have it.
 pub const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 

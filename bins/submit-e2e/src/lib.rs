@@ -4,7 +4,6 @@
 mod changes;
 mod config;
 mod engine;
-mod evaluate;
 mod fnmatch;
 mod lint;
 mod names;
@@ -40,7 +39,7 @@ pub use opts::Opts;
 
 /// When this program was started by itself, for a child: becomes that. `None` in every other call.
 pub fn enter() -> Option<std::process::ExitCode> {
-    common::view::enter().or_else(evaluate::enter)
+    common::view::enter().or_else(common::evaluate::enter)
 }
 
 /// Plans and runs.

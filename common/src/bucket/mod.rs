@@ -23,6 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 pub use attributes::{Attributes, Encoding, MediaTypes};
 use cloud::Cloud;
 use folder::Folder;
@@ -38,6 +40,9 @@ use crate::{Error, Result, ResultExt};
 
 /// The most that [`Bucket::read`] takes into memory, in bytes.
 pub const READ_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The most that [`Bucket::read_from`] gives at once, in bytes.
+pub const PIECE_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// A bucket. Cheap to clone.
 ///
@@ -74,6 +79,15 @@ pub struct Sent {
     pub size: u64,
     /// Size of the object: less, where it was compressed.
     pub stored: u64,
+}
+
+/// An object that [`Bucket::upload_stream`] made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streamed {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its generation; 0 in a bucket that has none.
+    pub generation: u64,
 }
 
 impl Bucket {
@@ -270,6 +284,43 @@ impl Bucket {
                 };
                 self.run(folder, "read", name, read).await
             }
+        }
+    }
+
+    /// Reads what an object that may be growing holds from a byte on, at most
+    /// [`PIECE_LIMIT`] of it: empty where there is nothing new, `None` if it is not there.
+    pub async fn read_from(&self, name: &ObjectName, from: u64) -> Result<Option<Bytes>> {
+        match &self.place {
+            Place::Cloud(cloud) => cloud.read_from(name, from, PIECE_LIMIT).await,
+            Place::Folder(folder) => {
+                let object = name.clone();
+                let read = move |folder: &Folder, _: &AtomicBool| {
+                    let Some(mut file) = folder.open(&object)? else {
+                        return Ok(None);
+                    };
+                    io::Seek::seek(&mut file, io::SeekFrom::Start(from))?;
+                    let mut piece = Vec::new();
+                    file.take(PIECE_LIMIT).read_to_end(&mut piece)?;
+                    Ok(Some(piece.into()))
+                };
+                self.run(folder, "read", name, read).await
+            }
+        }
+    }
+
+    /// Makes a new object of content whose size is known at its end only, in bounded memory:
+    /// `source` starts it, again where the server forgot what it had, and has to give the same
+    /// each time. Only for `gs://`: who has the content at hand on this machine needs no copy.
+    pub async fn upload_stream(
+        &self,
+        name: &ObjectName,
+        media_type: &str,
+        source: impl FnMut() -> tokio::sync::mpsc::Receiver<io::Result<Bytes>>,
+    ) -> Result<Streamed> {
+        match &self.place {
+            Place::Cloud(cloud) => cloud.upload_stream(name, media_type, source).await,
+            Place::Folder(_) => Err(Error::usage(format!("write {}", self.url(name)))
+                .because("it is made while it is sent, for which it takes a gs:// bucket")),
         }
     }
 

@@ -54,7 +54,7 @@ impl Credentials {
     /// `GOOGLE_APPLICATION_CREDENTIALS` (a service account's key, workload identity federation,
     /// impersonation), the file that `gcloud auth application-default login` writes, or the
     /// metadata server (workload identity on GKE).
-    pub(crate) fn of(env: &Env) -> Self {
+    pub fn of(env: &Env) -> Self {
         Credentials::with_scopes(env, SCOPES)
     }
 

@@ -66,7 +66,7 @@ impl fmt::Display for Refusal {
 
 impl Refusal {
     /// Reads an answer that is no success; `wait` is its `Retry-After`.
-    pub(super) fn new(status: StatusCode, wait: Option<&str>, body: &[u8]) -> Self {
+    pub fn new(status: StatusCode, wait: Option<&str>, body: &[u8]) -> Self {
         let said = Status::parse(body).unwrap_or_else(|| Status {
             message: String::from_utf8_lossy(body).into_owned(),
             ..Status::default()

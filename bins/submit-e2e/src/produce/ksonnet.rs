@@ -7,8 +7,8 @@ use common::{Error, Result, ResultExt};
 use serde_json::{Map, Value, json};
 
 use super::{Context, Order};
-use crate::evaluate::Evaluation;
 use crate::render::prow_env;
+use common::evaluate::Evaluation;
 
 /// The evaluation of a component: with the entry's parameters, and those that kubeflow/testing
 /// set for each run.

@@ -8,6 +8,7 @@ mod list;
 mod object;
 mod parts;
 mod read;
+mod stream;
 mod upload;
 
 use std::fs::File;
@@ -16,16 +17,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+use bytes::Bytes;
 use client::{Access, Client};
 use content::Content;
 pub(super) use list::Remote;
 use read::Download;
 use reqwest::{Method, StatusCode};
+use stream::Pieces;
 use tokio::sync::Semaphore;
 
 use super::attributes::Attributes;
 use super::folder::TEMPORARY;
-use super::{GiveUp, Object, ObjectName, Present, Sent};
+use super::{GiveUp, Object, ObjectName, Present, Sent, Streamed};
 use crate::env::Env;
 use crate::google::{Failure, Request};
 use crate::{Error, Result};
@@ -145,6 +148,36 @@ impl Cloud {
         };
         read.await
             .map_err(|failure| self.explain(failure, "read", name, Access::Read))
+    }
+
+    /// At most so many bytes of an object from one on.
+    pub(super) async fn read_from(
+        &self,
+        name: &ObjectName,
+        from: u64,
+        most: u64,
+    ) -> Result<Option<Bytes>> {
+        let read = self.client.read_from(name.as_str(), from, most, self.until);
+        read.await
+            .map_err(|failure| self.explain(failure, "read", name, Access::Read))
+    }
+
+    /// Makes a new object of what `source` gives.
+    pub(super) async fn upload_stream(
+        &self,
+        name: &ObjectName,
+        media_type: &str,
+        source: impl FnMut() -> Pieces,
+    ) -> Result<Streamed> {
+        let client = &self.client;
+        let made = client.put_stream(name.as_str(), media_type, source, self.until);
+        let made = made
+            .await
+            .map_err(|failure| self.explain(failure, "write", name, Access::Write))?;
+        Ok(Streamed {
+            size: made.size(),
+            generation: made.generation(),
+        })
     }
 
     /// Must not be called on the event loop's thread.

@@ -130,6 +130,37 @@ impl Download {
     }
 }
 
+impl Client {
+    /// What an object holds from a byte on, at most so much of it; `None` if there is no such
+    /// object. The object may grow from one call to the next.
+    pub(super) async fn read_from(
+        &self,
+        name: &str,
+        from: u64,
+        most: u64,
+        until: Option<Instant>,
+    ) -> Result<Option<Bytes>, Failure> {
+        let last = from.saturating_add(most.saturating_sub(1));
+        let request = Request::new(Method::GET, self.object(name))
+            .query("alt", "media")
+            // A range of what is stored.
+            .header("accept-encoding", "gzip")
+            .header("range", format!("bytes={from}-{last}"));
+        match self.api.ask(&request, until).await {
+            Ok(answer) if answer.status == StatusCode::PARTIAL_CONTENT => Ok(Some(answer.body)),
+            // A server may give all of it.
+            Ok(answer) => {
+                let from = usize::try_from(from).unwrap_or(usize::MAX);
+                Ok(Some(answer.body.slice(from.min(answer.body.len())..)))
+            }
+            // Nothing new.
+            Err(failure) if failure.is(StatusCode::RANGE_NOT_SATISFIABLE) => Ok(Some(Bytes::new())),
+            Err(failure) if failure.is(StatusCode::NOT_FOUND) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
 fn is_gzip(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_ENCODING)

@@ -24,7 +24,7 @@ const ONE_REQUEST: u64 = 8 * 1024 * 1024;
 const RACES: u32 = 4;
 
 /// Where an upload under way stands.
-enum State {
+pub(super) enum State {
     Done(Resource),
     /// So many bytes are there.
     Reached(u64),
@@ -135,7 +135,8 @@ impl Client {
         until: Option<Instant>,
     ) -> Result<Resource, Failure> {
         let mut retry = Retry::new(until);
-        let mut session = self.start(object, content, known, until).await?;
+        let size = Some(content.stored.size);
+        let mut session = self.start_session(object, size, known, until).await?;
         let mut reached = 0;
         loop {
             let rest = add(&session, content, reached);
@@ -146,7 +147,7 @@ impl Client {
                     retry
                         .pause(Failure::Stalled(retry.stall()), "upload")
                         .await?;
-                    session = self.start(object, content, known, until).await?;
+                    session = self.start_session(object, size, known, until).await?;
                 } else {
                     retry.pause(failure, "upload").await?;
                 }
@@ -170,22 +171,24 @@ impl Client {
         }
     }
 
-    /// Starts a session; gives its address.
-    async fn start(
+    /// Starts a session for content of this size, if that is known; gives its address.
+    pub(super) async fn start_session(
         &self,
         object: &Value,
-        content: &Content,
+        size: Option<u64>,
         known: u64,
         until: Option<Instant>,
     ) -> Result<Url, Failure> {
         let media_type = object["contentType"].as_str().unwrap_or_default();
         let name = object["name"].as_str().unwrap_or_default();
-        let request = self
+        let mut request = self
             .upload("resumable", known)
             .query("name", name)
-            .header("x-upload-content-type", media_type)
-            .header("x-upload-content-length", content.stored.size.to_string())
-            .json(object);
+            .header("x-upload-content-type", media_type);
+        if let Some(size) = size {
+            request = request.header("x-upload-content-length", size.to_string());
+        }
+        let request = request.json(object);
         let answer = self.api.ask(&request, until).await?;
         let location = answer.headers.get("location");
         location
@@ -224,7 +227,7 @@ fn ask_how_far(session: &Url, size: u64) -> Request {
 }
 
 /// How far a session got. A 308 names the last byte that is there, if there is one.
-fn state(answer: &Answer) -> Result<State, Failure> {
+pub(super) fn state(answer: &Answer) -> Result<State, Failure> {
     if answer.status != StatusCode::PERMANENT_REDIRECT {
         return Resource::parse(&answer.body).map(State::Done);
     }

@@ -5,23 +5,23 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use common::{Error, Result, ResultExt};
+use crate::{Error, Result, ResultExt};
 
 /// More than this is no token.
 const LONGEST: u64 = 16 * 1024;
 
 /// A password or token. It prints as `***`.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
+pub struct Secret(String);
 
 impl Secret {
     /// Hides a value.
-    pub(crate) fn new(value: impl Into<String>) -> Secret {
+    pub fn new(value: impl Into<String>) -> Secret {
         Secret(value.into())
     }
 
     /// Reads one from a file of one line; white space around it does not count.
-    pub(crate) fn read(what: &str, file: &Path) -> Result<Secret> {
+    pub fn read(what: &str, file: &Path) -> Result<Secret> {
         let name = || format!("{what} {}", file.display());
         let mut text = String::new();
         File::open(file)
@@ -35,7 +35,7 @@ impl Secret {
     }
 
     /// The value itself, for whom it is meant.
-    pub(crate) fn reveal(&self) -> &str {
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn check(evaluation: &Evaluation) -> Result<(), String> {
     while let Some(file) = files.pop() {
         // The evaluator tells what cannot be read.
         if let Ok(text) = std::fs::read(&file) {
-            let name = common::on_one_line(&file.display().to_string());
+            let name = crate::on_one_line(&file.display().to_string());
             follow(&name, &text, file.parent(), &mut files)?;
         }
     }

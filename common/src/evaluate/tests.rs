@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 /// The C++ jsonnet of the package index, which `make test` installs.
-const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/jsonnet/bin");
+const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/jsonnet/bin");
 
 /// Reads evaluations and prints the value of each, or null where it has none.
 const PYTHON: &str = "

@@ -13,9 +13,6 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::app::Stop;
-use common::exec::{self, Cause, Limits};
-use common::{Error, Result, ResultExt};
 use rsjsonnet_front::Session;
 use rsjsonnet_lang::arena::Arena;
 use rsjsonnet_lang::program::Thunk;
@@ -24,6 +21,10 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
+
+use crate::app::Stop;
+use crate::exec::{self, Cause, Limits};
+use crate::{Error, Result, ResultExt};
 
 /// First argument of this program when it calls itself to evaluate.
 const EVALUATE: &str = "__evaluate";
@@ -39,21 +40,21 @@ const MEMORY: u64 = 2 * 1024 * 1024 * 1024;
 
 /// A file of jsonnet, and what it is given.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Evaluation {
+pub struct Evaluation {
     /// The file.
-    pub(crate) file: PathBuf,
+    pub file: PathBuf,
     /// The folder that no import leaves.
-    pub(crate) root: PathBuf,
+    pub root: PathBuf,
     /// Folders in which imports are looked for, after that of the importing file.
-    pub(crate) search_paths: Vec<PathBuf>,
+    pub search_paths: Vec<PathBuf>,
     /// Values of `std.extVar`, as JSON.
-    pub(crate) ext_vars: Map<String, Value>,
+    pub ext_vars: Map<String, Value>,
     /// Values of `std.extVar`, as jsonnet.
-    pub(crate) ext_code: Vec<(String, String)>,
+    pub ext_code: Vec<(String, String)>,
     /// Arguments of the function that the file gives.
-    pub(crate) top_level_args: Map<String, Value>,
+    pub top_level_args: Map<String, Value>,
     /// Further ones, for parameters that it has.
-    pub(crate) optional_args: Map<String, Value>,
+    pub optional_args: Map<String, Value>,
 }
 
 impl Evaluation {
@@ -140,7 +141,7 @@ impl Evaluation {
 
 /// Evaluates all, as many at once as there are processors; gives their values in their order.
 /// `folder` is for files that are needed meanwhile.
-pub(crate) async fn run_all(
+pub async fn run_all(
     evaluations: Vec<Evaluation>,
     folder: &Path,
     limit: Duration,
@@ -165,7 +166,7 @@ pub(crate) async fn run_all(
 }
 
 /// When this program has been called to evaluate: does that. `None` in every other call.
-pub(crate) fn enter() -> Option<ExitCode> {
+pub fn enter() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != EVALUATE {
         return None;

@@ -160,7 +160,9 @@ pub async fn run_until(
     let (mut child, mut pipes) = command.spawn()?;
     let group = Group::of(&child);
     child.id().into_iter().for_each(|id| sink.started(id));
-    let guard = group.0.filter(|_| command.guarded).map(Guard::over);
+    let then = command.if_killed.as_deref();
+    let watched = group.0.filter(|_| command.guarded || then.is_some());
+    let guard = watched.map(|group| Guard::over(group, then));
     if let Some(Err(error)) = &guard {
         tracing::warn!("the command would outlive this program: start /bin/sh: {error}");
     }

@@ -127,6 +127,10 @@ image-gcb: ## Builds and pushes it by Cloud Build of PROJECT
 	  --ext-var created=$(shell TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd) \
 	  --ext-var sourceDateEpoch=$(shell git log -1 --format=%ct)
 
+.PHONY: image-demo
+image-demo: image ## The demo with every step as a container of the image
+	DEMO_IMAGE=$(IMG):$(TAG) examples/demo.sh
+
 .PHONY: image-test
 image-test: $(NEXTEST) ## Tests the image IMG:TAG with a real Docker engine: sizes, users, signals, steps as containers
 	cargo build --workspace --bins --tests --locked

@@ -6,13 +6,15 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::Pid;
 
+use super::orphans::WaitedFor;
+
 /// Waits for a line; what it gets when this process is killed is the end of its input. Then it
 /// ends the group, and runs what there is to run.
 const SCRIPT: &str = r#"read -r _ || { kill -s KILL -- "-$1"; shift; "$@"; }"#;
 
 /// Ends a group when this process is killed. A signal that nobody can handle leaves no other
 /// way: the kernel's (`PR_SET_PDEATHSIG`) reaches the child only, not what that started.
-pub(super) struct Guard(Child);
+pub(super) struct Guard(Child, #[expect(dead_code, reason = "lives as long")] WaitedFor);
 
 impl Guard {
     /// Starts to watch over a group. `then` runs when the group has been ended.
@@ -37,7 +39,8 @@ impl Guard {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        Ok(Guard(shell))
+        let waited_for = WaitedFor::new(shell.id());
+        Ok(Guard(shell, waited_for))
     }
 }
 

@@ -10,8 +10,8 @@ use common::env::Env;
 use common::{Error, Result, ResultExt};
 
 use crate::choice::Choice;
-use crate::opts::{Opts, RuntimeName};
 use crate::manifest::{Body, EnvSource, Template, VolumeSource, Workflow};
+use crate::opts::{Opts, RuntimeName};
 use crate::step::{Secrets, Shared, missing};
 
 /// A run, ready to start.
@@ -88,19 +88,19 @@ impl Plan {
             };
             let by_docker = self.runtime == RuntimeName::Docker;
             if container.command.is_empty() && (!by_docker || container.source.is_some()) {
-                return Err(
-                    error("there is no command, and run-local cannot ask the image for its own")
-                        .hint("give the template a command; Argo then starts faster as well"),
-                );
+                return Err(error(
+                    "there is no command, and run-local cannot ask the image for its own",
+                )
+                .hint("give the template a command; Argo then starts faster as well"));
             }
             if by_docker && container.image.is_none() {
                 return Err(error("there is no image to make a container of"));
             }
             if by_docker && template.security.privileged {
-                return Err(
-                    error("run-local gives no container the whole machine (privileged: true)")
-                        .hint("run this step with --runtime process, or on a cluster"),
-                );
+                return Err(error(
+                    "run-local gives no container the whole machine (privileged: true)",
+                )
+                .hint("run this step with --runtime process, or on a cluster"));
             }
         }
         Ok(())

@@ -54,7 +54,11 @@ pub fn called(args: Vec<OsString>) -> Result<Vec<OsString>, clap::Error> {
     }
     if let Some(bucket) = script.bucket.filter(|bucket| !bucket.is_empty()) {
         let is_url = bucket.contains("://");
-        let url = if is_url { bucket } else { format!("gs://{bucket}") };
+        let url = if is_url {
+            bucket
+        } else {
+            format!("gs://{bucket}")
+        };
         add("--bucket=", url.into());
     }
     Ok(own)

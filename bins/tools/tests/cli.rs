@@ -83,10 +83,7 @@ fn a_second_run_replaces_what_differs_and_leaves_the_rest_alone() {
     let own = fs::read(image.own.with_file_name("checkout")).unwrap();
     assert_eq!(fs::read(folder.join("checkout")).unwrap(), own);
     assert_eq!(fs::read(folder.join("mine")).unwrap(), b"not ours");
-    assert_eq!(
-        names(&folder),
-        ["checkout", "checkout.sh", "mine", "tools"]
-    );
+    assert_eq!(names(&folder), ["checkout", "checkout.sh", "mine", "tools"]);
 }
 
 #[test]
@@ -119,7 +116,11 @@ fn a_folder_that_cannot_be_written_to_is_named_and_fails() {
 fn a_dry_run_says_what_would_be_copied() {
     let image = Image::new();
     let folder = image.env.path().join("volume");
-    let output = image.tools().args(["install", "--dry-run"]).arg(&folder).output();
+    let output = image
+        .tools()
+        .args(["install", "--dry-run"])
+        .arg(&folder)
+        .output();
     let output = output.unwrap();
     assert!(output.status.success());
     assert!(text(&output.stdout).contains("volume/checkout.sh to checkout\n"));

@@ -14,7 +14,10 @@ const SCRIPT: &str = r#"read -r _ || { kill -s KILL -- "-$1"; shift; "$@"; }"#;
 
 /// Ends a group when this process is killed. A signal that nobody can handle leaves no other
 /// way: the kernel's (`PR_SET_PDEATHSIG`) reaches the child only, not what that started.
-pub(super) struct Guard(Child, #[expect(dead_code, reason = "lives as long")] WaitedFor);
+pub(super) struct Guard(
+    Child,
+    #[expect(dead_code, reason = "lives as long")] WaitedFor,
+);
 
 impl Guard {
     /// Starts to watch over a group. `then` runs when the group has been ended.

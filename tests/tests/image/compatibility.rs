@@ -39,7 +39,10 @@ impl Repository {
         test.git("work", &["add", "."]);
         test.git("work", &["commit", "--quiet", "--message=pull"]);
         let head = test.git("work", &["rev-parse", "HEAD"]);
-        test.git("", &["clone", "--quiet", "--bare", "work", "served/o/r.git"]);
+        test.git(
+            "",
+            &["clone", "--quiet", "--bare", "work", "served/o/r.git"],
+        );
         test.git("served/o/r.git", &["update-ref", "refs/pull/7/head", &head]);
         Repository { test, base, head }
     }
@@ -68,7 +71,10 @@ impl Repository {
         let folder = self.test.path().join(name);
         fs::create_dir_all(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-        format!("--mount=type=bind,source={},target={target}", folder.display())
+        format!(
+            "--mount=type=bind,source={},target={target}",
+            folder.display()
+        )
     }
 }
 
@@ -89,12 +95,18 @@ fn a_job_that_names_no_command_checks_out_and_runs_its_workflows() {
     let said = text(&output.stdout) + &text(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("the step ran as 12345"), "{said}");
-    let results = repository.test.path().join("results/pr-logs/pull/o_r/7/j/9");
+    let results = repository
+        .test
+        .path()
+        .join("results/pr-logs/pull/o_r/7/j/9");
     let finished = fs::read_to_string(results.join("finished.json")).unwrap();
     let finished: Value = serde_json::from_str(&finished).unwrap();
     assert_eq!(finished["passed"], true);
     let log = fs::read_to_string(results.join("build-log.txt")).unwrap();
-    assert!(log.contains("is at ") && log.contains("the step ran"), "{log}");
+    assert!(
+        log.contains("is at ") && log.contains("the step ran"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -107,7 +119,10 @@ fn a_checkout_that_fails_is_a_verdict_as_well() {
     let output = run(&strings(&flags), &[]);
     let said = text(&output.stdout) + &text(&output.stderr);
     assert!(!output.status.success(), "{said}");
-    let results = repository.test.path().join("results/pr-logs/pull/o_r/7/j/9");
+    let results = repository
+        .test
+        .path()
+        .join("results/pr-logs/pull/o_r/7/j/9");
     let finished = fs::read_to_string(results.join("finished.json")).unwrap();
     let finished: Value = serde_json::from_str(&finished).unwrap();
     assert_eq!(finished["passed"], false);
@@ -140,11 +155,17 @@ fn the_scripts_are_called_as_ever() {
 fn a_pull_request_is_merged_by_a_user_without_a_name() {
     let repository = Repository::new();
     // Something to merge with.
-    repository.test.git("work", &["checkout", "--quiet", "main"]);
+    repository
+        .test
+        .git("work", &["checkout", "--quiet", "main"]);
     repository.test.write("work/other", "more\n");
     repository.test.git("work", &["add", "."]);
-    repository.test.git("work", &["commit", "--quiet", "--message=more"]);
-    repository.test.git("work", &["push", "--quiet", "../served/o/r.git", "main"]);
+    repository
+        .test
+        .git("work", &["commit", "--quiet", "--message=more"]);
+    repository
+        .test
+        .git("work", &["push", "--quiet", "../served/o/r.git", "main"]);
     let base = repository.test.git("work", &["rev-parse", "HEAD"]);
     let repository = Repository { base, ..repository };
     let server = GitServer::start(&repository.test, &repository.test.path().join("served"));
@@ -161,7 +182,11 @@ fn a_pull_request_is_merged_by_a_user_without_a_name() {
 fn ssh_works_for_the_images_own_user() {
     let repository = Repository::new();
     let server = SshServer::start(&repository.test);
-    let url = format!("{}{}", server.url(), repository.test.path().join("served").display());
+    let url = format!(
+        "{}{}",
+        server.url(),
+        repository.test.path().join("served").display()
+    );
     let mut flags = repository.variables(&url);
     flags.push("--network=host".to_owned());
     flags.push(repository.volume("src", "/src"));

@@ -47,10 +47,21 @@ fn what_steps_and_workflow_functions_need_is_there_and_nothing_else() {
         let found = run(&[], &["sh", "-c", &format!("command -v {program}")]);
         assert!(!found.status.success(), "{program}");
     }
-    let scripts = "for f in /usr/local/bin/*; do head -c 2 $f | grep -q '#!' && echo $f; done; true";
+    let scripts =
+        "for f in /usr/local/bin/*; do head -c 2 $f | grep -q '#!' && echo $f; done; true";
     assert_eq!(printed(&[], &["sh", "-c", scripts]), "");
     let manuals = "find / -xdev ( -path /usr/share/man/* -o -path /usr/share/locale/*/LC_MESSAGES/* ) -type f";
-    assert_eq!(printed(&[], &[&["find"][..], &manuals.split(' ').skip(1).collect::<Vec<_>>()].concat()), "");
+    assert_eq!(
+        printed(
+            &[],
+            &[
+                &["find"][..],
+                &manuals.split(' ').skip(1).collect::<Vec<_>>()
+            ]
+            .concat()
+        ),
+        ""
+    );
 }
 
 #[test]
@@ -68,7 +79,12 @@ fn home_path_and_git_are_right_for_anybody() {
 #[test]
 fn the_image_says_what_it_is() {
     for image in [image(), tools_image()] {
-        let labels = succeed(&["image", "inspect", "--format={{json .Config.Labels}}", &image]);
+        let labels = succeed(&[
+            "image",
+            "inspect",
+            "--format={{json .Config.Labels}}",
+            &image,
+        ]);
         let labels: Value = serde_json::from_str(&labels).unwrap();
         let label = |name: &str| {
             let value = labels[format!("org.opencontainers.image.{name}")].as_str();
@@ -76,7 +92,11 @@ fn the_image_says_what_it_is() {
         };
         assert_eq!(label("revision").len(), 40, "{labels}");
         assert!(label("source").starts_with("https://"), "{labels}");
-        assert_eq!(label("created").len(), "2026-01-01T00:00:00Z".len(), "{labels}");
+        assert_eq!(
+            label("created").len(),
+            "2026-01-01T00:00:00Z".len(),
+            "{labels}"
+        );
         assert_eq!(label("licenses"), "Apache-2.0");
         assert!(!label("version").is_empty() && label("version") != "unknown");
     }
@@ -97,7 +117,10 @@ fn what_the_programs_are_made_of_is_written_down() {
         let named = |name: &str| components.iter().any(|component| component["name"] == name);
         assert!(named("clap") && named("tokio"), "{program}");
     }
-    let licences = run(&[], &["cat", &format!("{RECORDS}/third-party-licences.txt")]);
+    let licences = run(
+        &[],
+        &["cat", &format!("{RECORDS}/third-party-licences.txt")],
+    );
     let licences = text(&licences.stdout);
     assert!(licences.contains("tokio ") && licences.contains("Permission is hereby granted"));
     printed(&[], &["test", "-s", &format!("{RECORDS}/LICENSE")]);

@@ -29,14 +29,26 @@ fn the_demo_runs_with_every_step_as_a_container() {
     check_broken(&broken);
     // Containers ran, and none is left.
     let manifest = good.text(&format!("{}.yaml", good.workflow()));
-    assert!(manifest.contains(&format!("image: {}", image())), "{manifest}");
-    let folder = environment.path().join("demo/pull-1/run").join(good.workflow());
-    let label = format!("label=io.test-worker.run-folder={}", folder.canonicalize().unwrap().display());
+    assert!(
+        manifest.contains(&format!("image: {}", image())),
+        "{manifest}"
+    );
+    let folder = environment
+        .path()
+        .join("demo/pull-1/run")
+        .join(good.workflow());
+    let label = format!(
+        "label=io.test-worker.run-folder={}",
+        folder.canonicalize().unwrap().display()
+    );
     assert_eq!(succeed(&["ps", "--all", "--quiet", "--filter", &label]), "");
 
     // The command that the log gives runs the failed step again, in a shell, with the same end.
     let log = broken.text("build-log.txt");
-    let again = log.lines().find(|line| line.contains("--step unit-tests")).unwrap();
+    let again = log
+        .lines()
+        .find(|line| line.contains("--step unit-tests"))
+        .unwrap();
     let again = again.split_once("run-local ").unwrap().1;
     let mut shell = environment.command(Path::new("sh"));
     if let Ok(engine) = std::env::var("DOCKER_HOST") {
@@ -50,6 +62,9 @@ fn the_demo_runs_with_every_step_as_a_container() {
         .unwrap();
     let said = text(&output.stdout) + &text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("not ok 6 - refuses a name that does not fit"), "{said}");
+    assert!(
+        said.contains("not ok 6 - refuses a name that does not fit"),
+        "{said}"
+    );
     assert!(again.contains("--runtime docker"), "{again}");
 }

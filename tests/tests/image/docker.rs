@@ -46,8 +46,18 @@ pub(crate) fn succeed(args: &[&str]) -> String {
 /// `flags` are docker's.
 pub(crate) fn run(flags: &[&str], words: &[&str]) -> Output {
     let image = image();
-    let careful = ["run", "--rm", "--read-only", "--tmpfs=/tmp", "--user", SOMEBODY];
-    let careful = [&careful[..], &["--cap-drop=ALL", "--security-opt=no-new-privileges"]];
+    let careful = [
+        "run",
+        "--rm",
+        "--read-only",
+        "--tmpfs=/tmp",
+        "--user",
+        SOMEBODY,
+    ];
+    let careful = [
+        &careful[..],
+        &["--cap-drop=ALL", "--security-opt=no-new-privileges"],
+    ];
     docker(&[&careful.concat()[..], flags, &[&image], words].concat())
 }
 
@@ -69,7 +79,14 @@ pub(crate) struct Container(pub(crate) String);
 impl Container {
     pub(crate) fn start(flags: &[&str], words: &[&str]) -> Self {
         let image = image();
-        let detached = ["run", "--detach", "--read-only", "--tmpfs=/tmp", "--user", SOMEBODY];
+        let detached = [
+            "run",
+            "--detach",
+            "--read-only",
+            "--tmpfs=/tmp",
+            "--user",
+            SOMEBODY,
+        ];
         Container(succeed(&[&detached[..], flags, &[&image], words].concat()))
     }
 

@@ -51,7 +51,11 @@ fn a_step_has_the_mounts_variables_user_and_folder_of_its_pod() {
     // A person's secret is nobody else's to read.
     fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
     let mut command = run.command(&["--secret=token=token", "--pass-env=PASSED"]);
-    let output = command.env("HOST_VARIABLE", "x").env("PASSED", "y").output().unwrap();
+    let output = command
+        .env("HOST_VARIABLE", "x")
+        .env("PASSED", "y")
+        .output()
+        .unwrap();
     let said = text(&output.stdout) + &text(&output.stderr);
     assert!(output.status.success(), "{said}");
     let log = run.log("w");
@@ -60,7 +64,10 @@ fn a_step_has_the_mounts_variables_user_and_folder_of_its_pod() {
     assert_eq!(log, expected);
     let volume = run.folder().join("volumes/nfs-external");
     assert!(volume.join("kept").is_file() && volume.join("deep/er/x").is_file());
-    assert!(!said.contains("not applied on this machine: image"), "{said}");
+    assert!(
+        !said.contains("not applied on this machine: image"),
+        "{said}"
+    );
     assert_eq!(run.containers(), [""; 0]);
 }
 
@@ -96,7 +103,10 @@ fn outputs_results_and_scripts_are_as_in_a_cluster() {
 "#,
     );
     let said = run.succeed(&[]);
-    assert!(said.contains("[use] the result/from a file/none\n"), "{said}");
+    assert!(
+        said.contains("[use] the result/from a file/none\n"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -106,7 +116,11 @@ fn a_step_ends_with_the_exit_code_of_its_own_command() {
         ("kill -9 $$; sleep 9", "137", "Error (exit code 137)"),
     ] {
         // As the first process of a container a shell cannot kill itself.
-        let script = if script.starts_with("kill") { "sh -c 'kill -9 $$'" } else { script };
+        let script = if script.starts_with("kill") {
+            "sh -c 'kill -9 $$'"
+        } else {
+            script
+        };
         let run = Run::new(&format!(
             "  templates:\n    - name: main\n      container: {{image: IMAGE, command: [sh, -c], args: [\"{script}\"]}}\n"
         ));
@@ -121,18 +135,26 @@ fn a_step_ends_with_the_exit_code_of_its_own_command() {
 #[test]
 fn what_cannot_start_is_an_error_that_says_why() {
     for (container, why) in [
-        ("{image: IMAGE, command: [no-such-program]}", "no-such-program"),
+        (
+            "{image: IMAGE, command: [no-such-program]}",
+            "no-such-program",
+        ),
         (
             "{image: 'test-worker/nowhere:v1', imagePullPolicy: Never, command: [true]}",
             "is not on this machine, and imagePullPolicy is Never",
         ),
-        ("{image: '--privileged', command: [true]}", "is not an image's name"),
+        (
+            "{image: '--privileged', command: [true]}",
+            "is not an image's name",
+        ),
         (
             "{image: IMAGE, command: [true], securityContext: {runAsUser: 0, runAsNonRoot: true}}",
             "would run as root",
         ),
     ] {
-        let run = Run::new(&format!("  templates:\n    - name: main\n      container: {container}\n"));
+        let run = Run::new(&format!(
+            "  templates:\n    - name: main\n      container: {container}\n"
+        ));
         let output = run.run(&[]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
@@ -151,10 +173,16 @@ fn a_manifest_that_no_container_can_be_made_of_starts_nothing() {
             "gives no container the whole machine",
         ),
     ] {
-        let run = Run::new(&format!("  templates:\n    - name: main\n      container: {container}\n"));
+        let run = Run::new(&format!(
+            "  templates:\n    - name: main\n      container: {container}\n"
+        ));
         let output = run.run(&[]);
         assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
-        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains(why),
+            "{}",
+            text(&output.stderr)
+        );
     }
 }
 
@@ -177,7 +205,9 @@ fn words_of_the_manifest_reach_no_shell_and_no_option() {
 
 #[test]
 fn the_images_own_command_runs_where_the_manifest_has_none() {
-    let run = Run::new("  templates:\n    - name: main\n      container: {image: IMAGE, args: [echo, own]}\n");
+    let run = Run::new(
+        "  templates:\n    - name: main\n      container: {image: IMAGE, args: [echo, own]}\n",
+    );
     assert!(run.succeed(&[]).contains("[w] own\n"));
 }
 
@@ -192,7 +222,11 @@ const WAITS: &str = r#"
 
 fn started(run: &Run, command: &mut std::process::Command) -> Running {
     let log = run.test.path().join("run/steps/w/log.txt");
-    let running = Running::start(command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()));
+    let running = Running::start(
+        command
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped()),
+    );
     wait_until("the step runs", || {
         fs::read_to_string(&log).is_ok_and(|text| text.contains("ready"))
     });
@@ -204,7 +238,9 @@ fn a_signal_reaches_the_step_and_leaves_nothing() {
     let run = Run::new(WAITS);
     let running = started(&run, &mut run.command(&[]));
     assert_eq!(run.containers().len(), 1);
-    let status = std::process::Command::new("kill").arg(running.id().to_string()).status();
+    let status = std::process::Command::new("kill")
+        .arg(running.id().to_string())
+        .status();
     assert!(status.unwrap().success());
     let output = running.wait_with_output();
     assert_eq!(output.status.code(), Some(143), "{}", text(&output.stderr));
@@ -226,7 +262,11 @@ fn a_time_limit_ends_a_container_that_does_not_listen() {
     let output = run.run(&["--grace-period=1s"]);
     assert!(begin.elapsed() < Duration::from_secs(40));
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    assert!(run.pod().message.contains("longer than the specified deadline"));
+    assert!(
+        run.pod()
+            .message
+            .contains("longer than the specified deadline")
+    );
     assert_eq!(run.containers(), [""; 0]);
 }
 
@@ -242,7 +282,9 @@ fn a_killed_run_local_takes_its_containers_along() {
 
 #[test]
 fn what_a_killed_run_left_all_the_same_is_removed_by_the_next() {
-    let run = Run::new("  templates:\n    - name: main\n      container: {image: IMAGE, command: [true]}\n");
+    let run = Run::new(
+        "  templates:\n    - name: main\n      container: {image: IMAGE, command: [true]}\n",
+    );
     run.succeed(&[]);
     let label = format!("--label={}", run.label());
     let left = succeed(&["run", "--detach", &label, &image(), "sleep", "3600"]);
@@ -252,7 +294,10 @@ fn what_a_killed_run_left_all_the_same_is_removed_by_the_next() {
     assert_eq!(run.containers(), [""; 0]);
     assert!(!docker(&["inspect", &left]).status.success());
     // Nobody else's containers are touched.
-    assert_eq!(succeed(&["inspect", "--format={{.State.Running}}", &other]), "true");
+    assert_eq!(
+        succeed(&["inspect", "--format={{.State.Running}}", &other]),
+        "true"
+    );
     docker(&["rm", "--force", &other]);
 }
 
@@ -267,13 +312,14 @@ fn the_command_that_is_printed_does_the_same_in_a_shell() {
     - name: greet
       inputs: {parameters: [{name: who}]}
       container: {image: IMAGE, command: [sh, -c], args: ["echo hello {{inputs.parameters.who}} from $(hostname | cut -c1-2); exit 9"]}
-"#
-        ,
+"#,
     );
     let output = run.run(&["-p", "who=two words"]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    let again = said.lines().find_map(|line| line.split_once("run just this step again: "));
+    let again = said
+        .lines()
+        .find_map(|line| line.split_once("run just this step again: "));
     let again = again.unwrap_or_else(|| panic!("{said}")).1;
     assert!(again.contains("--runtime docker"), "{again}");
     let mut shell = run.test.command(std::path::Path::new("sh"));
@@ -281,9 +327,23 @@ fn the_command_that_is_printed_does_the_same_in_a_shell() {
         shell.env("DOCKER_HOST", engine);
     }
     let bin = e2e::binary("run-local");
-    let path = format!("{}:{}", bin.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let second = shell.env("PATH", path).arg("-c").arg(again).output().unwrap();
-    assert_eq!(second.status.code(), output.status.code(), "{}", text(&second.stderr));
+    let path = format!(
+        "{}:{}",
+        bin.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let second = shell
+        .env("PATH", path)
+        .arg("-c")
+        .arg(again)
+        .output()
+        .unwrap();
+    assert_eq!(
+        second.status.code(),
+        output.status.code(),
+        "{}",
+        text(&second.stderr)
+    );
     let lines = |output: &std::process::Output| text(&output.stdout);
     assert_eq!(lines(&second), lines(&output));
 }

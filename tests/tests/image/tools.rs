@@ -14,7 +14,10 @@ fn they_are_copied_by_any_user_and_need_nothing_of_the_steps_image() {
     let volume = test.path().join("volume");
     fs::create_dir(&volume).unwrap();
     fs::set_permissions(&volume, fs::Permissions::from_mode(0o777)).unwrap();
-    let mount = format!("--mount=type=bind,source={},target=/tools", volume.display());
+    let mount = format!(
+        "--mount=type=bind,source={},target=/tools",
+        volume.display()
+    );
     let careful = ["run", "--rm", "--read-only", "--user", SOMEBODY, &mount];
     succeed(&[&careful[..], &[&tools_image()]].concat());
     // The image of an empty file system has no C library, nothing.
@@ -24,13 +27,39 @@ fn they_are_copied_by_any_user_and_need_nothing_of_the_steps_image() {
     succeed(&["build", "--quiet", "--tag", &empty, &context]);
     for program in programs() {
         let path = format!("/tools/{program}");
-        let output = docker(&["run", "--rm", "--read-only", "--user", SOMEBODY, &mount, &empty, &path, "--version"]);
-        assert!(output.status.success(), "{program}: {}", text(&output.stderr));
+        let output = docker(&[
+            "run",
+            "--rm",
+            "--read-only",
+            "--user",
+            SOMEBODY,
+            &mount,
+            &empty,
+            &path,
+            "--version",
+        ]);
+        assert!(
+            output.status.success(),
+            "{program}: {}",
+            text(&output.stderr)
+        );
     }
     // Names are looked up without a C library of the image's.
-    let look = ["--env=STORAGE_EMULATOR_HOST=http://store.example:9", "--add-host=store.example:127.0.0.1"];
-    let job = ["--env=JOB_NAME=j", "--env=JOB_TYPE=periodic", "--env=BUILD_ID=1"];
-    let words = ["/tools/upload-artifacts", "started", "--bucket=gs://b", "--timeout=5s"];
+    let look = [
+        "--env=STORAGE_EMULATOR_HOST=http://store.example:9",
+        "--add-host=store.example:127.0.0.1",
+    ];
+    let job = [
+        "--env=JOB_NAME=j",
+        "--env=JOB_TYPE=periodic",
+        "--env=BUILD_ID=1",
+    ];
+    let words = [
+        "/tools/upload-artifacts",
+        "started",
+        "--bucket=gs://b",
+        "--timeout=5s",
+    ];
     let run = ["run", "--rm", "--read-only", &mount];
     let output = docker(&[&run[..], &look, &job, &[&empty], &words].concat());
     let said = text(&output.stderr);
@@ -44,9 +73,31 @@ fn the_image_itself_is_an_init_container_as_well() {
     let volume = test.path().join("volume");
     fs::create_dir(&volume).unwrap();
     fs::set_permissions(&volume, fs::Permissions::from_mode(0o777)).unwrap();
-    let mount = format!("--mount=type=bind,source={},target=/tools", volume.display());
-    succeed(&["run", "--rm", "--user", SOMEBODY, &mount, &image(), "tools", "install", "/tools"]);
-    let mode = |name: &str| fs::metadata(volume.join(name)).unwrap().permissions().mode() & 0o777;
+    let mount = format!(
+        "--mount=type=bind,source={},target=/tools",
+        volume.display()
+    );
+    succeed(&[
+        "run",
+        "--rm",
+        "--user",
+        SOMEBODY,
+        &mount,
+        &image(),
+        "tools",
+        "install",
+        "/tools",
+    ]);
+    let mode = |name: &str| {
+        fs::metadata(volume.join(name))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
     assert_eq!(mode("run-tests"), 0o755);
-    assert_eq!(fs::read_link(volume.join("checkout.sh")).unwrap().to_str(), Some("checkout"));
+    assert_eq!(
+        fs::read_link(volume.join("checkout.sh")).unwrap().to_str(),
+        Some("checkout")
+    );
 }

@@ -8,6 +8,10 @@ use super::cursor::Cursor;
 /// What a container of docker can be told of it. The container's word counts before the
 /// pod's, and the template's before the workflow's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the manifest's own"
+)]
 pub(crate) struct Security {
     pub(crate) run_as_user: Option<u64>,
     pub(crate) run_as_group: Option<u64>,
@@ -34,7 +38,8 @@ impl Security {
             groups: groups(&contexts)?,
             read_only_root: container.flag("readOnlyRootFilesystem")?,
             // Absent, it is allowed.
-            no_new_privileges: container.field("allowPrivilegeEscalation").value == &Value::Bool(false),
+            no_new_privileges: container.field("allowPrivilegeEscalation").value
+                == &Value::Bool(false),
             privileged: container.flag("privileged")?,
             add_capabilities: capabilities.texts("add")?,
             drop_capabilities: capabilities.texts("drop")?,
@@ -44,14 +49,23 @@ impl Security {
 
 /// The number that the innermost context has.
 fn last(contexts: &[Cursor], field: &str) -> Result<Option<u64>> {
-    let numbers = contexts.iter().rev().map(|context| number(&context.field(field), field));
-    Ok(numbers.collect::<Result<Vec<_>>>()?.into_iter().flatten().next())
+    let numbers = contexts
+        .iter()
+        .rev()
+        .map(|context| number(&context.field(field), field));
+    Ok(numbers
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .next())
 }
 
 fn flag(contexts: &[Cursor], field: &str) -> Result<bool> {
     let given = contexts.iter().rev();
     let mut given = given.filter(|context| !context.field(field).value.is_null());
-    given.next().map_or(Ok(false), |context| context.flag(field))
+    given
+        .next()
+        .map_or(Ok(false), |context| context.flag(field))
 }
 
 fn groups(contexts: &[Cursor]) -> Result<Vec<u64>> {

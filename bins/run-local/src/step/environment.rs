@@ -63,8 +63,10 @@ pub(super) fn inherited(env: &Env, also: &[String], own_folder: &Path) -> Vec<(S
 
 /// The variables of this environment that have one of these names.
 pub(crate) fn named(env: &Env, names: &[String]) -> Vec<(String, String)> {
-    let named = env.iter().filter(|(name, _)| names.iter().any(|n| n == name));
-    named
+    let given = env
+        .iter()
+        .filter(|(name, _)| names.iter().any(|n| n == name));
+    given
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
 }

@@ -90,7 +90,7 @@ impl StepRunner {
         tracing::info!("{}: started", leaf.label);
         let folder = self.folder(leaf.node_name);
         let end = match self.resolve(leaf, &folder, replace) {
-            Ok(step) => self.run_resolved(leaf, step, stop).await,
+            Ok(resolved) => self.run_resolved(leaf, resolved, stop).await,
             Err(why) => Err(why),
         };
         let end = end.unwrap_or_else(|why| LeafEnd {
@@ -123,11 +123,11 @@ impl StepRunner {
     async fn run_resolved(
         &self,
         leaf: &Leaf<'_>,
-        step: Resolved,
+        resolved: Resolved,
         stop: &Stop,
     ) -> Result<LeafEnd, String> {
-        let log = step.folder.join("log.txt");
-        let deadline = step.deadline;
+        let log = resolved.folder.join("log.txt");
+        let deadline = resolved.deadline;
         let limits = Limits {
             deadline: deadline.and_then(|limit| tokio::time::Instant::now().checked_add(limit)),
             grace: self.grace,
@@ -146,7 +146,7 @@ impl StepRunner {
             limits,
             stop,
         };
-        let ran = self.runtime.run(step, following).await;
+        let ran = self.runtime.run(resolved, following).await;
         output.finish().await;
         let end = ran.map(|ran| judge(leaf, ran, &output));
         let bad = end.as_ref().map_or(true, |end| end.phase.is_bad());

@@ -59,13 +59,8 @@ impl StepRunner {
             labels: &self.labels,
             annotations: &self.annotations,
         };
-        let variables = environment::of_container(
-            container,
-            replace,
-            &self.inherited,
-            &self.secrets,
-            &pod,
-        )?;
+        let variables =
+            environment::of_container(container, replace, &self.inherited, &self.secrets, &pod)?;
         let words = |words: &[String]| -> Result<Vec<String>, String> {
             let word = |word: &String| Ok(expand(&replace(word)?, &variables));
             words.iter().map(word).collect()

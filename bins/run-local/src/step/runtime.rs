@@ -43,12 +43,12 @@ impl Runtime {
     /// Runs a step to its end; an error says why it could not be run.
     pub(super) async fn run(
         &self,
-        step: Resolved,
+        resolved: Resolved,
         following: Following<'_, '_>,
     ) -> Result<Ran, String> {
         match self {
-            Runtime::Process(process) => process.run(step, following).await,
-            Runtime::Docker(docker) => docker.run(step, following).await,
+            Runtime::Process(process) => process.run(resolved, following).await,
+            Runtime::Docker(docker) => docker.run(resolved, following).await,
         }
     }
 

@@ -20,37 +20,38 @@ const SCRIPT_FILE: &str = "script";
 pub(super) fn command(
     name: &str,
     image: &str,
-    step: &Resolved,
+    resolved: &Resolved,
     docker: &Docker,
     variables: &Variables,
 ) -> Result<Command, String> {
     let mut command = engine::docker("create")
         .arg(format!("--name={name}"))
-        .arg(format!("--hostname={}", hostname(&step.pod_name)))
+        .arg(format!("--hostname={}", hostname(&resolved.pod_name)))
         .arg(format!("--label={RUN_LABEL}={}", docker.run_dir.display()))
         // The output is ours; the engine would keep a second copy of it on the disk.
         .arg("--log-driver=none")
         .arg("--pull=never")
-        .args(security(&step.security))
+        .args(security(&resolved.security))
         .args(variables.flags());
     command.env = variables.of_client();
     for shared in &docker.shared {
         command = command.arg(mount(&shared.folder, &shared.folder, shared.read_only)?);
     }
-    for bind in &step.binds {
+    for bind in &resolved.binds {
         command = command.arg(mount(&bind.source, &bind.target, bind.read_only)?);
     }
-    let mut args = step.args.clone();
-    if let Some(source) = &step.source {
-        let file = write_script(&step.folder, source)?;
+    let mut args = resolved.args.clone();
+    if let Some(source) = &resolved.source {
+        let file = write_script(&resolved.folder, source)?;
         command = command.arg(mount(&file, Path::new(SCRIPT), true)?);
         args.push(SCRIPT.to_owned());
     }
-    if let Some(folder) = &step.working_dir {
-        clean(folder).ok_or_else(|| format!("the workingDir {folder:?} is not an absolute path"))?;
+    if let Some(folder) = &resolved.working_dir {
+        clean(folder)
+            .ok_or_else(|| format!("the workingDir {folder:?} is not an absolute path"))?;
         command = command.arg(format!("--workdir={folder}"));
     }
-    let mut words = step.command.iter();
+    let mut words = resolved.command.iter();
     if let Some(program) = words.next() {
         if program.is_empty() {
             return Err("the command is empty".to_owned());

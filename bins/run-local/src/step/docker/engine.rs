@@ -14,7 +14,7 @@ const PROGRAM: &str = "docker";
 const MOST_SAID: usize = 1024 * 1024;
 
 /// How long the engine may take over what it can do at once.
-const SHORT: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_mins(1);
 
 /// A command of it.
 pub(super) fn docker(command: &str) -> Command {

@@ -8,8 +8,8 @@ use crate::manifest::Pull;
 use crate::step::resolve::Resolved;
 
 /// The image's name, which cannot be taken for anything else. Its syntax is the engine's matter.
-pub(super) fn checked(step: &Resolved) -> Result<String, String> {
-    let image = step.image.clone().unwrap_or_default();
+pub(super) fn checked(resolved: &Resolved) -> Result<String, String> {
+    let image = resolved.image.clone().unwrap_or_default();
     let in_name = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
     if image.starts_with(|c: char| c.is_ascii_alphanumeric()) && image.chars().all(in_name) {
         Ok(image)
@@ -31,11 +31,11 @@ fn default_pull(image: &str) -> Pull {
 /// Sees to it that the image is here, by the step's `imagePullPolicy`; a pull is said in the log.
 pub(super) async fn provide(
     image: &str,
-    step: &Resolved,
+    resolved: &Resolved,
     limits: Limits,
     stop: &Stop,
 ) -> Result<(), String> {
-    let policy = step.pull.unwrap_or_else(|| default_pull(image));
+    let policy = resolved.pull.unwrap_or_else(|| default_pull(image));
     let mut user = match policy {
         Pull::Always => None,
         Pull::IfNotPresent | Pull::Never => user(image).await?,
@@ -57,12 +57,13 @@ pub(super) async fn provide(
         })?;
         user = self::user(image).await?;
     }
-    check_user(step, &user.unwrap_or_default())
+    check_user(resolved, &user.unwrap_or_default())
 }
 
 /// The user that an image names; `None` where the image is not on this machine.
 async fn user(image: &str) -> Result<Option<String>, String> {
-    let inspect = engine::docker("image").args(["inspect", "--format={{.Config.User}}", "--", image]);
+    let inspect =
+        engine::docker("image").args(["inspect", "--format={{.Config.User}}", "--", image]);
     match engine::short(&inspect).await {
         Ok(user) => Ok(Some(String::from_utf8_lossy(&user).trim().to_owned())),
         Err(why) if why.to_lowercase().contains("no such image") => Ok(None),
@@ -71,11 +72,11 @@ async fn user(image: &str) -> Result<Option<String>, String> {
 }
 
 /// The kubelet's check of `runAsNonRoot`.
-fn check_user(step: &Resolved, of_image: &str) -> Result<(), String> {
-    if !step.security.run_as_non_root {
+fn check_user(resolved: &Resolved, of_image: &str) -> Result<(), String> {
+    if !resolved.security.run_as_non_root {
         return Ok(());
     }
-    let number = match step.security.run_as_user {
+    let number = match resolved.security.run_as_user {
         Some(user) => Ok(user),
         None => of_image.split(':').next().unwrap_or_default().parse(),
     };

@@ -68,7 +68,8 @@ impl Docker {
     /// Ends and removes every container of this run folder.
     pub(crate) async fn end_containers(&self) {
         let label = format!("label={RUN_LABEL}={}", self.run_dir.display());
-        let list = engine::docker("ps").args(["--all", "--quiet", "--no-trunc", "--filter", &label]);
+        let list =
+            engine::docker("ps").args(["--all", "--quiet", "--no-trunc", "--filter", &label]);
         match engine::short(&list).await {
             Err(why) => tracing::warn!("containers of this run may be left: {why}"),
             Ok(list) => {
@@ -81,35 +82,23 @@ impl Docker {
 
     pub(super) async fn run(
         &self,
-        mut step: Resolved,
+        mut resolved: Resolved,
         following: Following<'_, '_>,
     ) -> Result<Ran, String> {
-        let Following {
-            output,
-            limits,
-            stop,
-        } = following;
-        let image = image::checked(&step)?;
-        image::provide(&image, &step, limits, stop).await?;
-        open(&self.run_dir, &step.binds);
-        let copies = self.copies.replace(&mut step.binds, &self.secrets, &step.folder)?;
-        let name = self.container_name(&step.pod_name);
-        let variables = variables::pass(&step.variables)?;
-        let create = create::command(&name, &image, &step, self, &variables)?;
+        let (limits, stop) = (following.limits, following.stop);
+        let image = image::checked(&resolved)?;
+        image::provide(&image, &resolved, limits, stop).await?;
+        open(&self.run_dir, &resolved.binds);
+        let copies = self
+            .copies
+            .replace(&mut resolved.binds, &self.secrets, &resolved.folder)?;
+        let name = self.container_name(&resolved.pod_name);
+        let variables = variables::pass(&resolved.variables)?;
+        let create = create::command(&name, &image, &resolved, self, &variables)?;
         tracing::debug!("{create}");
-        let created = engine::call(&create, limits, stop).await;
-        let ran = match created {
+        let ran = match engine::call(&create, limits, stop).await {
             Err(why) => Err(why),
-            Ok(_) => {
-                let mut start = engine::docker("start").arg("--attach").arg(&name);
-                start.merge_output = !step.result_wanted;
-                start.if_killed = Some(Box::new(removal(&name)));
-                let ended = exec::run(&start, limits, stop, output).await;
-                match ended {
-                    Err(error) => Err(format!("run docker start: {error}")),
-                    Ok(ended) => look_back(&name, &step, ended).await,
-                }
-            }
+            Ok(_) => start(&name, &resolved, following).await,
         };
         remove(&name).await;
         drop((variables, copies));
@@ -124,8 +113,27 @@ impl Docker {
     }
 }
 
+/// Starts a container and follows it to its end.
+async fn start(
+    name: &str,
+    resolved: &Resolved,
+    following: Following<'_, '_>,
+) -> Result<Ran, String> {
+    let mut start = engine::docker("start").arg("--attach").arg(name);
+    start.merge_output = !resolved.result_wanted;
+    start.if_killed = Some(Box::new(removal(name)));
+    let Following {
+        output,
+        limits,
+        stop,
+    } = following;
+    let ended = exec::run(&start, limits, stop, output).await;
+    let ended = ended.map_err(|error| format!("run docker start: {error}"))?;
+    look_back(name, resolved, ended).await
+}
+
 /// What the engine knows of a container that has ended, and the files that are outputs.
-async fn look_back(name: &str, step: &Resolved, ended: Ended) -> Result<Ran, String> {
+async fn look_back(name: &str, resolved: &Resolved, ended: Ended) -> Result<Ran, String> {
     let inspect = engine::docker("inspect").args(["--type=container", "--format={{json .}}", name]);
     let container: Value = serde_json::from_slice(&engine::short(&inspect).await?)
         .map_err(|error| format!("docker inspect: {error}"))?;
@@ -139,7 +147,7 @@ async fn look_back(name: &str, step: &Resolved, ended: Ended) -> Result<Ran, Str
     };
     let working_dir = container["Config"]["WorkingDir"].as_str().unwrap_or("/");
     let mut outputs = Vec::new();
-    for (output, path) in &step.outputs {
+    for (output, path) in &resolved.outputs {
         let path = Path::new(working_dir).join(path);
         let text = outputs::read(name, &path).await;
         outputs.push((output.clone(), path, text));
@@ -213,11 +221,21 @@ mod tests {
     fn the_engine_says_how_a_container_ended_and_not_its_program() {
         let state = |text: &str| own_status(&serde_json::from_str(text).unwrap(), ended());
         let code = |text: &str| state(text).unwrap().code();
-        assert_eq!(code(r#"{"Status": "exited", "ExitCode": 125, "Error": ""}"#), Some(125));
+        assert_eq!(
+            code(r#"{"Status": "exited", "ExitCode": 125, "Error": ""}"#),
+            Some(125)
+        );
         assert_eq!(code(r#"{"Status": "exited", "ExitCode": 0}"#), Some(0));
         let error = state(r#"{"Status": "created", "ExitCode": 127, "Error": "no such file"}"#);
-        assert_eq!(error.unwrap_err(), "the container did not start: no such file");
+        assert_eq!(
+            error.unwrap_err(),
+            "the container did not start: no such file"
+        );
         let error = state(r#"{"Status": "running", "ExitCode": 0, "Error": ""}"#);
-        assert!(error.unwrap_err().contains("while the container was running"));
+        assert!(
+            error
+                .unwrap_err()
+                .contains("while the container was running")
+        );
     }
 }

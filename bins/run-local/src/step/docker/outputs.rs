@@ -77,7 +77,10 @@ mod tests {
         let file = archive(tar::EntryType::Regular, b"text\n");
         assert_eq!(first_file(&file).unwrap(), "text");
         let folder = archive(tar::EntryType::Directory, b"");
-        assert_eq!(first_file(&folder).unwrap_err().to_string(), "it is no file");
+        assert_eq!(
+            first_file(&folder).unwrap_err().to_string(),
+            "it is no file"
+        );
         assert!(first_file(b"").is_err());
         assert!(first_file(&file[..600]).is_err());
     }

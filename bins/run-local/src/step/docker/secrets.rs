@@ -55,7 +55,10 @@ impl SecretCopies {
         let step = step.file_name().unwrap_or_default();
         let own = OfStep(self.0.join(step));
         for (number, bind) in binds.iter_mut().enumerate() {
-            if secrets.values().any(|folder| bind.source.starts_with(folder)) {
+            if secrets
+                .values()
+                .any(|folder| bind.source.starts_with(folder))
+            {
                 let copy = own.0.join(number.to_string());
                 fs::create_dir_all(&own.0)
                     .and_then(|()| copy_readable(&bind.source, &copy))
@@ -116,7 +119,9 @@ mod tests {
             target: "/secret".into(),
             read_only: true,
         }];
-        let of_step = copies.replace(&mut binds, &secrets, Path::new("/run/s")).unwrap();
+        let of_step = copies
+            .replace(&mut binds, &secrets, Path::new("/run/s"))
+            .unwrap();
         let copy = binds[0].source.join("key");
         assert_eq!(fs::read_to_string(&copy).unwrap(), "s3cret");
         assert_eq!((mode(&binds[0].source), mode(&copy)), (0o755, 0o444));

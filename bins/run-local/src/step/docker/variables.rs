@@ -13,7 +13,14 @@ const MAX_LINE: usize = 60_000;
 
 /// Variables of which docker itself makes something: a step's value would change the client.
 const OF_CLIENT: [&str; 8] = [
-    "GODEBUG", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE",
+    "GODEBUG",
+    "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "PATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
 ];
 
 /// Variables as docker takes them.
@@ -31,7 +38,7 @@ pub(super) fn pass(variables: &[(String, String)]) -> Result<Variables, String> 
     for (name, value) in variables {
         check(name)?;
         if name.len() + value.len() < MAX_LINE && !value.contains(['\n', '\r']) {
-            lines.push_str(&format!("{name}={value}\n"));
+            lines.extend([name, "=", value, "\n"]);
         } else if is_of_client(name) {
             return Err(format!(
                 "docker cannot be given a value of {name} that is long or has several lines"
@@ -71,14 +78,19 @@ impl Variables {
     pub(super) fn flags(&self) -> Vec<String> {
         let (process, file) = (std::process::id(), self.lines.as_raw_fd());
         let mut flags = vec![format!("--env-file=/proc/{process}/fd/{file}")];
-        flags.extend(self.handed_on.iter().map(|(name, _)| format!("--env={name}")));
+        flags.extend(
+            self.handed_on
+                .iter()
+                .map(|(name, _)| format!("--env={name}")),
+        );
         flags
     }
 
     /// What the client has to have in its own environment.
     pub(super) fn of_client(&self) -> Vec<(OsString, OsString)> {
         let own = self.handed_on.iter();
-        own.map(|(name, value)| (name.into(), value.into())).collect()
+        own.map(|(name, value)| (name.into(), value.into()))
+            .collect()
     }
 }
 

@@ -72,11 +72,11 @@ impl Process {
 
     pub(super) async fn run(
         &self,
-        step: Resolved,
+        resolved: Resolved,
         following: Following<'_, '_>,
     ) -> Result<Ran, String> {
-        let merge_output = !step.result_wanted;
-        let mut prepared = self.prepare(step)?;
+        let merge_output = !resolved.result_wanted;
+        let mut prepared = self.prepare(resolved)?;
         prepared.command.merge_output = merge_output;
         let Following {
             output,
@@ -101,22 +101,24 @@ impl Process {
         })
     }
 
-    fn prepare(&self, step: Resolved) -> Result<Prepared, String> {
-        let mut words = step.command;
-        words.extend(step.args);
-        let mut binds = step.binds;
-        self.add_image_paths(&words, step.source.as_deref(), &mut binds);
-        let mut variables = step.variables;
+    fn prepare(&self, resolved: Resolved) -> Result<Prepared, String> {
+        let mut words = resolved.command;
+        words.extend(resolved.args);
+        let mut binds = resolved.binds;
+        self.add_image_paths(&words, resolved.source.as_deref(), &mut binds);
+        let mut variables = resolved.variables;
         environment::put_first_on_path(&mut variables, &self.own_folder);
         let texts = Texts {
             words,
-            source: step.source,
-            working_dir: step.working_dir,
+            source: resolved.source,
+            working_dir: resolved.working_dir,
             variables,
         };
         match self.isolation {
-            Isolation::Namespace => self.in_namespace(texts, binds, step.outputs, &step.folder),
-            Isolation::Rewrite => rewritten(texts, binds, step.outputs, &step.folder),
+            Isolation::Namespace => {
+                self.in_namespace(texts, binds, resolved.outputs, &resolved.folder)
+            }
+            Isolation::Rewrite => rewritten(texts, binds, resolved.outputs, &resolved.folder),
         }
     }
 

@@ -36,6 +36,10 @@ pub const SSH_KEY_FILES: &str = "SSH_KEY_FILES";
 pub const SSH_KNOWN_HOSTS: &str = "SSH_KNOWN_HOSTS";
 /// Where `checkout credential` asks the checkout that started its git; set for git only.
 pub const CREDENTIAL_SOCKET: &str = "CHECKOUT_CREDENTIAL_SOCKET";
+/// Google Cloud project of a job that runs as `run_workflows.sh`.
+pub const PROJECT: &str = "PROJECT";
+/// Bucket for the results of such a job: a name, or a URL.
+pub const BUCKET: &str = "BUCKET";
 /// Branch of a periodic job.
 pub const BRANCH_NAME: &str = "BRANCH_NAME";
 /// Folder that Prow's sidecar uploads; set in decorated jobs only.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::workflows::Workflow;
 
-pub(crate) use local::Local;
+pub(crate) use local::{Local, containers};
 
 /// A workflow that has come to its end, one way or another.
 #[derive(Debug)]

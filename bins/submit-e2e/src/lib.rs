@@ -1,7 +1,9 @@
 //! The Prow entrypoint: selects the workflows that a change calls for, runs each, and leaves
 //! the verdict and its evidence in a bucket.
 
+mod called;
 mod changes;
+mod checkout;
 mod config;
 mod engine;
 mod fnmatch;
@@ -35,6 +37,7 @@ use plan::Plan;
 use selection::Selection;
 use workflows::{Maker, Workflow};
 
+pub use called::called;
 pub use opts::Opts;
 
 /// When this program was started by itself, for a child: becomes that. `None` in every other call.

@@ -18,6 +18,8 @@ EXAMPLES:
       submit-e2e plan
   The manifests as they would be submitted:
       submit-e2e show --workflow e2e
+  The same with each step in a container of its image:
+      submit-e2e --runtime docker
   What is wrong with the configuration or a workflow of it:
       submit-e2e lint
 
@@ -104,6 +106,12 @@ pub(crate) struct RunOpts {
     /// What runs the workflows
     #[arg(long, value_enum, default_value_t = Engine::Local)]
     pub(crate) engine: Engine,
+    /// What runs the steps on this machine
+    #[arg(long, value_enum, default_value_t = Runtime::Process)]
+    pub(crate) runtime: Runtime,
+    /// Checks the job's repositories out to --repos-dir first, as checkout.sh does
+    #[arg(long, requires = "repos_dir")]
+    pub(crate) checkout: bool,
     /// Time for the whole job
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "3h")]
     pub(crate) timeout: Duration,
@@ -178,6 +186,15 @@ pub(crate) struct PruneOpts {
 pub(crate) enum Engine {
     /// run-local, on this machine.
     Local,
+}
+
+/// What runs steps on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Runtime {
+    /// Processes of it.
+    Process,
+    /// Containers of the steps' images, by the docker program.
+    Docker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -13,7 +13,8 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info};
 
-use crate::engine::{Local, WorkflowEnd};
+use crate::checkout;
+use crate::engine::{Local, WorkflowEnd, containers};
 use crate::opts::RunOpts;
 use crate::origin::{Origin, own_build_id};
 use crate::output::Output;
@@ -68,8 +69,9 @@ impl Session {
         // So that nothing is left running even of a run-local that had to be killed.
         exec::adopt_orphans()?;
         record.start().await?;
+        let flags = containers::flags(&opts, &origin, bucket.as_deref(), &record.place());
         Ok(Session {
-            engine: Local::new(&run_dir, &opts),
+            engine: Local::new(&run_dir, &opts).passing_on(flags),
             opts,
             app,
             origin,
@@ -109,6 +111,12 @@ impl Session {
     /// Writes the manifests of the selected workflows, each of which run-local accepts.
     async fn prepare(&mut self) -> Result<Vec<Workflow>> {
         let app = &self.app;
+        if let Some(folder) = &self.opts.source.repos_dir
+            && self.opts.checkout
+        {
+            let (grace, output) = (self.opts.grace_period, self.output.clone());
+            checkout::place(folder, self.deadline, grace, &app.stop, output).await?;
+        }
         let source = self.origin.source(&self.opts.source, app).await?;
         let selection = Selection::make(&self.origin, &source, &self.opts.source, app).await?;
         info!("{}", selection.to_table().trim_end());

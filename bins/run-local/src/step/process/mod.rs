@@ -1,16 +1,23 @@
-//! Makes a step ready to run: its folders, its variables, its command.
+//! A step as a process of this machine, which stands in for the step's image.
 
+mod isolation;
+mod links;
+mod rewrite;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use common::exec::Command;
-
-use super::environment::{self, Pod, expand};
-use super::isolation::Isolation;
-use super::links::Links;
-use super::{Leaf, Replace, StepRunner, rewrite, volumes};
-use crate::manifest::OutputSource;
+use common::env::Env;
+use common::exec::{self, Command};
 use common::view::{self, Bind, View};
+
+use super::resolve::Resolved;
+use super::runtime::{Following, Ran, output_text};
+use super::{environment, volumes};
+use isolation::{Isolation, find_isolation};
+use links::Links;
 
 /// Where the image has the suite's binaries.
 const IMAGE_BINARIES: &str = "/usr/local/bin";
@@ -21,18 +28,26 @@ const HOME: &str = "/.run-local";
 /// The script's text, in the step's folder.
 const SCRIPT: &str = "script";
 
+/// Runs steps as processes.
+pub(crate) struct Process {
+    /// This program.
+    own_path: PathBuf,
+    /// The folder of the suite's binaries.
+    own_folder: PathBuf,
+    isolation: Isolation,
+}
+
 /// A step made ready to run.
-pub(super) struct Prepared {
-    pub(super) command: Command,
-    pub(super) binds: Vec<Bind>,
-    pub(super) view: Option<View>,
+struct Prepared {
+    command: Command,
+    binds: Vec<Bind>,
+    view: Option<View>,
     /// Output parameters by path, where rewriting put them elsewhere.
-    pub(super) outputs: Vec<(String, PathBuf)>,
-    pub(super) deadline: Option<Duration>,
+    outputs: Vec<(String, PathBuf)>,
 }
 
 impl Prepared {
-    pub(super) fn real_path(&self, path: &Path) -> PathBuf {
+    fn real_path(&self, path: &Path) -> PathBuf {
         match &self.view {
             Some(view) => view.real_path(path),
             None => rewrite::path(path, &self.binds),
@@ -40,71 +55,70 @@ impl Prepared {
     }
 }
 
-impl StepRunner {
-    pub(super) fn prepare(
+impl Process {
+    /// Finds out, by trying, what this machine allows.
+    pub(crate) async fn find(own_path: PathBuf, run_dir: &Path) -> Self {
+        Process {
+            own_folder: own_path.parent().map(PathBuf::from).unwrap_or_default(),
+            isolation: find_isolation(&own_path, run_dir).await,
+            own_path,
+        }
+    }
+
+    /// The variables that every step starts from.
+    pub(crate) fn inherited(&self, env: &Env, also: &[String]) -> Vec<(String, String)> {
+        environment::inherited(env, also, &self.own_folder)
+    }
+
+    pub(super) async fn run(
         &self,
-        leaf: &Leaf<'_>,
-        folder: &Path,
-        replace: Replace<'_>,
-    ) -> Result<Prepared, String> {
-        let container = leaf.container;
-        start_afresh(folder)?;
-        let volumes = [self.volumes.as_slice(), leaf.template.volumes.as_slice()];
-        let mut binds = volumes::binds(
-            container,
-            &volumes,
-            replace,
-            &self.run_dir,
-            folder,
-            &self.secrets,
-        )?;
-        let pod = Pod {
-            name: leaf.id,
-            namespace: &self.namespace,
-            service_account: &self.service_account,
-            labels: &self.labels,
-            annotations: &self.annotations,
+        resolved: Resolved,
+        following: Following<'_, '_>,
+    ) -> Result<Ran, String> {
+        let merge_output = !resolved.result_wanted;
+        let mut prepared = self.prepare(resolved)?;
+        prepared.command.merge_output = merge_output;
+        let Following {
+            output,
+            limits,
+            stop,
+        } = following;
+        let ended = exec::run(&prepared.command, limits, stop, output).await;
+        let ended = ended.map_err(|error| format!("run the step: {error}"))?;
+        let outputs = std::mem::take(&mut prepared.outputs);
+        let read = |(name, path): (String, PathBuf)| {
+            let text = read_output(&prepared.real_path(&path));
+            (name, path, text)
         };
-        let variables = environment::of_container(
-            container,
-            replace,
-            &self.inherited,
-            &self.own_folder,
-            &self.secrets,
-            &pod,
-        )?;
-        let mut words = Vec::new();
-        for word in container.command.iter().chain(&container.args) {
-            words.push(expand(&replace(word)?, &variables));
+        let outputs = outputs.into_iter().map(read).collect();
+        if let Some(view) = &prepared.view {
+            view::tidy(&view.root);
         }
-        let source = container.source.as_deref().map(replace).transpose()?;
-        let working_dir = container.working_dir.as_deref().map(replace).transpose()?;
-        let deadline = match &leaf.template.active_deadline {
-            None => None,
-            Some(text) => {
-                let text = replace(text)?;
-                let seconds: u64 = text
-                    .parse()
-                    .map_err(|_| format!("activeDeadlineSeconds {text:?} is not a number"))?;
-                Some(Duration::from_secs(seconds))
-            }
-        };
-        let mut outputs = Vec::new();
-        for output in &leaf.template.outputs {
-            if let OutputSource::Path(path) = &output.source {
-                outputs.push((output.name.clone(), PathBuf::from(replace(path)?)));
-            }
-        }
-        self.add_image_paths(&words, source.as_deref(), &mut binds);
-        let step = Texts {
+        Ok(Ran {
+            ended,
+            out_of_memory: false,
+            outputs,
+        })
+    }
+
+    fn prepare(&self, resolved: Resolved) -> Result<Prepared, String> {
+        let mut words = resolved.command;
+        words.extend(resolved.args);
+        let mut binds = resolved.binds;
+        self.add_image_paths(&words, resolved.source.as_deref(), &mut binds);
+        let mut variables = resolved.variables;
+        environment::put_first_on_path(&mut variables, &self.own_folder);
+        let texts = Texts {
             words,
-            source,
-            working_dir,
+            source: resolved.source,
+            working_dir: resolved.working_dir,
             variables,
         };
         match self.isolation {
-            Isolation::Namespace => self.in_namespace(step, binds, outputs, folder, deadline),
-            Isolation::Rewrite => rewritten(step, binds, outputs, folder, deadline),
+            Isolation::Namespace => {
+                self.in_namespace(texts, binds, resolved.outputs, &resolved.folder)
+            }
+            Isolation::Rewrite => rewritten(texts, binds, resolved.outputs, &resolved.folder),
         }
     }
 
@@ -114,7 +128,6 @@ impl StepRunner {
         binds: Vec<Bind>,
         mut outputs: Vec<(String, PathBuf)>,
         folder: &Path,
-        deadline: Option<Duration>,
     ) -> Result<Prepared, String> {
         let mut view = View {
             root: folder.join("root"),
@@ -168,7 +181,6 @@ impl StepRunner {
             binds,
             view: Some(view),
             outputs,
-            deadline,
         })
     }
 
@@ -203,36 +215,6 @@ impl StepRunner {
     }
 }
 
-/// A pod starts with nothing of the one before it, and so does a step. The volumes that are
-/// kept are elsewhere.
-fn start_afresh(folder: &Path) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("make {}: {error}", folder.display());
-    let removed = match std::fs::remove_dir_all(folder) {
-        // Read-only folders, a module cache of Go's for example, keep their files.
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            make_writable(folder);
-            std::fs::remove_dir_all(folder)
-        }
-        other => other,
-    };
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    std::fs::create_dir_all(folder.join("work")).map_err(failed)
-}
-
-/// Lets this user change a folder and those in it, as far as they are this user's own.
-fn make_writable(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            make_writable(&entry.path());
-        }
-    }
-}
-
 /// The texts of a step, their tags and variables replaced.
 struct Texts {
     words: Vec<String>,
@@ -247,7 +229,6 @@ fn rewritten(
     mut binds: Vec<Bind>,
     mut outputs: Vec<(String, PathBuf)>,
     folder: &Path,
-    deadline: Option<Duration>,
 ) -> Result<Prepared, String> {
     for (name, path) in &mut outputs {
         if path.is_relative() {
@@ -304,7 +285,6 @@ fn rewritten(
         binds,
         view: None,
         outputs,
-        deadline,
     })
 }
 
@@ -326,4 +306,17 @@ fn home(folder: &Path, binds: &mut Vec<Bind>) -> PathBuf {
         read_only: false,
     });
     PathBuf::from(HOME)
+}
+
+fn read_output(path: &Path) -> io::Result<String> {
+    // A pipe that a step put there must not hold us up.
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblocking)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    output_text(file)
 }

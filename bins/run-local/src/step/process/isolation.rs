@@ -10,7 +10,7 @@ use common::view::{self, View};
 
 /// How a step sees its volumes at their paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Isolation {
+pub(super) enum Isolation {
     /// In a mount namespace of its own.
     Namespace,
     /// By rewriting the paths: the kernel allows no namespace.
@@ -18,7 +18,7 @@ pub(crate) enum Isolation {
 }
 
 /// Finds out how steps can see their volumes, by trying.
-pub(crate) async fn find_isolation(own_path: &Path, run_dir: &Path) -> Isolation {
+pub(super) async fn find_isolation(own_path: &Path, run_dir: &Path) -> Isolation {
     let root = run_dir.join("steps").join("probe");
     let view = View {
         root: root.clone(),

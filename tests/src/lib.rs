@@ -8,6 +8,7 @@
     reason = "a harness that cannot do its work fails the test by a panic"
 )]
 
+mod cluster;
 mod environment;
 mod fault_proxy;
 mod git_http_server;
@@ -18,6 +19,7 @@ mod object_store;
 mod process;
 mod ssh_server;
 
+pub use cluster::{Api, Cluster, Namespace, Refusal};
 pub use environment::{TestEnvironment, binary, text};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use git_http_server::GitHttpServer;

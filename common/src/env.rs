@@ -75,6 +75,13 @@ pub const IMPERSONATE_SERVICE_ACCOUNT: &str = "CLOUDSDK_AUTH_IMPERSONATE_SERVICE
 /// Credentials file, as Google's client libraries have it.
 pub const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
+/// The page of a workflow: a URL with `{namespace}`, `{name}` and `{uid}` in it.
+pub const ARGO_UI_URL: &str = "ARGO_UI_URL";
+/// Kubeconfig files with colons between them, as kubectl has it.
+pub const KUBECONFIG: &str = "KUBECONFIG";
+/// The same as kubeflow/testing spelled it.
+pub const KUBE_CONFIG: &str = "KUBE_CONFIG";
+
 /// What Prow says of the job, as JSON; the best source. See Prow's `downwardapi` package.
 pub const JOB_SPEC: &str = "JOB_SPEC";
 /// Name of the Prow job.

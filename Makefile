@@ -93,14 +93,16 @@ demo: ## Runs a pull request of examples/greeter from trigger to verdict, then a
 	examples/demo.sh
 
 # Some parts of the measurements, or nothing for all: start-up, overhead, output,
-# selection, rendering, test-stream.
+# selection, rendering, test-stream, argo.
 BENCHES ?=
 
 .PHONY: bench
 bench: $(GOTESTSUM) $(OBJECT_STORE) ## Measures the figures of the README; fails where a limit is missed
 	cargo build --workspace --release --locked
 	@.ci/install-packages rclone=rclone
-	GOTESTSUM=$(abspath $(GOTESTSUM)) OBJECT_STORE=$(abspath $(OBJECT_STORE)) $(TARGET)/release/benches $(BENCHES)
+	@# Only one part needs a cluster.
+	GOTESTSUM=$(abspath $(GOTESTSUM)) OBJECT_STORE=$(abspath $(OBJECT_STORE)) \
+	  $(if $(filter argo,$(or $(BENCHES),argo)),tests/cluster/run) $(TARGET)/release/benches $(BENCHES)
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60

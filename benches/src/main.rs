@@ -2,6 +2,7 @@
 //! release binaries and runs this; it prints a Markdown table and exits 1 where a limit is
 //! missed.
 
+mod argo;
 mod checkout;
 mod figure;
 mod image;
@@ -40,12 +41,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// Tells something beside the figures.
+fn note(text: &str) -> Outcome<()> {
+    Ok(writeln!(std::io::stderr(), "{text}")?)
+}
+
 /// Measures one thing after the other, so that none disturbs another.
 fn measure() -> Outcome<Vec<Figure>> {
     if cfg!(debug_assertions) {
         return Err("the figures are those of release binaries: run `make bench`".into());
     }
-    let parts: [(&str, Measure); 10] = [
+    let parts: [(&str, Measure); 11] = [
         ("start-up", start_up::measure),
         ("overhead", overhead::measure),
         ("output", output::measure),
@@ -56,6 +62,7 @@ fn measure() -> Outcome<Vec<Figure>> {
         ("upload", upload::measure),
         ("image", image::measure),
         ("token", token::measure),
+        ("argo", argo::measure),
     ];
     // Some of them by name, or all.
     let wanted: Vec<String> = std::env::args().skip(1).collect();

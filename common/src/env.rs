@@ -110,6 +110,8 @@ pub const KUBERNETES_EXEC_INFO: &str = "KUBERNETES_EXEC_INFO";
 pub const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
 /// Its port.
 pub const KUBERNETES_SERVICE_PORT: &str = "KUBERNETES_SERVICE_PORT";
+/// The page of a workflow: a URL with `{namespace}`, `{name}` and `{uid}` in it.
+pub const ARGO_UI_URL: &str = "ARGO_UI_URL";
 
 /// What Prow says of the job, as JSON; the best source. See Prow's `downwardapi` package.
 pub const JOB_SPEC: &str = "JOB_SPEC";

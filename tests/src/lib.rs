@@ -9,6 +9,7 @@
 )]
 
 mod cloud_build;
+mod cluster;
 mod docker;
 mod environment;
 mod fault_proxy;
@@ -22,6 +23,7 @@ mod registry;
 mod ssh_server;
 
 pub use cloud_build::{Asked, CloudBuild, DEFAULT_LOGS, Look};
+pub use cluster::{Api, Cluster, Namespace, Refusal};
 pub use docker::DockerEngine;
 pub use environment::{TestEnvironment, binary, text};
 pub use fault_proxy::{Fault, FaultProxy};

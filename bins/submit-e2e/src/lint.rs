@@ -10,6 +10,7 @@ use common::app::App;
 use common::{Error, Exit, Result};
 
 use crate::config::Entry;
+use crate::names::Naming;
 use crate::opts::LintOpts;
 use crate::origin::Origin;
 use crate::selection::Selection;
@@ -96,6 +97,8 @@ pub(crate) async fn run(opts: LintOpts, app: App) -> Result<Exit> {
         bucket: opts.render.bucket.as_deref(),
         layout: common::bucket::Layout::Prow,
         folder: folder.path(),
+        names: Naming::EachTime,
+        parameters: &[],
         app: &app,
     };
     let mut report = Report::default();

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use common::env::Env;
-use common::redact::{Rules, Secrets};
-use common::{Error, Result};
+use super::Secrets;
+use crate::env::{self, Env};
+use crate::{Error, Result};
 
 /// Words that make a variable's name that of a secret.
 const WORDS: [&str; 11] = [
@@ -37,15 +37,31 @@ const ABOUT: [&str; 5] = ["NAME", "ID", "URL", "TYPE", "EXPIRES"];
 
 /// Where secrets are, beside the places that are always looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Sources {
+pub struct Sources {
     /// Names of variables.
-    pub(crate) variables: Vec<String>,
+    pub variables: Vec<String>,
     /// Files and folders.
-    pub(crate) paths: Vec<PathBuf>,
+    pub paths: Vec<PathBuf>,
 }
 
-/// Collects the secrets of this run. `mounts` is `/proc/self/mountinfo`.
-pub(crate) fn rules(sources: &Sources, env: &Env, mounts: &str) -> Result<Rules> {
+impl Sources {
+    /// What `SECRET_VARIABLES` and `SECRET_PATHS` name.
+    pub fn from_env(env: &Env) -> Self {
+        let list = |name, apart| {
+            let parts = env.get(name).unwrap_or_default().split(apart);
+            parts.filter(|part: &&str| !part.is_empty())
+        };
+        Sources {
+            variables: list(env::SECRET_VARIABLES, ',')
+                .map(str::to_owned)
+                .collect(),
+            paths: list(env::SECRET_PATHS, ':').map(PathBuf::from).collect(),
+        }
+    }
+}
+
+/// Collects the secrets of a process. `mounts` is `/proc/self/mountinfo`.
+pub fn of_process(sources: &Sources, env: &Env, mounts: &str) -> Result<Secrets> {
     let mut secrets = Secrets::default();
     for (name, value) in env.iter() {
         if sources.variables.iter().any(|own| own == name) || is_secret(name) {
@@ -62,7 +78,7 @@ pub(crate) fn rules(sources: &Sources, env: &Env, mounts: &str) -> Result<Rules>
             tracing::warn!("not all mounted secrets are censored: {}", error.report());
         }
     }
-    secrets.compile()
+    Ok(secrets)
 }
 
 /// A variable holds the secret, or says where it is.
@@ -169,7 +185,10 @@ mod tests {
             variables: vec!["CHOSEN".to_owned()],
             paths: vec![Path::new(&given).parent().unwrap().to_owned()],
         };
-        let rules = rules(&sources, &env, &mounts).unwrap();
+        let rules = of_process(&sources, &env, &mounts)
+            .unwrap()
+            .compile()
+            .unwrap();
         for secret in [
             "in-a-variable",
             "in-a-chosen-variable",
@@ -185,14 +204,28 @@ mod tests {
     }
 
     #[test]
+    fn places_are_named_by_variables() {
+        let env: Env = [("SECRET_VARIABLES", "A,,B"), ("SECRET_PATHS", "/a:/b/c")]
+            .into_iter()
+            .collect();
+        let sources = Sources::from_env(&env);
+        assert_eq!(sources.variables, ["A", "B"]);
+        assert_eq!(sources.paths, [Path::new("/a"), Path::new("/b/c")]);
+    }
+
+    #[test]
     fn without_secrets_there_is_nothing_to_look_for() {
         let env: Env = [("PATH", "/usr/bin:/bin")].into_iter().collect();
-        assert!(rules(&Sources::default(), &env, "").unwrap().is_empty());
+        assert!(
+            of_process(&Sources::default(), &env, "")
+                .unwrap()
+                .is_empty()
+        );
         let missing = Sources {
             paths: vec![PathBuf::from("/no/such/secret")],
             ..Sources::default()
         };
-        let report = rules(&missing, &env, "").unwrap_err().report();
+        let report = of_process(&missing, &env, "").unwrap_err().report();
         assert!(report.contains("/no/such/secret"), "{report}");
     }
 }

@@ -31,16 +31,15 @@ use common::bucket::Layout;
 use common::{Error, Exit, Result, yaml};
 use serde_json::Value;
 
-use names::Naming;
 use engine::by_hand;
+use names::Naming;
 use opts::{Command, PlanOpts, PlanOutput, RunCommand, RunOpts, ShowOpts, ShowOutput};
 use origin::Origin;
 use plan::Plan;
 use selection::Selection;
 use workflows::{Maker, Workflow};
 
-pub use names::Naming;
-use opts::Opts;
+pub use opts::Opts;
 
 /// When this program was started by itself, for a child: becomes that. `None` in every other call.
 pub fn enter() -> Option<std::process::ExitCode> {

@@ -35,7 +35,11 @@ pub(crate) async fn wait(opts: ObjectsOpts, app: App) -> Result<Exit> {
     let objects = Objects::new(&opts, &app).await?;
     let mut awaited: HashMap<String, Awaited> = HashMap::new();
     for seen in objects.all().await? {
-        awaited.entry(seen.name.clone()).or_default().uid.clone_from(&seen.uid);
+        awaited
+            .entry(seen.name.clone())
+            .or_default()
+            .uid
+            .clone_from(&seen.uid);
         see(&mut awaited, &seen, false);
     }
     let (sender, mut news) = mpsc::channel(WAITING);
@@ -66,13 +70,22 @@ pub(crate) async fn wait(opts: ObjectsOpts, app: App) -> Result<Exit> {
             }
         }
     }
-    let all_succeeded = awaited.values().all(|one| one.end == Some(Phase::Succeeded));
-    Ok(if all_succeeded { Exit::Success } else { Exit::Failed })
+    let all_succeeded = awaited
+        .values()
+        .all(|one| one.end == Some(Phase::Succeeded));
+    Ok(if all_succeeded {
+        Exit::Success
+    } else {
+        Exit::Failed
+    })
 }
 
 fn see(awaited: &mut HashMap<String, Awaited>, seen: &Seen, is_deleted: bool) {
     let name = &seen.name;
-    let Some(one) = awaited.get_mut(name).filter(|one| one.end.is_none() && one.uid == seen.uid) else {
+    let Some(one) = awaited
+        .get_mut(name)
+        .filter(|one| one.end.is_none() && one.uid == seen.uid)
+    else {
         return;
     };
     for transition in one.tracker.observe(&seen.status) {

@@ -46,9 +46,11 @@ pub(crate) async fn wait(opts: ObjectsOpts, app: App) -> Result<Exit> {
     let feeds = objects.feeds().into_iter();
     let feeds = join_all(feeds.map(|feed| feed.run(&objects.cluster, sender.clone())));
     tokio::pin!(feeds);
+    let mut feeds_ended = false;
     while awaited.values().any(|one| one.end.is_none()) {
         tokio::select! {
-            _ = &mut feeds => {}
+            // What ended them they have told.
+            _ = &mut feeds, if !feeds_ended => feeds_ended = true,
             Some(news) = news.recv() => match news {
                 News::Object { seen, is_deleted, .. } => see(&mut awaited, &seen, is_deleted),
                 News::All { uids, .. } => {

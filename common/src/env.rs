@@ -96,7 +96,7 @@ pub const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS
 /// `HOST[:PORT]` of the metadata server, as Google's client libraries have it.
 pub const GCE_METADATA_HOST: &str = "GCE_METADATA_HOST";
 /// The project, as gcloud has it.
-pub const PROJECT: &str = "CLOUDSDK_CORE_PROJECT";
+pub const CLOUDSDK_CORE_PROJECT: &str = "CLOUDSDK_CORE_PROJECT";
 /// Where leases of clusters are: `gs://BUCKET/FOLDER`, `kubernetes://NAMESPACE`,
 /// `file:///FOLDER`.
 pub const CLUSTER_LEASES: &str = "CLUSTER_LEASES";

@@ -72,7 +72,7 @@ pub struct FileOpts {
 #[derive(Debug, Clone, Args)]
 pub struct PlaceOpts {
     /// Google Cloud project
-    #[arg(long, value_name = "PROJECT", env = env::PROJECT)]
+    #[arg(long, value_name = "PROJECT", env = env::CLOUDSDK_CORE_PROJECT)]
     pub project: Option<String>,
 
     /// Zone or region; for a pool, all of them by default

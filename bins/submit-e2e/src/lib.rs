@@ -33,8 +33,8 @@ use common::bucket::Layout;
 use common::{Error, Exit, Result, yaml};
 use serde_json::Value;
 
-use names::Naming;
 use engine::by_hand;
+use names::Naming;
 use opts::{Command, PlanOpts, PlanOutput, RunCommand, RunOpts, ShowOpts, ShowOutput};
 use origin::Origin;
 use plan::Plan;
@@ -42,8 +42,7 @@ use selection::Selection;
 use workflows::{Maker, Workflow};
 
 pub use called::called;
-pub use names::Naming;
-use opts::Opts;
+pub use opts::Opts;
 
 /// When this program was started by itself, for a child: becomes that. `None` in every other call.
 pub fn enter() -> Option<std::process::ExitCode> {

@@ -82,7 +82,7 @@ pub(crate) fn project(opts: &CloudOpts, env: &Env, names: &[Name]) -> Option<Str
     let of_env = |name| env.get(name).map(str::to_owned);
     opts.project
         .clone()
-        .or_else(|| of_env(env::PROJECT))
+        .or_else(|| of_env(env::CLOUDSDK_CORE_PROJECT))
         .or_else(|| of_env(env::GOOGLE_CLOUD_PROJECT))
         .or_else(|| names.iter().find_map(Name::project))
 }

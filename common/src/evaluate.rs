@@ -3,6 +3,7 @@
 
 mod imports;
 mod parameters;
+mod plus;
 #[cfg(test)]
 mod tests;
 
@@ -55,6 +56,8 @@ pub struct Evaluation {
     pub top_level_args: Map<String, Value>,
     /// Further ones, for parameters that it has.
     pub optional_args: Map<String, Value>,
+    /// Whether a `+` before a value gives it, whatever it is, as `ks` had it.
+    pub is_lenient: bool,
 }
 
 impl Evaluation {
@@ -115,7 +118,7 @@ impl Evaluation {
             let name = session.program().intern_str(&name);
             session.program_mut().add_ext_var(name, &thunk);
         }
-        let file = session.load_real_file(&self.file)?;
+        let file = self.load(&mut session)?;
         let mut value = session.eval_value(&file)?;
         if value.is_function() {
             let takes = parameters::of_function(&self.file);
@@ -136,6 +139,14 @@ impl Evaluation {
             return None;
         }
         session.manifest_json(&value, false)
+    }
+
+    fn load<'p>(&self, session: &mut Session<'p>) -> Option<Thunk<'p>> {
+        let text = std::fs::read(&self.file).ok().filter(|_| self.is_lenient);
+        match text.and_then(|text| plus::without(&text)) {
+            Some(text) => session.load_virt_file(&self.file.display().to_string(), text),
+            None => session.load_real_file(&self.file),
+        }
     }
 }
 

@@ -32,6 +32,7 @@ use common::app::App;
 use common::bucket::Layout;
 use common::{Error, Exit, Result, yaml};
 use serde_json::Value;
+use tracing::info;
 
 use engine::by_hand;
 use names::Naming;
@@ -108,6 +109,10 @@ async fn show(opts: ShowOpts, app: App) -> Result<Exit> {
         app: &app,
     };
     let workflows = maker.make(&selection).await?;
+    if workflows.is_empty() {
+        let why = selection.why_nothing(opts.source.only.as_deref());
+        info!("nothing would be submitted: {why}");
+    }
     let objects = workflows.iter().flat_map(Workflow::objects);
     let manifests = objects.map(record::masked);
     match opts.output {

@@ -75,7 +75,7 @@ fn pytest_is_asked_for_junit_and_told_as_test_grid_shows_it() {
         }
         let log = text(&output.stderr);
         assert!(
-            log.contains("unit: 4 passed, 4 failed, 1 errors, 2 skipped"),
+            log.contains("unit: 4 passed, 4 failed, 1 error, 2 skipped"),
             "{log}"
         );
     }

@@ -211,6 +211,7 @@ impl<'a> Walk<'a> {
     }
 
     fn end_case(&mut self, mut case: Case) {
+        case.end();
         // Both attempts, as TestGrid reads flaky.
         for attempt in case.take_earlier() {
             self.end_case(attempt);
@@ -233,7 +234,7 @@ impl<'a> Walk<'a> {
             self.faults.passed(case.key);
         }
         if let Some(visit) = &mut self.visit {
-            visit(&suite, case.model);
+            visit(&suite, case.into_model());
         }
     }
 

@@ -90,6 +90,12 @@ impl Failure {
         self.status() == Some(status)
     }
 
+    /// The refusal of a writer that somebody else was faster than.
+    pub(super) fn lost_race() -> Self {
+        let status = StatusCode::PRECONDITION_FAILED;
+        Failure::Refused(Refusal::new(status, None, b""))
+    }
+
     /// Whether another attempt may do better. Source: Google Cloud Storage's page on retry
     /// strategy.
     pub(super) fn may_pass(&self) -> bool {

@@ -193,3 +193,15 @@ fn a_test_of_pytest_that_hangs_is_named_with_what_it_was_doing() {
         assert!(xml.contains("line 5 in test_hangs"), "{xml}");
     }
 }
+
+#[test]
+fn the_exit_code_of_a_pytest_without_tests_is_no_failure_where_none_are_fine() {
+    let environment = suite();
+    let command = ["python3", "-m", "pytest", "-q", "-k", "nothing"];
+    assert_code(&run_tests(&environment, &["--allow-empty"], &command), 0);
+    assert_eq!(cases(&environment, "j.xml"), "");
+    assert_code(&run_tests(&environment, &[], &command), 1);
+    // Another code is one, tests or not.
+    let wrong = [&command[..], &["--no-such-option"]].concat();
+    assert_code(&run_tests(&environment, &["--allow-empty"], &wrong), 1);
+}

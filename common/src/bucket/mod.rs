@@ -278,8 +278,8 @@ impl Bucket {
         Ok(removed)
     }
 
-    async fn remove_listed(&self, name: &ObjectName, remote: Option<&cloud::Remote>) -> Result<()> {
-        match (&self.place, remote) {
+    async fn remove_listed(&self, name: &ObjectName, listed: Option<&cloud::Remote>) -> Result<()> {
+        match (&self.place, listed) {
             (Place::Cloud(cloud), Some(remote)) => cloud.remove(name, remote).await,
             (Place::Cloud(_), None) => Ok(()),
             (Place::Folder(folder), _) => {

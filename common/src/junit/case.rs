@@ -19,7 +19,7 @@ const FIRST_LINE: usize = 4096;
 /// How much text the faults of one case may have together before no more is added, in bytes.
 const WHOLE: usize = 64 * 1024;
 
-/// How GoogleTest marks a test that is disabled, which has no `<skipped>`, and CTest another.
+/// How `GoogleTest` marks a test that is disabled, which has no `<skipped>`; and `CTest`.
 const NOT_RUN: [&str; 2] = ["notrun", "disabled"];
 
 type Result<T> = std::result::Result<T, String>;
@@ -31,15 +31,13 @@ pub(super) struct Case {
     pub(super) failure: bool,
     pub(super) error: bool,
     pub(super) skipped: bool,
-    /// Whether an attribute says that it did not run.
-    not_run: bool,
     /// How many failures and errors it has: pytest writes one for each failed subtest.
     pub(super) elements: (u64, u64),
     pub(super) model: model::Case,
     /// Attempts that failed before this one passed: Surefire's and nextest's `<flakyFailure>`.
     earlier: Vec<Detail>,
-    out: Option<Kept>,
-    err: Option<Kept>,
+    out: Option<Box<Kept>>,
+    err: Option<Box<Kept>>,
 }
 
 impl Case {
@@ -47,31 +45,29 @@ impl Case {
     pub(super) fn new(start: &BytesStart<'_>, key: u64, names: &(String, String)) -> Result<Case> {
         check_attributes(start)?;
         let file = attribute(start, "file", NAME)?;
-        let status = attribute(start, "status", NAME)?;
+        let not_run = NOT_RUN.contains(&attribute(start, "status", NAME)?.as_str());
+        let outcome = if not_run {
+            Outcome::Skipped(Detail {
+                message: "not run".to_owned(),
+                text: String::new(),
+            })
+        } else {
+            Outcome::Passed
+        };
         Ok(Case {
             key,
-            not_run: NOT_RUN.contains(&status.as_str()),
+            skipped: not_run,
             model: model::Case {
                 classname: distinct(&shown(&names.0, usize::MAX)),
                 name: distinct(&shown(&names.1, usize::MAX)),
                 time: seconds(&attribute(start, "time", NAME)?),
                 file: (!file.is_empty()).then_some(file),
                 line: attribute(start, "line", NAME)?.parse().ok(),
+                outcome,
                 ..model::Case::default()
             },
             ..Case::default()
         })
-    }
-
-    /// Ends it: one that only its attribute tells of has been skipped.
-    pub(super) fn end(&mut self) {
-        if self.not_run && !(self.failure || self.error || self.skipped) {
-            self.skipped = true;
-            self.model.outcome = Outcome::Skipped(Detail {
-                message: "not run".to_owned(),
-                text: String::new(),
-            });
-        }
     }
 
     /// Takes a child; the first one decides between failure and error.
@@ -139,7 +135,7 @@ impl Case {
 
     /// The case as it is in the end.
     pub(super) fn into_model(self) -> model::Case {
-        let text = |kept: Option<Kept>| kept.map(|kept| kept.text()).unwrap_or_default();
+        let text = |kept: Option<Box<Kept>>| kept.map(|kept| kept.text()).unwrap_or_default();
         model::Case {
             system_out: text(self.out),
             system_err: text(self.err),
@@ -161,9 +157,9 @@ impl Case {
 
 /// Adds what a case printed to what it printed before: some write an element for each phase of a
 /// test, or for each of its subtests.
-fn join(before: &mut Option<Kept>, part: Part) {
+fn join(before: &mut Option<Box<Kept>>, part: Part) {
     let Some(before) = before else {
-        *before = part.whole.then_some(part.text);
+        *before = part.whole.then(|| Box::new(part.text));
         return;
     };
     let more = part.into_text();

@@ -211,7 +211,6 @@ impl<'a> Walk<'a> {
     }
 
     fn end_case(&mut self, mut case: Case) {
-        case.end();
         // Both attempts, as TestGrid reads flaky.
         for attempt in case.take_earlier() {
             self.end_case(attempt);

@@ -55,11 +55,8 @@ pub(crate) fn run_word(command: &Command) -> Option<usize> {
     let words = std::iter::once(&command.program).chain(&command.args);
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     let is_nextest = |word: &str| word == "nextest" || word.ends_with("cargo-nextest");
-    let is_run = |pair: &[_]| match pair {
-        [before, word] => is_nextest(before) && (word == "run" || word == "r"),
-        _ => false,
-    };
-    words.windows(2).position(is_run)
+    let mut pairs = words.iter().zip(words.iter().skip(1));
+    pairs.position(|(before, word)| is_nextest(before) && (word == "run" || word == "r"))
 }
 
 /// The command that lists the tests which this one would run.

@@ -12,6 +12,7 @@ mod present;
 mod records;
 mod rooted;
 mod shared;
+mod sum;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ pub use present::Present;
 pub use records::{FINISHED, Finished, Outcome, STARTED, Started};
 pub use rooted::Rooted;
 pub use shared::{Shared, State};
+pub use sum::Sum;
 
 use crate::env::Env;
 use crate::{Error, Result, ResultExt};
@@ -211,12 +213,10 @@ impl Bucket {
     pub async fn present(&self, folder: &ObjectName) -> Result<Present> {
         match &self.place {
             Place::Cloud(cloud) => cloud.present(folder).await,
-            Place::Folder(_) => {
-                let mut present = Present::default();
-                for object in self.list(folder).await? {
-                    present.insert(object.name.as_str().to_owned(), None);
-                }
-                Ok(present)
+            Place::Folder(place) => {
+                let within = folder.clone();
+                let list = move |folder: &Folder, _: &AtomicBool| folder.present(&within);
+                self.run(place, "list", folder, list).await
             }
         }
     }
@@ -228,6 +228,24 @@ impl Bucket {
             // The files are compared themselves.
             Place::Folder(_) => Ok(Present::default()),
         }
+    }
+
+    /// Whether an object of this size was there, with a checksum to compare: a file of that size
+    /// may be in the bucket already, see [`Bucket::held`].
+    pub fn may_hold(&self, name: &ObjectName, size: u64, present: &Present) -> bool {
+        present.get(name).and_then(cloud::Remote::size) == Some(size)
+    }
+
+    /// Whether the object that was there has this content, and readers are told the same of it.
+    pub fn held(
+        &self,
+        name: &ObjectName,
+        content: Sum,
+        attributes: &Attributes,
+        present: &Present,
+    ) -> bool {
+        let remote = present.get(name);
+        remote.is_some_and(|remote| remote.has(content, attributes))
     }
 
     /// Uploads a file unless the object has its content already: sizes are compared first,
@@ -262,7 +280,22 @@ impl Bucket {
 
     /// Removes an object that was present, unless somebody has written it since.
     pub async fn remove(&self, name: &ObjectName, present: &Present) -> Result<()> {
-        match (&self.place, present.get(name)) {
+        self.remove_listed(name, present.get(name)).await
+    }
+
+    /// Removes what uploads that were killed have left behind, a day ago or earlier; gives how
+    /// much that was.
+    pub async fn remove_leftovers(&self, present: &Present) -> Result<u64> {
+        let mut removed = 0;
+        for (name, remote) in present.leftovers() {
+            self.remove_listed(name, remote).await?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    async fn remove_listed(&self, name: &ObjectName, listed: Option<&cloud::Remote>) -> Result<()> {
+        match (&self.place, listed) {
             (Place::Cloud(cloud), Some(remote)) => cloud.remove(name, remote).await,
             (Place::Cloud(_), None) => Ok(()),
             (Place::Folder(folder), _) => {

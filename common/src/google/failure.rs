@@ -117,6 +117,12 @@ impl Failure {
         self.status() == Some(status)
     }
 
+    /// The refusal of a writer that somebody else was faster than.
+    pub(crate) fn lost_race() -> Self {
+        let status = StatusCode::PRECONDITION_FAILED;
+        Failure::Refused(Refusal::new(status, None, b""))
+    }
+
     /// Whether another attempt may do better.
     pub fn may_pass(&self) -> bool {
         match self {

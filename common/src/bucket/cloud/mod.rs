@@ -214,10 +214,13 @@ impl Cloud {
         Ok(objects)
     }
 
-    /// What is under one name.
+    /// What is under one name. Who may make objects only (`roles/storage.objectCreator`) cannot
+    /// look, and need not: the upload names the generation that it replaces, which is none.
     pub(super) async fn look_at(&self, name: &ObjectName) -> Result<Present> {
-        let found = self.client.stat(name.as_str(), self.until).await;
-        let found = found.map_err(|failure| self.explain(failure, "read", name, Access::Write))?;
+        let found = match self.client.stat(name.as_str(), self.until).await {
+            Err(failure) if failure.is(StatusCode::FORBIDDEN) => None,
+            found => found.map_err(|failure| self.explain(failure, "read", name, Access::Write))?,
+        };
         let mut present = Present::default();
         if let Some(resource) = found {
             let remote = Remote::of(&resource);
@@ -229,11 +232,12 @@ impl Cloud {
     pub(super) async fn present(&self, folder: &ObjectName) -> Result<Present> {
         let mut present = Present::default();
         let add = |resource: object::Resource| {
-            // Parts of a file that another process may be uploading just now.
+            let remote = Some(Remote::of(&resource));
             let last = resource.name.rsplit('/').next().unwrap_or_default();
-            if !last.starts_with(TEMPORARY) {
-                let remote = Remote::of(&resource);
-                present.insert(resource.name, Some(remote));
+            if last.starts_with(TEMPORARY) {
+                present.being_written(&resource.name, remote, resource.created());
+            } else {
+                present.insert(resource.name, remote);
             }
         };
         let client = &self.client;

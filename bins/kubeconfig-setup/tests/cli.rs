@@ -62,7 +62,7 @@ fn wrong_usage_is_2_and_writes_nothing() {
         ),
         (
             &["get", "--kubeconfig=k", "--from-kubeconfig=none"],
-            "read none",
+            "none: No such file",
         ),
         (
             &[

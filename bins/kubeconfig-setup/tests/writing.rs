@@ -22,7 +22,9 @@ fn mode(path: &Path) -> u32 {
 
 /// `get` of a server with a token.
 fn given(environment: &TestEnvironment, host: &str, kubeconfig: &Path) -> Command {
-    environment.write("token", "SECRET");
+    if !environment.path().join("token").exists() {
+        environment.write("token", "SECRET");
+    }
     let mut command = command(environment);
     command
         .args(["get", "--token-file=token", "--kubeconfig"])
@@ -134,7 +136,7 @@ fn what_was_there_stays_and_a_link_stays_a_link() {
     let own = environment.write(
         "real/config",
         "apiVersion: v1\nkind: Config\nx-own: {deep: [1, 'true']}\ncurrent-context: mine\n\
-         contexts:\n- name: mine\n  context: {cluster: c, user: u, namespace: n}\n",
+         contexts:\n- name: mine\n  context: {cluster: c, user: u, namespace: 'n'}\n",
     );
     std::fs::set_permissions(&own, PermissionsExt::from_mode(0o644)).unwrap();
     let link = environment.path().join("link");

@@ -39,7 +39,12 @@ impl Existing {
             return Err(self.error("it has no current-context: name one with --context"));
         }
         let context = self.find("contexts", "context", name)?;
-        let text = |field: &str| context[field].as_str().unwrap_or_default();
+        let text = |field: &str| {
+            context
+                .get(field)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let mut cluster = self.find("clusters", "cluster", text("cluster"))?.clone();
         self.make_absolute(&mut cluster, &["certificate-authority"]);
         let namespace = text("namespace");

@@ -44,7 +44,7 @@ fn a_build_is_followed_to_its_digest() {
     assert_eq!(said(&output), format!("{image}@{digest}\n"));
     let log = text(&output.stderr);
     for line in [
-        "the source is context: 2 files, 34 B before compression",
+        "the source is context: 2 files, 33 B before compression",
         "started build 00000000-0000-0000-0000-000000000001: https://console.cloud.google.com/",
         "is QUEUED",
         "is WORKING",

@@ -150,7 +150,6 @@ fn a_connection_that_is_lost_while_following_is_made_again() {
         Fault::Close,
         Fault::unavailable(),
         Fault::CutAfter(20),
-        Fault::unauthorized(),
     ];
     site.cloud.proxy().on(&["GET", "/builds/0000"], faults);
     site.store.proxy().on(

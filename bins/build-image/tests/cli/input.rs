@@ -69,7 +69,7 @@ fn what_makes_no_sense_is_told_with_what_to_do() {
             "the tag is given by --tag",
         ),
         (vec!["--image", "gcr.io/p/App"], "lower-case"),
-        (vec!["--image", "gcr.io/p/app", "--tag", "-x"], "is no tag"),
+        (vec!["--image", "gcr.io/p/app", "--tag", "a/b"], "is no tag"),
         (
             vec![
                 "--image",

@@ -11,11 +11,13 @@ use common::{Result, ResultExt, whole_file};
 use crate::plan::{Entry, Plan};
 
 /// Makes the folder what the plan says. What else is in it stays.
-pub(crate) fn install(plan: &Plan, stop: &Stop) -> Result<()> {
+pub(crate) async fn install(plan: &Plan, stop: &Stop) -> Result<()> {
     let folder = &plan.folder;
     fs::create_dir_all(folder).or_failed(|| format!("make the folder {}", folder.display()))?;
     let mut copied = 0;
     for (name, entry) in &plan.entries {
+        // A signal that came meanwhile is heard.
+        tokio::task::yield_now().await;
         stop.check("before all programs were copied")?;
         let place = folder.join(name);
         let changed = match entry {

@@ -19,6 +19,6 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     if dry_run {
         return app.print(&plan);
     }
-    install::install(&plan, &app.stop)?;
+    install::install(&plan, &app.stop).await?;
     Ok(Exit::Success)
 }

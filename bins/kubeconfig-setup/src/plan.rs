@@ -166,8 +166,10 @@ fn gke(opts: GetOpts, env: &Env) -> Result<Gke> {
 /// The clusters of the project that was named.
 pub(crate) fn clusters(place: &PlaceOpts, env: &Env) -> Result<Clusters> {
     let project = place.project.as_deref().ok_or_else(|| {
-        Error::usage("it is not said which project")
-            .hint(format!("use --project, or set {}", env::CLOUDSDK_CORE_PROJECT))
+        Error::usage("it is not said which project").hint(format!(
+            "use --project, or set {}",
+            env::CLOUDSDK_CORE_PROJECT
+        ))
     })?;
     Clusters::of(project, env)
 }

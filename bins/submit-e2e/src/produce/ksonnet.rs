@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use common::evaluate::Evaluation;
 use common::{Error, Result, ResultExt};
 use serde_json::{Map, Value, json};
 
 use super::{Context, Order};
-use crate::names;
+use crate::fnv::fnv32;
 use crate::render::prow_env;
-use common::evaluate::Evaluation;
 
 /// The evaluation of a component: with the entry's parameters, and those that kubeflow/testing
 /// set for each run.
@@ -42,7 +42,7 @@ pub(super) fn evaluation(
     let component = Value::from(component);
     // kubeflow/testing always set these, the last one on AWS: components without a default ask for
     // them.
-    let cluster = format!("eks-cluster-{}{}", names::salt(), names::salt());
+    let cluster = format!("eks-cluster-{:08x}", fnv32(order.name.as_bytes()));
     let unset = json!({"namespace": "", "bucket": "", "cluster_name": cluster});
     let params = format!(
         "(import {import}) + {{ components+: {{ {component}: {unset} \

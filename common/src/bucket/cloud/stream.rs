@@ -10,8 +10,9 @@ use serde_json::json;
 use tokio::sync::mpsc::Receiver;
 
 use super::client::Client;
-use super::object::{Resource, Sum};
+use super::object::Resource;
 use super::upload::{State, state};
+use crate::bucket::sum::Sum;
 use crate::google::{Failure, Part, Request, Retry};
 
 /// How much is sent at once, and may have to be sent again: that much is kept in memory, twice.

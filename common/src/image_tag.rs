@@ -44,11 +44,9 @@ impl ImageTag {
     fn new(now: SystemTime, describe: &str, diff: &[u8]) -> Self {
         let date = humantime::format_rfc3339_seconds(now).to_string();
         let day: String = date.chars().take(10).filter(|c| *c != '-').collect();
-        let hash: String = diff
-            .iter()
-            .take(3)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let first = diff.iter().take(3);
+        let hash = first.fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        let hash = format!("{hash:06x}");
         let room = LONGEST - "v20060102-".len() - "-012345".len();
         let describe: String = describe.chars().map(allowed).take(room).collect();
         let git_version = format!("{describe}-{hash}");

@@ -84,7 +84,7 @@ pub(super) fn choose(mut runs: Vec<Run>, limits: Limits, now: SystemTime) -> Cho
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     /// Runs of 10 bytes that were changed so many hours ago, by name.
     fn left(ages: &[(&str, u32)], size: Option<u64>) -> (Vec<String>, bool) {

@@ -103,7 +103,7 @@ ARGO := github.com/argoproj/argo-workflows/v3@v3.7.3
 .PHONY: argo-fields
 argo-fields: ## Derives the fields of Argo's CRD that `submit-e2e lint` knows, from its Go module
 	cd bins/submit-e2e/src/lint && python3 derive-fields.py \
-	  "$$(go mod download -json $(ARGO) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/api/jsonschema/schema.json" > argo-fields.txt
+	  "$$(go mod download -json $(ARGO) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')" > argo-fields.txt
 
 .PHONY: self-test
 self-test: ## Runs this project's own workflow on this working tree

@@ -1,6 +1,8 @@
 //! What another run makes of what a killed one left in the bucket.
 
 #![expect(
+    clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "clippy knows tests by their attribute only, not their helpers"
 )]
@@ -49,7 +51,7 @@ fn kill_before_the_composition(bucket: &Bucket, environment: &TestEnvironment) {
         let parts = || {
             objects(bucket)
                 .iter()
-                .filter(|name| name.ends_with(".part"))
+                .filter(|name| name.contains("/.being-written-"))
                 .count()
         };
         wait_until("the next part", || parts() >= count);

@@ -170,7 +170,7 @@ pub struct GetOpts {
 #[derive(Debug, Args)]
 pub struct LeaseOpts {
     /// Takes a cluster of the pool for this run alone
-    #[arg(long, requires = "pool")]
+    #[arg(long)]
     pub lease: bool,
 
     /// Where the leases are.

@@ -110,6 +110,10 @@ fn source(opts: GetOpts, env: &Env) -> Result<Source> {
                 .hint("name one with --cluster, or --pool"),
         );
     }
+    if opts.lease.lease && opts.place.pool.is_none() {
+        return Err(Error::usage("--lease takes one cluster of several")
+            .hint("name them with --pool; a pattern may be a name as it is"));
+    }
     if opts.in_cluster {
         return Ok(Source::InCluster);
     }
@@ -344,6 +348,7 @@ mod tests {
             (&["--cluster=c", "--zone=z"][..], "which project"),
             (&["--cluster=c", "--project=p"], "where cluster c is"),
             (&["--project=p"], "which cluster"),
+            (&["--in-cluster", "--lease"], "one cluster of several"),
             (&["--in-cluster", "--internal-ip"], "for clusters of Google"),
             (
                 &["--project=p", "--pool=x*", "--lease"],

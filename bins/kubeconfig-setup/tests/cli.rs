@@ -72,7 +72,7 @@ fn wrong_usage_is_2_and_writes_nothing() {
                 "--cluster=c",
                 "--lease",
             ],
-            "--pool",
+            "name them with --pool",
         ),
         (&["check", "--kubeconfig=none"], "none"),
         (&["check", "--kubeconfig=k", "--can=pods"], "VERB RESOURCE"),

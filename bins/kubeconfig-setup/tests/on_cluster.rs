@@ -247,8 +247,8 @@ fn twenty_compete_for_lease_objects_and_never_do_two_hold_a_cluster() {
     let google = Google::with((0..3).map(pool).collect());
     let competition = Competition {
         processes: 20,
-        length: Duration::from_secs(40),
-        patience: Duration::from_secs(20),
+        length: Duration::from_secs(30),
+        patience: Duration::from_secs(15),
     };
     let result = competition.run(&|kubeconfig| {
         let mut command = google.command(&cluster.environment);

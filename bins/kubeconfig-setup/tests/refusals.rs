@@ -58,7 +58,7 @@ fn a_missing_role() {
     let (environment, google) = (TestEnvironment::new(), Google::with(vec![zonal("c")]));
     google.refuse(
         "403 Forbidden",
-        json!({
+        &json!({
             "code": 403, "status": "PERMISSION_DENIED",
             "message": "Required \"container.clusters.get\" permission(s) for \
                 \"projects/p-1/locations/us-central1-a/clusters/c\".",
@@ -83,7 +83,7 @@ fn an_api_that_is_off() {
     let (environment, google) = (TestEnvironment::new(), Google::with(vec![zonal("c")]));
     google.refuse(
         "403 Forbidden",
-        json!({
+        &json!({
             "code": 403, "status": "PERMISSION_DENIED",
             "message": "Kubernetes Engine API has not been used in project 77 before or it is disabled.",
             "details": [{
@@ -105,7 +105,7 @@ fn a_quota_is_waited_for_as_long_as_the_server_asks() {
     let (environment, google) = (TestEnvironment::new(), Google::with(vec![zonal("c")]));
     google.refuse(
         "429 Too Many Requests",
-        json!({
+        &json!({
             "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Quota exceeded",
             "details": [
                 {"@type": "type.googleapis.com/google.rpc.ErrorInfo",
@@ -116,7 +116,7 @@ fn a_quota_is_waited_for_as_long_as_the_server_asks() {
     );
     google.refuse(
         "503 Service Unavailable",
-        json!({"code": 503, "message": "later"}),
+        &json!({"code": 503, "message": "later"}),
     );
     let begun = Instant::now();
     told(&get(&environment, &google, "c"), 0, &["wrote context"]);

@@ -1,6 +1,8 @@
 //! Processes that compete for clusters and are killed at random, and the check that no two held
 //! one at a time.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;

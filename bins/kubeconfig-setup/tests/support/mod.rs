@@ -41,7 +41,7 @@ impl Google {
     }
 
     /// The next requests are answered so, one after the other.
-    pub(crate) fn refuse(&self, status: &str, error: Value) {
+    pub(crate) fn refuse(&self, status: &str, error: &Value) {
         let refusal = (status.to_owned(), json!({ "error": error }));
         self.refusals.lock().unwrap().push_back(refusal);
     }

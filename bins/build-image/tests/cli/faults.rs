@@ -146,11 +146,7 @@ fn a_connection_that_is_lost_while_following_is_made_again() {
         failure("USER_BUILD_STEP", "x"),
     ];
     let site = Site::new([script]);
-    let faults = [
-        Fault::Close,
-        Fault::unavailable(),
-        Fault::CutAfter(20),
-    ];
+    let faults = [Fault::Close, Fault::unavailable(), Fault::CutAfter(20)];
     site.cloud.proxy().on(&["GET", "/builds/0000"], faults);
     site.store.proxy().on(
         &["GET", "log-0000"],

@@ -44,11 +44,11 @@ impl ImageTag {
     fn new(now: SystemTime, describe: &str, diff: &[u8]) -> Self {
         let date = humantime::format_rfc3339_seconds(now).to_string();
         let day: String = date.chars().take(10).filter(|c| *c != '-').collect();
-        let hash: String = diff
-            .iter()
-            .take(3)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = match diff {
+            [first, second, third, ..] => format!("{first:02x}{second:02x}{third:02x}"),
+            // No SHA-256 is that short.
+            _ => String::new(),
+        };
         let room = LONGEST - "v20060102-".len() - "-012345".len();
         let describe: String = describe.chars().map(allowed).take(room).collect();
         let git_version = format!("{describe}-{hash}");

@@ -195,10 +195,7 @@ impl State {
     }
 
     fn create(&mut self, project: &str, location: &str, asked: &Value) -> (u16, Value) {
-        if !asked["steps"]
-            .as_array()
-            .is_some_and(|steps| !steps.is_empty())
-        {
+        if asked["steps"].as_array().is_none_or(Vec::is_empty) {
             return error(
                 400,
                 "INVALID_ARGUMENT",

@@ -78,7 +78,7 @@ RUN set -eu; \
     for path in '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/info/*' '/usr/share/lintian/*' '/usr/share/locale/*' \
         '/usr/share/bash-completion/*' '/usr/share/gitweb/*' '/usr/share/perl/*' '/usr/share/perl5/*' \
         '/usr/lib/*/perl/*' '/usr/lib/*/libperl.so*' '/usr/lib/git-core/git-daemon' '/usr/lib/git-core/git-http-backend' \
-        '/usr/lib/git-core/git-imap-send' '/usr/lib/python3*/pydoc_data/*'; do \
+        '/usr/lib/git-core/git-imap-send'; do \
       echo "path-exclude=$path"; \
     done >$rules; \
     echo 'path-include=/usr/share/doc/*/copyright' >>$rules; \

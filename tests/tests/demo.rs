@@ -1,7 +1,6 @@
 //! `make demo`, with the binaries under test, in a folder of the test's own.
 
 #![expect(
-    clippy::panic,
     clippy::unwrap_used,
     reason = "what is not as the test expects fails it"
 )]

@@ -26,9 +26,14 @@ ADVISORIES := https://github.com/RustSec/advisory-db
 # What tests run besides cargo's tools: PROGRAM=DEBIAN_PACKAGE, one a line, sorted.
 TEST_PROGRAMS := \
 	bats=bats \
+	busybox=busybox-static \
 	ctest=cmake \
+	docker=docker.io \
+	docker-registry=docker-registry \
+	dockerd=docker.io \
 	git-lfs=git-lfs \
 	git=git \
+	setpriv=util-linux \
 	ssh-keygen=openssh-client \
 	sshd=openssh-server \
 	tar=tar \
@@ -40,7 +45,7 @@ TESTS ?=
 
 .PHONY: help
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## Builds all binaries, for use: target/release
@@ -93,7 +98,7 @@ demo: ## Runs a pull request of examples/greeter from trigger to verdict, then a
 	examples/demo.sh
 
 # Some parts of the measurements, or nothing for all: start-up, overhead, output,
-# selection, rendering, test-stream, argo.
+# selection, rendering, test-stream, token, argo.
 BENCHES ?=
 
 .PHONY: bench
@@ -103,6 +108,56 @@ bench: $(GOTESTSUM) $(OBJECT_STORE) ## Measures the figures of the README; fails
 	@# Only one part needs a cluster.
 	GOTESTSUM=$(abspath $(GOTESTSUM)) OBJECT_STORE=$(abspath $(OBJECT_STORE)) \
 	  $(if $(filter argo,$(or $(BENCHES),argo)),tests/cluster/run) $(TARGET)/release/benches $(BENCHES)
+
+# The image: IMG:TAG, and its tools as IMG:tools-TAG.
+DOCKER ?= docker
+REGISTRY ?= ghcr.io/test-worker
+IMG ?= $(REGISTRY)/test-worker
+# The immutable tag: day, git describe, hash of git diff.
+TAG ?= $(shell date -u +v%Y%m%d)-$(shell git describe --tags --always --dirty)-$(shell git diff | sha256sum | cut -c -6)
+# More arguments of docker build: another base, a network, a cache.
+IMAGE_ARGS ?=
+IMAGE_FACTS = \
+	--build-arg=VERSION=$(shell git describe --tags --always --dirty) \
+	--build-arg=REVISION=$(shell git rev-parse HEAD) \
+	--build-arg=CREATED=$(shell TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd) \
+	--build-arg=SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct)
+# The project whose Cloud Build builds it.
+PROJECT ?=
+
+.PHONY: image
+image: ## Builds the image: IMG:TAG, and the tools alone: IMG:tools-TAG
+	$(DOCKER) build $(IMAGE_ARGS) $(IMAGE_FACTS) --tag=$(IMG):tools-$(TAG) --target=tools .
+	$(DOCKER) build $(IMAGE_ARGS) $(IMAGE_FACTS) --tag=$(IMG):$(TAG) .
+
+.PHONY: image-push
+image-push: image ## Builds the image and pushes it
+	$(DOCKER) push $(IMG):tools-$(TAG)
+	$(DOCKER) push $(IMG):$(TAG)
+
+.PHONY: image-latest
+image-latest: image-push ## The same, and lets the tags latest and tools mean it
+	$(DOCKER) tag $(IMG):tools-$(TAG) $(IMG):tools
+	$(DOCKER) push $(IMG):tools
+	$(DOCKER) tag $(IMG):$(TAG) $(IMG):latest
+	$(DOCKER) push $(IMG):latest
+
+.PHONY: image-gcb
+image-gcb: ## Builds and pushes it by Cloud Build of PROJECT
+	cargo run --quiet --locked --package build-image -- --config images/test-worker.jsonnet --project $(PROJECT) \
+	  --image $(IMG) --tag $(TAG) --ext-var revision=$(shell git rev-parse HEAD) \
+	  --ext-var created=$(shell TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd) \
+	  --ext-var sourceDateEpoch=$(shell git log -1 --format=%ct)
+
+.PHONY: image-demo
+image-demo: image ## The demo with every step as a container of the image
+	DEMO_IMAGE=$(IMG):$(TAG) examples/demo.sh
+
+.PHONY: image-test
+image-test: $(NEXTEST) ## Tests the image IMG:TAG with a real Docker engine: sizes, users, signals, steps as containers
+	cargo build --workspace --bins --tests --locked
+	TEST_WORKER_IMAGE=$(IMG):$(TAG) TEST_WORKER_TOOLS=$(IMG):tools-$(TAG) INSTA_UPDATE=no \
+	  $(NEXTEST) nextest run --profile image --package e2e --locked
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60
@@ -120,7 +175,7 @@ ARGO := github.com/argoproj/argo-workflows/v3@v3.7.3
 .PHONY: argo-fields
 argo-fields: ## Derives the fields of Argo's CRD that `submit-e2e lint` knows, from its Go module
 	cd bins/submit-e2e/src/lint && python3 derive-fields.py \
-	  "$$(go mod download -json $(ARGO) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/api/jsonschema/schema.json" > argo-fields.txt
+	  "$$(go mod download -json $(ARGO) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')" > argo-fields.txt
 
 .PHONY: self-test
 self-test: ## Runs this project's own workflow on this working tree

@@ -6,6 +6,8 @@
 #   DEMO_DIR   where everything goes; default target/demo
 #   DEMO_BIN   folder of built binaries; default: builds them, with the dev profile, which takes
 #              a third of the time of a release build and is fast enough here
+#   DEMO_IMAGE the image of test-worker; with it each step is a container, by the docker program,
+#              and the steps that compile have an image made of it
 set -euo pipefail
 
 examples=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,6 +15,9 @@ top=$(dirname "$examples")
 target=$(realpath -m "${CARGO_TARGET_DIR:-$top/target}")
 demo=$(realpath -m "${DEMO_DIR:-$top/target/demo}")
 bin=${DEMO_BIN:-}
+image=${DEMO_IMAGE:-}
+host=127.0.0.1
+runtime=()
 bucket=file://$demo/bucket
 
 # The caller may be in a Prow job or a git hook: nothing of that is meant for the demo.
@@ -54,6 +59,22 @@ build() {
   bin=$target/debug
 }
 
+# The image of the steps that compile. Containers reach this machine by the address that it has on
+# their bridge.
+prepare_containers() {
+  [[ -n $image ]] || return 0
+  say "Making the image of the steps that compile, of $image"
+  # The classic builder: BuildKit would look for the local image in a registry.
+  DOCKER_BUILDKIT=0 docker build --quiet --build-arg "TEST_WORKER=$image" --tag "$image-greeter" \
+    "$examples/greeter/test/image"
+  host=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}')
+  [[ -n $host ]] || {
+    printf 'the bridge of docker has no gateway\n' >&2
+    return 1
+  }
+  runtime=(--runtime docker)
+}
+
 # A base branch and two pull requests, as a git server holds them: main, refs/pull/N/head.
 make_repository() {
   say 'Making a repository with a base branch and two pull requests'
@@ -71,6 +92,10 @@ make_repository() {
   plain_git init --quiet --bare --initial-branch=main "$demo/git/example/greeter.git"
   cp -R "$examples/greeter" "$demo/work"
   cd "$demo/work"
+  if [[ -n $image ]]; then
+    sed -i -e "s|image: ghcr.io/test-worker/test-worker:.*|image: $image|" \
+      -e "s|image: ghcr.io/test-worker/greeter-ci:.*|image: $image-greeter|" test/workflows/*.yaml
+  fi
   plain_git init --quiet --initial-branch=main .
   plain_git add --all
   plain_git commit --quiet --message 'Greet people in three languages'
@@ -95,12 +120,12 @@ start_server() {
     port=$((20000 + RANDOM % 12000))
     : >"$demo/git-server.log"
     GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=$demo/gitconfig "$daemon" --verbose --export-all --reuseaddr \
-      --listen=127.0.0.1 --port="$port" --base-path="$demo/git" </dev/null >"$demo/git-server.log" 2>&1 &
+      --listen="$host" --port="$port" --base-path="$demo/git" </dev/null >"$demo/git-server.log" 2>&1 &
     server=$!
     # It says so when it listens, and ends when another program has the port.
     while kill -0 "$server" 2>/dev/null; do
       if grep -q 'Ready to rumble' "$demo/git-server.log"; then
-        say "Serving it at git://127.0.0.1:$port (git daemon, process $server, try $try)"
+        say "Serving it at git://$host:$port (git daemon, process $server, try $try)"
         return 0
       fi
       sleep 0.05
@@ -119,7 +144,7 @@ job_spec() {
   cat <<JSON
 {"type": "presubmit", "job": "greeter-presubmit", "buildid": "$build", "prowjobid": "demo-$build",
  "refs": {"org": "example", "repo": "greeter", "base_ref": "main", "base_sha": "$base",
-          "clone_uri": "git://127.0.0.1:$port/example/greeter.git",
+          "clone_uri": "git://$host:$port/example/greeter.git",
           "pulls": [{"number": $number, "author": "ada", "sha": "$head"}]}}
 JSON
 }
@@ -136,12 +161,13 @@ test_pull_request() {
   show "$bin/checkout" --src-dir "$folder/src"
   printf '\n'
   show "$bin/submit-e2e" run --repos-dir "$folder/src" --bucket "$bucket" --engine local \
-    --run-dir "$folder/run" || verdict=$?
+    --run-dir "$folder/run" "${runtime[@]}" || verdict=$?
   unset JOB_SPEC
   printf '\npull request %s: submit-e2e ended with exit code %s\n' "$number" "$verdict"
 }
 
 build
+prepare_containers
 make_repository
 start_server
 test_pull_request 1 1001

@@ -5,6 +5,7 @@
 mod argo;
 mod checkout;
 mod figure;
+mod image;
 mod job;
 mod output;
 mod overhead;
@@ -14,6 +15,7 @@ mod repository;
 mod selection;
 mod start_up;
 mod test_stream;
+mod token;
 mod upload;
 
 use std::io::Write;
@@ -49,7 +51,7 @@ fn measure() -> Outcome<Vec<Figure>> {
     if cfg!(debug_assertions) {
         return Err("the figures are those of release binaries: run `make bench`".into());
     }
-    let parts: [(&str, Measure); 9] = [
+    let parts: [(&str, Measure); 11] = [
         ("start-up", start_up::measure),
         ("overhead", overhead::measure),
         ("output", output::measure),
@@ -58,6 +60,8 @@ fn measure() -> Outcome<Vec<Figure>> {
         ("rendering", rendering::measure),
         ("test-stream", test_stream::measure),
         ("upload", upload::measure),
+        ("image", image::measure),
+        ("token", token::measure),
         ("argo", argo::measure),
     ];
     // Some of them by name, or all.

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::env::{self, Env};
-use crate::{Error, Exit, Result, ResultExt, logging};
+use crate::{Error, Exit, Result, ResultExt, exec, logging};
 
 /// What a program gets of the world, once, at its start.
 #[derive(Clone)]
@@ -113,7 +113,10 @@ fn run<F: Future<Output = Result<Exit>>>(env: Env, program: impl FnOnce(App) -> 
         .or_failed(|| "start the event loop")?;
     let end = runtime.block_on(async {
         let stop = Stop::on_signals()?;
-        program(App { env, stop }).await
+        tokio::select! {
+            end = program(App { env, stop }) => end,
+            failed = exec::reap_orphans() => failed.map(|()| Exit::Failed),
+        }
     });
     // A blocking read that nobody waits for any more must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(100));

@@ -30,9 +30,8 @@ pub(super) fn measure(cluster: &Cluster) -> Outcome<Vec<Figure>> {
         std::thread::sleep(Duration::from_secs(2));
         let (at, start) = (SystemTime::now(), Instant::now());
         bench.set_status(&name, "Succeeded", 1);
-        let peer = peer.map(|mut peer| {
-            std::thread::spawn(move || peer.wait().map(|_| start.elapsed()))
-        });
+        let peer =
+            peer.map(|mut peer| std::thread::spawn(move || peer.wait().map(|_| start.elapsed())));
         let finished = bench.job.results(build).join("finished.json");
         times.push(until_written(&finished, at)?);
         wait(child)?;
@@ -43,7 +42,10 @@ pub(super) fn measure(cluster: &Cluster) -> Outcome<Vec<Figure>> {
     let what = "workflow's end to finished.json, median";
     let mut figures = vec![Figure::milliseconds(what, median(times)).at_most(500.0)];
     if !peers.is_empty() {
-        figures.push(Figure::milliseconds("the same for argo wait's end", median(peers)));
+        figures.push(Figure::milliseconds(
+            "the same for argo wait's end",
+            median(peers),
+        ));
     }
     Ok(figures)
 }

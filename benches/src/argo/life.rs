@@ -23,7 +23,9 @@ pub(super) fn measure(cluster: &Cluster) -> Outcome<Vec<Figure>> {
         return Ok(Vec::new());
     };
     let what = "API requests in the life of a workflow";
-    Ok(vec![Figure::new(what, count(requests.len()), "").at_most(10.0)])
+    Ok(vec![
+        Figure::new(what, count(requests.len()), "").at_most(10.0),
+    ])
 }
 
 /// What was asked in a namespace by its accounts, as the API server's audit log has it; `None`

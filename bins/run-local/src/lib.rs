@@ -12,7 +12,7 @@ mod step;
 mod substitute;
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use common::app::App;
@@ -20,12 +20,12 @@ use common::live::Live;
 use common::workflow::Phase;
 use common::{Error, Exit, Result, ResultExt, exec};
 
-pub use opts::Opts;
+pub use opts::{Opts, RuntimeName};
 pub use step::enter;
 
 use engine::{Ending, Engine, Nodes};
 use plan::Plan;
-use step::StepRunner;
+use step::{Docker, Process, Runtime, StepRunner};
 
 /// Plans and runs.
 pub async fn run(opts: Opts, app: App) -> Result<Exit> {
@@ -45,7 +45,7 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
             () = following => Phase::Error,
         }
     };
-    exec::end_orphans();
+    engine.end_steps().await;
     let written = engine.nodes.write();
     // On a full disk, too, a person is to read why a step failed.
     tell(&engine, &plan);
@@ -75,15 +75,14 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
     let lock = lock(&run_dir)?;
     exec::adopt_orphans()?;
     let workflow = plan.workflow.clone();
-    if !workflow.not_applied.is_empty() {
-        let fields: Vec<&str> = workflow.not_applied.iter().map(String::as_str).collect();
-        tracing::info!("not applied on this machine: {}", fields.join(", "));
+    let not_applied = plan.not_applied();
+    if !not_applied.is_empty() {
+        tracing::info!("not applied on this machine: {}", not_applied.join(", "));
     }
-    let own_path = std::env::current_exe().or_failed(|| "look up this program")?;
-    let own_folder = own_path.parent().map(PathBuf::from).unwrap_or_default();
+    let (runtime, inherited) = runtime(plan, app, &run_dir).await?;
     let runner = StepRunner {
-        inherited: step::inherited(&app.env, &plan.pass_env, &own_folder),
-        isolation: step::find_isolation(&own_path, &run_dir).await,
+        runtime,
+        inherited,
         run_dir,
         _lock: lock,
         secrets: plan.secrets.clone(),
@@ -95,8 +94,6 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
         grace: plan.grace,
         live: Live::default(),
         failures: Mutex::new(Vec::new()),
-        own_path,
-        own_folder,
     };
     let object = workflow.object();
     let nodes = Nodes::new(&workflow.name, object, plan.status.clone());
@@ -107,6 +104,28 @@ async fn prepare(plan: &Plan, app: &App) -> Result<Arc<Engine>> {
         runner,
         &plan.output_prefix,
     )))
+}
+
+/// What runs the steps, and the variables that each of them starts from.
+async fn runtime(
+    plan: &Plan,
+    app: &App,
+    run_dir: &Path,
+) -> Result<(Runtime, Vec<(String, String)>)> {
+    Ok(match plan.runtime {
+        RuntimeName::Process => {
+            let own_path = std::env::current_exe().or_failed(|| "look up this program")?;
+            let process = Process::find(own_path, run_dir).await;
+            let inherited = process.inherited(&app.env, &plan.pass_env);
+            (Runtime::Process(process), inherited)
+        }
+        RuntimeName::Docker => {
+            let (shared, secrets) = (plan.shared.clone(), plan.secrets.clone());
+            let docker = Docker::find(run_dir, shared, secrets, &app.stop).await?;
+            let named = step::named(&app.env, &plan.pass_env);
+            (Runtime::Docker(docker), named)
+        }
+    })
 }
 
 /// Takes the run folder for this run: another one would remove the folders of its steps. The

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Runs an Argo Workflow manifest, unchanged, on this machine: each step a process, each
-/// volume a folder, the result in the manifest's own .status.
+/// Runs an Argo Workflow manifest, unchanged, on this machine: each step a process or a
+/// container, each volume a folder, the result in the manifest's own .status.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
 EXAMPLES:
@@ -14,11 +14,15 @@ EXAMPLES:
   Run one step again, on the files that the run left, with the inputs that it had:
     run-local --step unit-tests /tmp/e2e/workflow.yaml --run-dir /tmp/e2e
 
+  Run each step in a container of its image:
+    run-local --runtime docker test/workflows/e2e.yaml
+
   See what would run:
     run-local --dry-run test/workflows/e2e.yaml
 
-Steps get PATH, HOME, proxies and the places of tools from this environment, and nothing
-else: name more with --pass-env. They are not sandboxed: run only what you would run by hand.
+Processes get PATH, HOME, proxies and the places of tools from this environment, and nothing
+else; containers get nothing of it. Name more with --pass-env. Steps are not sandboxed: run only
+what you would run by hand.
 
 EXIT CODES: 0 Succeeded; 1 Failed; 2 the manifest or the usage is wrong; 124 the workflow's
 activeDeadlineSeconds passed; 130, 143 interrupted.")]
@@ -51,6 +55,15 @@ pub struct Opts {
     #[arg(long, value_name = "NAME")]
     pub pass_env: Vec<String>,
 
+    /// What runs the steps
+    #[arg(long, value_enum, default_value_t = RuntimeName::Process)]
+    pub runtime: RuntimeName,
+
+    /// Folder of this machine that every container sees at the same path, a file:// bucket for
+    /// example; with `:ro` it cannot write there
+    #[arg(long = "mount", value_name = "DIR[:ro]")]
+    pub mounts: Vec<String>,
+
     /// Time a step has to end after a signal, and the exit handler to run then
     #[arg(long, alias = "grace_period", value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
     pub grace_period: Duration,
@@ -71,6 +84,15 @@ pub struct Opts {
     /// Checks everything and prints what would run
     #[arg(long, alias = "dry_run")]
     pub dry_run: bool,
+}
+
+/// What runs steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RuntimeName {
+    /// Processes of this machine, which stands in for every image
+    Process,
+    /// Containers of the steps' images, by the docker program
+    Docker,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use common::env::Env;
 use common::{Error, Result, ResultExt};
 
-use crate::Opts;
 use crate::choice::Choice;
 use crate::manifest::{Body, EnvSource, Template, VolumeSource, Workflow};
-use crate::step::{Secrets, missing};
+use crate::opts::{Opts, RuntimeName};
+use crate::step::{Secrets, Shared, missing};
 
 /// A run, ready to start.
 pub(crate) struct Plan {
@@ -25,6 +25,9 @@ pub(crate) struct Plan {
     pub(crate) status: Option<PathBuf>,
     pub(crate) secrets: Secrets,
     pub(crate) pass_env: Vec<String>,
+    pub(crate) runtime: RuntimeName,
+    /// For containers.
+    pub(crate) shared: Vec<Shared>,
     pub(crate) grace: Duration,
     pub(crate) output_prefix: String,
 }
@@ -62,12 +65,54 @@ impl Plan {
             run_dir,
             status,
             pass_env: opts.pass_env,
+            shared: shared(&opts.mounts, opts.runtime)?,
+            runtime: opts.runtime,
             grace: opts.grace_period,
             output_prefix: opts.output_prefix,
             workflow: Arc::new(workflow),
         };
         plan.check_secrets()?;
+        plan.check_containers()?;
         Ok(plan)
+    }
+
+    /// What a runtime needs of each container, and what it does not give.
+    fn check_containers(&self) -> Result<()> {
+        for template in self.templates() {
+            let Body::Leaf(container) = &template.body else {
+                continue;
+            };
+            let error = |what: &str| {
+                let what = format!("template {:?}: {what}", template.name);
+                self.workflow.document.error(&template.pointer, what)
+            };
+            let by_docker = self.runtime == RuntimeName::Docker;
+            if container.command.is_empty() && (!by_docker || container.source.is_some()) {
+                return Err(error(
+                    "there is no command, and run-local cannot ask the image for its own",
+                )
+                .hint("give the template a command; Argo then starts faster as well"));
+            }
+            if by_docker && container.image.is_none() {
+                return Err(error("there is no image to make a container of"));
+            }
+            if by_docker && template.security.privileged {
+                return Err(error(
+                    "run-local gives no container the whole machine (privileged: true)",
+                )
+                .hint("run this step with --runtime process, or on a cluster"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The fields that only matter to a cluster, as far as this runtime does not apply them.
+    pub(crate) fn not_applied(&self) -> Vec<&str> {
+        const BY_DOCKER: [&str; 3] = ["image", "imagePullPolicy", "securityContext"];
+        let is_applied =
+            |field: &str| self.runtime == RuntimeName::Docker && BY_DOCKER.contains(&field);
+        let fields = self.workflow.not_applied.iter().map(String::as_str);
+        fields.filter(|field| !is_applied(field)).collect()
     }
 
     /// Every secret and config map that a step needs must be given before any step runs.
@@ -165,6 +210,26 @@ fn secrets(given: &[(String, String)]) -> Result<Secrets> {
     Ok(secrets)
 }
 
+fn shared(mounts: &[String], runtime: RuntimeName) -> Result<Vec<Shared>> {
+    if runtime == RuntimeName::Process && !mounts.is_empty() {
+        return Err(Error::usage("--mount goes with --runtime docker")
+            .hint("processes see the folders of this machine as they are"));
+    }
+    let one = |text: &String| {
+        let (folder, read_only) = match text.strip_suffix(":ro") {
+            Some(folder) => (folder, true),
+            None => (text.as_str(), false),
+        };
+        let folder = std::path::absolute(folder)
+            .ok()
+            .and_then(|path| common::view::clean(&path.to_string_lossy()))
+            .filter(|path| path.is_dir() && path != Path::new("/"))
+            .ok_or_else(|| Error::usage(format!("--mount {text}: there is no such folder")))?;
+        Ok(Shared { folder, read_only })
+    };
+    mounts.iter().map(one).collect()
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -192,13 +257,8 @@ impl fmt::Display for Plan {
                 self.show(out, on_exit, 1, &mut shown)?;
             }
         }
-        if !self.workflow.not_applied.is_empty() {
-            let fields: Vec<&str> = self
-                .workflow
-                .not_applied
-                .iter()
-                .map(String::as_str)
-                .collect();
+        let fields = self.not_applied();
+        if !fields.is_empty() {
             writeln!(out, "not applied on this machine: {}", fields.join(", "))?;
         }
         Ok(())
@@ -233,7 +293,11 @@ impl Plan {
                 } else {
                     ""
                 };
-                writeln!(out, "{indent}$ {}{script}", words.join(" "))
+                let image = match (self.runtime, &container.image) {
+                    (RuntimeName::Docker, Some(image)) => format!("[{image}] "),
+                    _ => String::new(),
+                };
+                writeln!(out, "{indent}{image}$ {}{script}", words.join(" "))
             }
             _ if depth > DEEPEST || !shown.insert(&template.name) => writeln!(out, "{indent}…"),
             Body::Steps(groups) => {

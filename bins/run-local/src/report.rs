@@ -10,6 +10,7 @@ use common::workflow::{
 };
 
 use crate::engine::Times;
+use crate::opts::RuntimeName;
 use crate::plan::Plan;
 use crate::step::Failure;
 
@@ -106,6 +107,14 @@ fn again(plan: &Plan, status: &WorkflowStatus, step: &NodeStatus) -> Command {
     }
     for name in &plan.pass_env {
         command = command.arg("--pass-env").arg(name);
+    }
+    if plan.runtime == RuntimeName::Docker {
+        command = command.arg("--runtime").arg("docker");
+    }
+    for shared in &plan.shared {
+        let how = if shared.read_only { ":ro" } else { "" };
+        let mount = format!("{}{how}", shared.folder.display());
+        command = command.arg("--mount").arg(mount);
     }
     command
 }

@@ -3,9 +3,8 @@
 
 /// What the pods of a workflow printed, or those of one step of it, by their labels.
 pub(crate) fn by_labels(workflow: &str, step: Option<&str>) -> String {
-    let query = format!(
-        "resource.type=\"k8s_container\"\nlabels.\"k8s-pod/workflow\"=\"{workflow}\""
-    );
+    let query =
+        format!("resource.type=\"k8s_container\"\nlabels.\"k8s-pod/workflow\"=\"{workflow}\"");
     match step {
         Some(step) => format!(
             "{query}\nlabels.\"k8s-pod/step_name\"=\"{step}\"\n\

@@ -4,6 +4,7 @@ mod argo;
 mod choice;
 mod local;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::workflows::Workflow;
 
 pub(crate) use argo::{Argo, Source, by_hand};
 pub(crate) use choice::Choice;
-pub(crate) use local::Local;
+pub(crate) use local::{Local, containers};
 
 /// What runs the workflows of a job.
 #[derive(Debug)]
@@ -67,6 +68,15 @@ impl Engine {
             }
         };
         Ok((engine, choice))
+    }
+
+    /// With more flags for every run-local.
+    #[must_use]
+    pub(crate) fn passing_on(self, flags: Vec<OsString>) -> Self {
+        match self {
+            Engine::Local(local) => Engine::Local(local.passing_on(flags)),
+            Engine::Argo(_) => self,
+        }
     }
 
     /// How its objects are named: on a cluster a second start of the same build has to find what

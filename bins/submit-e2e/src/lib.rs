@@ -1,11 +1,12 @@
 //! The Prow entrypoint: selects the workflows that a change calls for, runs each, and leaves
 //! the verdict and its evidence in a bucket.
 
+mod called;
 mod changes;
+mod checkout;
 mod cloud_logging;
 mod config;
 mod engine;
-mod evaluate;
 mod fnmatch;
 mod fnv;
 mod lint;
@@ -15,6 +16,7 @@ mod origin;
 mod output;
 mod plan;
 mod produce;
+mod prune;
 mod record;
 mod render;
 mod select;
@@ -30,21 +32,22 @@ use common::app::App;
 use common::bucket::Layout;
 use common::{Error, Exit, Result, yaml};
 use serde_json::Value;
+use tracing::info;
 
-use names::Naming;
 use engine::by_hand;
+use names::Naming;
 use opts::{Command, PlanOpts, PlanOutput, RunCommand, RunOpts, ShowOpts, ShowOutput};
 use origin::Origin;
 use plan::Plan;
 use selection::Selection;
 use workflows::{Maker, Workflow};
 
-pub use names::Naming;
-use opts::Opts;
+pub use called::called;
+pub use opts::Opts;
 
 /// When this program was started by itself, for a child: becomes that. `None` in every other call.
 pub fn enter() -> Option<std::process::ExitCode> {
-    common::view::enter().or_else(evaluate::enter)
+    common::view::enter().or_else(common::evaluate::enter)
 }
 
 /// Plans and runs.
@@ -58,6 +61,7 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
             opts.source.only = opts.source.only.or(name);
             run_or_explain(opts, app).await
         }
+        Some(Command::Prune(opts)) => prune::run(&opts, &app),
         Some(Command::Status(opts)) => by_hand::status(opts, app).await,
         Some(Command::Wait(opts)) => by_hand::wait(opts, app).await,
         Some(Command::Stop(opts)) => by_hand::stop(opts, app).await,
@@ -105,6 +109,10 @@ async fn show(opts: ShowOpts, app: App) -> Result<Exit> {
         app: &app,
     };
     let workflows = maker.make(&selection).await?;
+    if workflows.is_empty() {
+        let why = selection.why_nothing(opts.source.only.as_deref());
+        info!("nothing would be submitted: {why}");
+    }
     let objects = workflows.iter().flat_map(Workflow::objects);
     let manifests = objects.map(record::masked);
     match opts.output {

@@ -114,13 +114,23 @@ pub(crate) async fn run(opts: LintOpts, app: App) -> Result<Exit> {
         }
     }
     let (errors, warnings) = (report.errors, report.warnings);
-    let sum = format!("{count} workflows, {errors} errors, {warnings} warnings\n");
+    let sum = format!(
+        "{}, {}, {}\n",
+        counted(count, "workflow"),
+        counted(errors, "error"),
+        counted(warnings, "warning")
+    );
     app.print(report.text + &sum)?;
     Ok(if errors > 0 {
         Exit::Usage
     } else {
         Exit::Success
     })
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// An error with its further lines indented, and nothing in it that could drive a terminal.

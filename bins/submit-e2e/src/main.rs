@@ -2,5 +2,5 @@
 
 fn main() -> std::process::ExitCode {
     // An evaluation, and a child with a private view of the file system, start as this program.
-    submit_e2e::enter().unwrap_or_else(|| common::app::main(submit_e2e::run))
+    submit_e2e::enter().unwrap_or_else(|| common::app::main_as(submit_e2e::called, submit_e2e::run))
 }

@@ -151,8 +151,9 @@ mod tests {
         assert_eq!(salt("gis", 0), salt("gis", 0));
         assert_ne!(salt("gis", 0), salt("gis", 1));
         assert_ne!(salt("gis", 0), salt("tfjob", 0));
-        let each: std::collections::HashSet<_> =
-            (0..20).map(|_| Naming::EachTime.salt(&job, "gis", 0)).collect();
+        let each: std::collections::HashSet<_> = (0..20)
+            .map(|_| Naming::EachTime.salt(&job, "gis", 0))
+            .collect();
         assert!(each.len() > 10);
     }
 

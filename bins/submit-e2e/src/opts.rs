@@ -18,6 +18,8 @@ EXAMPLES:
       submit-e2e plan
   The manifests as they would be submitted:
       submit-e2e show --workflow e2e
+  The same with each step in a container of its image:
+      submit-e2e --runtime docker
   What is wrong with the configuration or a workflow of it:
       submit-e2e lint
   One workflow by hand, and how far it is:
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Show(ShowOpts),
     /// Checks the configuration and every workflow of it, and runs nothing
     Lint(LintOpts),
+    /// Removes the folders of old runs, of this user or of a volume that workflows share
+    Prune(PruneOpts),
     /// Shows workflows on the cluster, step by step
     Status(StatusOpts),
     /// Waits for workflows on the cluster; ends as they do
@@ -129,6 +133,12 @@ pub(crate) struct RunOpts {
     /// Value for a parameter that the workflow of --only or NAME declares
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) parameter: Vec<(String, String)>,
+    /// What runs the steps on this machine
+    #[arg(long, value_enum, default_value_t = Runtime::Process)]
+    pub(crate) runtime: Runtime,
+    /// Checks the job's repositories out to --repos-dir first, as checkout.sh does
+    #[arg(long, requires = "repos_dir")]
+    pub(crate) checkout: bool,
     /// Time for the whole job
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "3h")]
     pub(crate) timeout: Duration,
@@ -188,6 +198,27 @@ pub(crate) struct LintOpts {
     pub(crate) source: SourceOpts,
     #[command(flatten)]
     pub(crate) render: RenderOpts,
+}
+
+/// Which runs leave.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PruneOpts {
+    /// Folder that holds a folder for each run [default: test-worker/runs in the user's cache
+    /// folder]
+    #[arg(long, value_name = "DIR", alias = "runs_dir")]
+    pub(crate) runs_dir: Option<PathBuf>,
+    /// Time after its last change for which a run stays
+    #[arg(long, value_name = "DURATION", alias = "max_age", value_parser = humantime::parse_duration, default_value = "7days")]
+    pub(crate) max_age: Duration,
+    /// Size of all runs together above which the oldest are removed
+    #[arg(long, value_name = "SIZE", alias = "max_size", value_parser = common::size::parse)]
+    pub(crate) max_size: Option<u64>,
+    /// Time after its last change in which no run is removed, as it may be going on
+    #[arg(long, value_name = "DURATION", alias = "min_age", value_parser = humantime::parse_duration, default_value = "1day")]
+    pub(crate) min_age: Duration,
+    /// Prints what would be removed, and removes nothing
+    #[arg(long, alias = "dry_run")]
+    pub(crate) dry_run: bool,
 }
 
 /// Where the cluster is.
@@ -291,6 +322,15 @@ pub(crate) enum OnAbort {
 pub(crate) enum StatusOutput {
     Tree,
     Json,
+}
+
+/// What runs steps on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Runtime {
+    /// Processes of it.
+    Process,
+    /// Containers of the steps' images, by the docker program.
+    Docker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -12,7 +12,8 @@ use common::{Error, Exit, Result, ResultExt, exec};
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info};
 
-use crate::engine::{Engine, Run};
+use crate::checkout;
+use crate::engine::{Engine, Run, containers};
 use crate::opts::RunOpts;
 use crate::origin::{Origin, own_build_id};
 use crate::output::Output;
@@ -69,8 +70,9 @@ impl Session {
         let (engine, choice) = Engine::choose(&opts, &origin, &run_dir, &app)?;
         info!("{choice}");
         record.start().await?;
+        let flags = containers::flags(&opts, &origin, bucket.as_deref(), &record.place());
         Ok(Session {
-            engine,
+            engine: engine.passing_on(flags),
             opts,
             app,
             origin,
@@ -113,6 +115,12 @@ impl Session {
     /// Writes the manifests of the selected workflows, each of which the engine accepts.
     async fn prepare(&mut self) -> Result<Vec<Workflow>> {
         let app = &self.app;
+        if let Some(folder) = &self.opts.source.repos_dir
+            && self.opts.checkout
+        {
+            let (grace, output) = (self.opts.grace_period, self.output.clone());
+            checkout::place(folder, self.deadline, grace, &app.stop, output).await?;
+        }
         let source = self.origin.source(&self.opts.source, app).await?;
         let selection = Selection::make(&self.origin, &source, &self.opts.source, app).await?;
         info!("{}", selection.to_table().trim_end());

@@ -45,7 +45,10 @@ impl Evidence {
         for end in ends.filter(|end| end.phase == Phase::Succeeded) {
             for pattern in &end.expected_junit {
                 let pattern = format!("artifacts/{pattern}");
-                if !names.iter().any(|name| Pattern::new(&pattern).matches(name)) {
+                if !names
+                    .iter()
+                    .any(|name| Pattern::new(&pattern).matches(name))
+                {
                     let what = format!("workflow {:?} left no JUnit file {pattern}", end.entry);
                     end.problems.push(Error::failed(what).hint(
                         "its annotation submit-e2e/expected-junit says that it does: did the \
@@ -196,7 +199,10 @@ mod tests {
             evidence.look_for_expected_junit();
             (evidence.verdict().0, evidence.problems().count())
         };
-        assert_eq!(outcome(Phase::Succeeded, &["junit*.xml"]), (Outcome::Success, 0));
+        assert_eq!(
+            outcome(Phase::Succeeded, &["junit*.xml"]),
+            (Outcome::Success, 0)
+        );
         let missing = ["junit.xml", "*/junit_unit.xml"];
         assert_eq!(outcome(Phase::Succeeded, &missing), (Outcome::Failure, 1));
         // There is a reason already.

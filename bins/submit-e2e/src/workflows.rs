@@ -19,7 +19,10 @@ use crate::produce::{self, Context, Order, Product, Repositories};
 use crate::render::{Mistake, Rendering};
 use crate::selection::Selection;
 
-/// A workflow to run.
+/// A workflow to run: objects that an engine creates as they are. Each has `apiVersion`, `kind` and
+/// `metadata.name`, and `metadata.namespace` where its author or `--namespace` says so; nothing of
+/// them is this engine's or that one's. An Argo Workflow (`kind` of the object is `Workflow`) says by
+/// its `status.phase` what came of it, a `PipelineRun` by `status.conditions`.
 #[derive(Debug, Clone)]
 pub(crate) struct Workflow {
     /// Name in `prow_config.yaml`.
@@ -28,11 +31,13 @@ pub(crate) struct Workflow {
     pub(crate) name: String,
     /// The file that it was read from, where it is one.
     pub(crate) document: Option<Document>,
-    /// The manifest to submit.
+    /// The object to submit: a Workflow of `argoproj.io/v1alpha1`, or a `PipelineRun` of a version of
+    /// `tekton.dev`.
     pub(crate) manifest: Value,
-    /// What is to be submitted when that has come to its end, whatever came of it.
+    /// A `PipelineRun` that is to be submitted when that has come to its end, whatever came of it.
     pub(crate) teardown: Option<Value>,
-    /// What it was made from.
+    /// What it was made from, by the names of `plan`: `manifest`, `jsonnet`, `py_func`, `ksonnet`,
+    /// `workflow_template` or `tekton`.
     pub(crate) kind: &'static str,
 }
 
@@ -91,7 +96,7 @@ impl Maker<'_> {
             }
             None => None,
         };
-        let repositories = self.repositories();
+        let repositories = self.repositories()?;
         let context = Context {
             app: self.app,
             config,
@@ -133,11 +138,11 @@ impl Maker<'_> {
         self.parameters.iter().any(|(name, _)| name == parameter)
     }
 
-    fn repositories(&self) -> Repositories {
+    fn repositories(&self) -> Result<Repositories> {
         let is_working_tree = matches!(self.origin, Origin::WorkingTree(_));
         Repositories::new(
             self.origin.repository(&self.app.env),
-            self.source.root.clone(),
+            &self.source.root,
             is_working_tree,
             self.source_opts.repos_dir.as_deref(),
             self.folder,
@@ -186,9 +191,11 @@ impl Maker<'_> {
             }
             (Mistake::Parameter(name), _) => {
                 let what = format!("{} declares no parameter {name:?}", whose(entry));
-                config
-                    .item_error(entry, "params", &name, what)
-                    .hint("spec.arguments.parameters of the workflow is the list of them")
+                let cure = match entry.kind {
+                    Kind::PyFunc { .. } => "arguments of the function are given as kwargs",
+                    _ => "spec.arguments.parameters of the workflow is the list of them",
+                };
+                config.item_error(entry, "params", &name, what).hint(cure)
             }
         };
         let manifest = match entry.kind {

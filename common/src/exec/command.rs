@@ -27,6 +27,9 @@ pub struct Command {
     pub merge_output: bool,
     /// Ends the child's group when this process is killed, where that could not do it itself.
     pub guarded: bool,
+    /// Runs, with this process' own environment, when this process is killed while the child
+    /// runs, after the child's group has been ended: what else that started is to end.
+    pub if_killed: Option<Box<Command>>,
 }
 
 impl Command {

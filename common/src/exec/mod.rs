@@ -20,10 +20,11 @@ use tokio::time::{Instant, sleep_until};
 use crate::app::Stop;
 
 pub use command::{Command, quote};
-pub use orphans::{adopt_orphans, end_orphans, end_with_parent};
+pub use orphans::{adopt_orphans, end_orphans, end_with_parent, reap_orphans};
 
 use command::Pipes;
 use guard::Guard;
+use orphans::WaitedFor;
 
 /// How much output is read at once; what a running child costs in memory.
 const CHUNK: usize = 64 * 1024;
@@ -158,9 +159,12 @@ pub async fn run_until(
     sink: &mut impl Sink,
 ) -> io::Result<Ended> {
     let (mut child, mut pipes) = command.spawn()?;
+    let _waited_for = child.id().map(WaitedFor::new);
     let group = Group::of(&child);
     child.id().into_iter().for_each(|id| sink.started(id));
-    let guard = group.0.filter(|_| command.guarded).map(Guard::over);
+    let then = command.if_killed.as_deref();
+    let watched = group.0.filter(|_| command.guarded || then.is_some());
+    let guard = watched.map(|group| Guard::over(group, then));
     if let Some(Err(error)) = &guard {
         tracing::warn!("the command would outlive this program: start /bin/sh: {error}");
     }

@@ -1,8 +1,71 @@
-//! Processes that fled the group of a child.
+//! Processes that fled the group of a child, and those that the first process of a container
+//! gets from everywhere.
 
-use rustix::process::{Pid, Signal};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Result, ResultExt};
+
+/// The children that somebody here waits for.
+static WAITED_FOR: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// How long a child's end may wait for the one who started it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A child that somebody here waits for, for as long as this lives.
+#[derive(Debug)]
+pub(super) struct WaitedFor(u32);
+
+impl WaitedFor {
+    pub(super) fn new(child: u32) -> Self {
+        waited_for().insert(child);
+        WaitedFor(child)
+    }
+}
+
+impl Drop for WaitedFor {
+    fn drop(&mut self) {
+        waited_for().remove(&self.0);
+    }
+}
+
+fn waited_for() -> std::sync::MutexGuard<'static, BTreeSet<u32>> {
+    WAITED_FOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes note of the ends of orphans for as long as the program runs. Nobody else does: as the
+/// first process of a container, and after [`adopt_orphans`], this one would otherwise collect
+/// zombies until no process can be started any more.
+pub async fn reap_orphans() -> Result<()> {
+    let mut ends = signal(SignalKind::child()).or_failed(|| "handle SIGCHLD")?;
+    loop {
+        ends.recv().await;
+        // Those who wait for a child of their own come first, and many ends are one look.
+        tokio::time::sleep(PATIENCE).await;
+        while has_ended_child() {
+            for child in children() {
+                if !waited_for().contains(&raw(child)) {
+                    let _ = waitpid(Some(child), WaitOptions::NOHANG);
+                }
+            }
+            tokio::time::sleep(PATIENCE).await;
+        }
+    }
+}
+
+/// Whether a child has ended that was not waited for yet.
+fn has_ended_child() -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::All, look), Ok(Some(_)))
+}
+
+fn raw(pid: Pid) -> u32 {
+    pid.as_raw_nonzero().get().unsigned_abs()
+}
 
 /// From now on processes that flee their group by starting one of their own become children
 /// of this process when their parent ends, so that [`end_orphans`] finds them.
@@ -27,7 +90,7 @@ pub fn end_orphans() {
                 continue;
             }
             found = true;
-            let _ = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty());
+            let _ = waitpid(Some(child), WaitOptions::empty());
         }
         if !found {
             return;
@@ -45,7 +108,6 @@ pub fn end_with_parent() -> Result<()> {
 
 /// Whether this process has a child, be it one that has ended.
 fn has_children() -> bool {
-    use rustix::process::{WaitId, WaitIdOptions, waitid};
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     !matches!(waitid(WaitId::All, look), Err(rustix::io::Errno::CHILD))
 }

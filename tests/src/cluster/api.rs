@@ -95,6 +95,7 @@ impl Api {
     }
 
     /// One request; gives what the API server answered or refused.
+    #[expect(clippy::needless_pass_by_value, reason = "callers name a constant")]
     pub fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Refusal> {
         let end = Instant::now() + PATIENCE;
         loop {

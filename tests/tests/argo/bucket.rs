@@ -20,7 +20,11 @@ fn a_bucket_that_is_away_at_the_end_and_comes_back_gets_the_verdict() {
     let seen = away.clone();
     let faults = std::iter::from_fn(move || {
         let away = seen.load(Ordering::SeqCst);
-        Some(if away { Fault::unavailable() } else { Fault::Pass })
+        Some(if away {
+            Fault::unavailable()
+        } else {
+            Fault::Pass
+        })
     });
     job.store.proxy().on(&["/"], faults);
     let over = |workflow: &serde_json::Value| workflow["status"]["phase"] == "Succeeded";

@@ -185,7 +185,10 @@ fn make_repository(test: &TestEnvironment, bucket: &str) {
     test.write("work/test/workflows/e2e.yaml", workflow);
     test.write("git/.keep", "");
     let bare = "git/example/greeter.git";
-    test.git("", &["init", "--quiet", "--bare", "--initial-branch=main", bare]);
+    test.git(
+        "",
+        &["init", "--quiet", "--bare", "--initial-branch=main", bare],
+    );
     let git = |arguments: &[&str]| test.git("work", arguments);
     let url = test.path().join(bare).display().to_string();
     git(&["init", "--quiet", "--initial-branch=main"]);

@@ -133,7 +133,11 @@ impl<'a> Job<'a> {
         let texts: Vec<_> = own
             .map(|name| format!("== {name}\n{}", self.read(&name).unwrap()))
             .collect();
-        assert!(!texts.is_empty(), "no evidence of {step}: {:?}", self.files());
+        assert!(
+            !texts.is_empty(),
+            "no evidence of {step}: {:?}",
+            self.files()
+        );
         texts.join("\n")
     }
 

@@ -32,7 +32,10 @@ fn a_workflow_that_succeeds_is_a_success() {
 fn a_failed_step_is_a_failure_with_its_log_as_evidence() {
     let cluster = Cluster::connect();
     let bad = "echo about to fail; echo why >&2; exit 3";
-    let job = Job::new(&cluster, &steps(&[("good", "true"), ("bad", bad), ("never", "true")]));
+    let job = Job::new(
+        &cluster,
+        &steps(&[("good", "true"), ("bad", bad), ("never", "true")]),
+    );
     let output = job.run();
     let log = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{log}");

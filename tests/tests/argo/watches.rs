@@ -28,5 +28,8 @@ fn watches_that_are_cut_are_resumed() {
     // It has come back, and not more often than it was sent away and has work of its own.
     let again = proxy.connections() - before;
     assert!(again >= 3, "{again} connections after {cuts} cuts");
-    assert!(again <= 3 * cuts + 10, "{again} connections after {cuts} cuts");
+    assert!(
+        again <= 3 * cuts + 10,
+        "{again} connections after {cuts} cuts"
+    );
 }

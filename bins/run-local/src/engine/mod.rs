@@ -246,6 +246,12 @@ impl Engine {
         lock(&self.runner.failures).clone()
     }
 
+    /// Ends what steps have left running.
+    pub(crate) async fn end_steps(&self) {
+        self.runner.runtime.end().await;
+        common::exec::end_orphans();
+    }
+
     pub(crate) fn stop(&self) -> Stop {
         lock(&self.stop).clone()
     }

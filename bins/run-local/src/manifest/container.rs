@@ -10,6 +10,8 @@ use super::fields;
 /// A container or script; texts still hold their tags.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Container {
+    pub(crate) image: Option<String>,
+    pub(crate) pull: Option<Pull>,
     pub(crate) command: Vec<String>,
     pub(crate) args: Vec<String>,
     /// The script's text; `None` for a container.
@@ -18,6 +20,14 @@ pub(crate) struct Container {
     pub(crate) env_from: Vec<EnvFrom>,
     pub(crate) working_dir: Option<String>,
     pub(crate) mounts: Vec<Mount>,
+}
+
+/// `imagePullPolicy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pull {
+    Always,
+    IfNotPresent,
+    Never,
 }
 
 /// One entry of `env`.
@@ -72,7 +82,9 @@ impl Container {
             },
             not_applied,
         )?;
-        let container = Container {
+        Ok(Container {
+            image: cursor.text("image")?.filter(|image| !image.is_empty()),
+            pull: read_pull(cursor)?,
             command: cursor.texts("command")?,
             args: cursor.texts("args")?,
             source: if script {
@@ -88,14 +100,23 @@ impl Container {
             mounts: read_each(cursor, "volumeMounts", |mount| {
                 read_mount(mount, not_applied)
             })?,
-        };
-        if container.command.is_empty() {
-            return Err(cursor
-                .error("there is no command, and run-local cannot ask the image for its own")
-                .hint("give the template a command; Argo then starts faster as well"));
-        }
-        Ok(container)
+        })
     }
+}
+
+fn read_pull(cursor: &Cursor) -> Result<Option<Pull>> {
+    Ok(match cursor.text("imagePullPolicy")?.as_deref() {
+        None | Some("") => None,
+        Some("Always") => Some(Pull::Always),
+        Some("IfNotPresent") => Some(Pull::IfNotPresent),
+        Some("Never") => Some(Pull::Never),
+        Some(other) => {
+            let field = cursor.field("imagePullPolicy");
+            return Err(field
+                .error(format!("{other:?} is no imagePullPolicy"))
+                .hint("there are Always, IfNotPresent and Never"));
+        }
+    })
 }
 
 fn read_each<T>(

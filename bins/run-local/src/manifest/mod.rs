@@ -3,6 +3,7 @@
 mod container;
 mod cursor;
 mod fields;
+mod security;
 mod task;
 mod template;
 mod validate;
@@ -15,8 +16,9 @@ use common::Result;
 use common::yaml::Document;
 use serde_json::Value;
 
-pub(crate) use container::{Container, EnvSource, Mount};
+pub(crate) use container::{Container, EnvSource, Mount, Pull};
 pub(crate) use cursor::scalar;
+pub(crate) use security::Security;
 pub(crate) use task::{Loop, Sequence, Task};
 pub(crate) use template::{Backoff, Body, Input, OutputSource, Retry, RetryPolicy, Template};
 pub(crate) use volume::{Volume, VolumeSource};
@@ -59,7 +61,7 @@ impl Workflow {
         let name = name(&metadata)?;
         let mut templates = BTreeMap::new();
         for cursor in spec.items("templates")? {
-            let template = Template::read(cursor.clone(), &mut not_applied)?;
+            let template = Template::read(cursor.clone(), &spec, &mut not_applied)?;
             let name = template.name.clone();
             if templates.insert(name.clone(), Arc::new(template)).is_some() {
                 return Err(cursor.error(format!("there are two templates {name:?}")));

@@ -7,6 +7,7 @@ use common::Result;
 use super::container::Container;
 use super::cursor::Cursor;
 use super::fields;
+use super::security::Security;
 use super::task::Task;
 use super::volume::{self, Volume};
 use crate::expression::Expression;
@@ -23,6 +24,7 @@ pub(crate) struct Template {
     pub(crate) active_deadline: Option<String>,
     pub(crate) parallelism: Option<usize>,
     pub(crate) volumes: Vec<Volume>,
+    pub(crate) security: Security,
     /// Where the manifest has it, for errors.
     pub(crate) pointer: String,
 }
@@ -102,7 +104,11 @@ pub(crate) struct Backoff {
 }
 
 impl Template {
-    pub(crate) fn read(cursor: Cursor, not_applied: &mut BTreeSet<String>) -> Result<Self> {
+    pub(crate) fn read(
+        cursor: Cursor,
+        spec: &Cursor,
+        not_applied: &mut BTreeSet<String>,
+    ) -> Result<Self> {
         let name = cursor.required_text("name")?;
         let cursor = cursor.called(format!("template {name:?}"));
         cursor.check(&fields::TEMPLATE, not_applied)?;
@@ -113,7 +119,12 @@ impl Template {
                 .field("activeDeadlineSeconds")
                 .error("activeDeadlineSeconds goes with container and script only, as in Argo"));
         }
+        let container = match &body {
+            Body::Leaf(container) if container.source.is_some() => cursor.field("script"),
+            _ => cursor.field("container"),
+        };
         Ok(Template {
+            security: Security::read([spec, &cursor, &container])?,
             inputs: read_inputs(&cursor, not_applied)?,
             outputs: read_outputs(&cursor, not_applied)?,
             retry: read_retry(&cursor, not_applied)?,

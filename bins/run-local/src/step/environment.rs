@@ -46,9 +46,9 @@ const PASSED_ON: [&str; 32] = [
     "XDG_CACHE_HOME",
 ];
 
-/// The variables that every step starts from: those that are passed on, with our own
+/// The variables that every process starts from: those that are passed on, with our own
 /// binaries first on the PATH.
-pub(crate) fn inherited(env: &Env, also: &[String], own_folder: &Path) -> Vec<(String, String)> {
+pub(super) fn inherited(env: &Env, also: &[String], own_folder: &Path) -> Vec<(String, String)> {
     let passed = |name: &str| {
         PASSED_ON.contains(&name) || name.starts_with("LC_") || also.iter().any(|n| n == name)
     };
@@ -61,7 +61,17 @@ pub(crate) fn inherited(env: &Env, also: &[String], own_folder: &Path) -> Vec<(S
     variables
 }
 
-fn put_first_on_path(variables: &mut Vec<(String, String)>, own_folder: &Path) {
+/// The variables of this environment that have one of these names.
+pub(crate) fn named(env: &Env, names: &[String]) -> Vec<(String, String)> {
+    let given = env
+        .iter()
+        .filter(|(name, _)| names.iter().any(|n| n == name));
+    given
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+pub(super) fn put_first_on_path(variables: &mut Vec<(String, String)>, own_folder: &Path) {
     const DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     let own = own_folder.display().to_string();
     match variables.iter_mut().find(|(name, _)| name == "PATH") {
@@ -89,7 +99,6 @@ pub(crate) fn of_container(
     container: &Container,
     replace: Replace<'_>,
     inherited: &[(String, String)],
-    own_folder: &Path,
     secrets: &Secrets,
     pod: &Pod<'_>,
 ) -> Result<Vec<(String, String)>, String> {
@@ -115,7 +124,6 @@ pub(crate) fn of_container(
             set(&mut variables, variable.name.clone(), value);
         }
     }
-    put_first_on_path(&mut variables, own_folder);
     Ok(variables)
 }
 

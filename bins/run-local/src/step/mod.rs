@@ -1,36 +1,35 @@
-//! Runs one leaf template as a process on this machine.
+//! Runs one leaf template: as a process on this machine, or as a container of its image.
 
+mod docker;
 mod environment;
-mod isolation;
-mod links;
 mod output;
-mod prepare;
-mod rewrite;
+mod process;
+mod resolve;
+mod runtime;
 mod volumes;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use common::app::Stop;
-use common::exec::{self, Cause, Ended, Limits};
+use common::exec::{Cause, Limits};
 use common::live::Live;
 use common::workflow::{Outputs, Parameter, Phase};
 
 pub use common::view::enter;
-pub(crate) use environment::{Secrets, inherited, missing};
-pub(crate) use isolation::{Isolation, find_isolation};
+pub(crate) use docker::{Docker, Shared};
+pub(crate) use environment::{Secrets, missing, named};
+pub(crate) use process::Process;
+pub(crate) use runtime::Runtime;
 
 use crate::manifest::{Container, Template, Volume};
 use output::StepOutput;
-use prepare::Prepared;
+use resolve::Resolved;
+use runtime::{Following, Ran};
 
 /// Replaces the tags of a text; an error names the tag without a value.
 pub(crate) type Replace<'a> = &'a (dyn Fn(&str) -> Result<String, String> + Send + Sync);
-
-/// Most that is read of a file for an output parameter (Argo's own limit is the size of the
-/// workflow object, 1 MiB).
-const MAX_OUTPUT: u64 = 256 * 1024;
 
 /// A leaf template about to run.
 pub(crate) struct Leaf<'a> {
@@ -63,10 +62,8 @@ pub(crate) struct StepRunner {
     pub(crate) run_dir: PathBuf,
     /// Held while the run folder is in use.
     pub(crate) _lock: std::fs::File,
-    /// This program.
-    pub(crate) own_path: PathBuf,
-    /// The folder of the suite's binaries.
-    pub(crate) own_folder: PathBuf,
+    pub(crate) runtime: Runtime,
+    /// Variables that every step starts from.
     pub(crate) inherited: Vec<(String, String)>,
     pub(crate) secrets: Secrets,
     pub(crate) volumes: Vec<Volume>,
@@ -75,7 +72,6 @@ pub(crate) struct StepRunner {
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) annotations: Vec<(String, String)>,
     pub(crate) grace: Duration,
-    pub(crate) isolation: Isolation,
     pub(crate) live: Live,
     pub(crate) failures: Mutex<Vec<Failure>>,
 }
@@ -93,8 +89,8 @@ impl StepRunner {
         let started = Instant::now();
         tracing::info!("{}: started", leaf.label);
         let folder = self.folder(leaf.node_name);
-        let end = match self.prepare(leaf, &folder, replace) {
-            Ok(prepared) => self.run_prepared(leaf, &prepared, &folder, stop).await,
+        let end = match self.resolve(leaf, &folder, replace) {
+            Ok(resolved) => self.run_resolved(leaf, resolved, stop).await,
             Err(why) => Err(why),
         };
         let end = end.unwrap_or_else(|why| LeafEnd {
@@ -124,18 +120,16 @@ impl StepRunner {
         end
     }
 
-    async fn run_prepared(
+    async fn run_resolved(
         &self,
         leaf: &Leaf<'_>,
-        prepared: &Prepared,
-        folder: &Path,
+        resolved: Resolved,
         stop: &Stop,
     ) -> Result<LeafEnd, String> {
-        let log = folder.join("log.txt");
+        let log = resolved.folder.join("log.txt");
+        let deadline = resolved.deadline;
         let limits = Limits {
-            deadline: prepared
-                .deadline
-                .and_then(|limit| tokio::time::Instant::now().checked_add(limit)),
+            deadline: deadline.and_then(|limit| tokio::time::Instant::now().checked_add(limit)),
             grace: self.grace,
         };
         let mut output = StepOutput::new(
@@ -147,15 +141,14 @@ impl StepRunner {
             stop,
         )
         .map_err(|error| format!("write {}: {error}", log.display()))?;
-        let mut command = prepared.command.clone();
-        command.merge_output = !leaf.result_wanted;
-        let ended = exec::run(&command, limits, stop, &mut output).await;
+        let following = Following {
+            output: &mut output,
+            limits,
+            stop,
+        };
+        let ran = self.runtime.run(resolved, following).await;
         output.finish().await;
-        let ended = ended.map_err(|error| format!("run the step: {error}"));
-        let end = ended.map(|ended| Self::judge(leaf, prepared, &output, &ended));
-        if let Some(view) = &prepared.view {
-            common::view::tidy(&view.root);
-        }
+        let end = ran.map(|ran| judge(leaf, ran, &output));
         let bad = end.as_ref().map_or(true, |end| end.phase.is_bad());
         if bad && let Ok(mut failures) = self.failures.lock() {
             failures.push(Failure {
@@ -166,59 +159,51 @@ impl StepRunner {
         }
         end
     }
+}
 
-    fn judge(
-        leaf: &Leaf<'_>,
-        prepared: &Prepared,
-        output: &StepOutput<'_>,
-        ended: &Ended,
-    ) -> LeafEnd {
-        let (mut phase, mut message) = verdict(ended);
-        let mut outputs = Outputs {
-            exit_code: Some(ended.code().to_string()),
-            result: output.result(),
-            ..Outputs::default()
-        };
-        for declared in &leaf.template.outputs {
-            let path = prepared
-                .outputs
-                .iter()
-                .find(|(name, _)| *name == declared.name);
-            let Some((_, path)) = path else { continue };
-            match (read_output(&prepared.real_path(path)), &declared.default) {
-                (Ok(value), _) => outputs.parameters.push(Parameter {
-                    name: declared.name.clone(),
-                    value: Some(value),
-                }),
-                (Err(_), Some(default)) => outputs.parameters.push(Parameter {
-                    name: declared.name.clone(),
-                    value: Some(default.clone()),
-                }),
-                // A step that failed need not have written its outputs.
-                (Err(_), None) if phase.is_bad() => {}
-                (Err(why), None) => {
-                    phase = Phase::Error;
-                    message = format!(
-                        "the output parameter {:?} cannot be read from {}: {why}",
-                        declared.name,
-                        path.display()
-                    );
-                }
+fn judge(leaf: &Leaf<'_>, ran: Ran, output: &StepOutput<'_>) -> LeafEnd {
+    let (mut phase, mut message) = verdict(&ran);
+    let mut outputs = Outputs {
+        exit_code: Some(ran.ended.code().to_string()),
+        result: output.result(),
+        ..Outputs::default()
+    };
+    for (name, path, text) in ran.outputs {
+        let declared = leaf.template.outputs.iter();
+        let mut declared = declared.filter(|output| output.name == name);
+        let default = declared.next().and_then(|output| output.default.clone());
+        match (text, default) {
+            (Ok(value), _) | (Err(_), Some(value)) => outputs.parameters.push(Parameter {
+                name,
+                value: Some(value),
+            }),
+            // A step that failed need not have written its outputs.
+            (Err(_), None) if phase.is_bad() => {}
+            (Err(why), None) => {
+                phase = Phase::Error;
+                message = format!(
+                    "the output parameter {name:?} cannot be read from {}: {why}",
+                    path.display()
+                );
             }
         }
-        LeafEnd {
-            phase,
-            message,
-            outputs,
-        }
+    }
+    LeafEnd {
+        phase,
+        message,
+        outputs,
     }
 }
 
 /// A pod's end in the controller's words.
-fn verdict(ended: &Ended) -> (Phase, String) {
+fn verdict(ran: &Ran) -> (Phase, String) {
+    let ended = ran.ended;
     let code = ended.code();
     match ended.cause {
         Cause::Itself if ended.status.success() => (Phase::Succeeded, String::new()),
+        Cause::Itself if ran.out_of_memory => {
+            (Phase::Failed, format!("OOMKilled (exit code {code})"))
+        }
         Cause::Itself => (Phase::Failed, format!("Error (exit code {code})")),
         Cause::Deadline => (
             Phase::Failed,
@@ -226,28 +211,4 @@ fn verdict(ended: &Ended) -> (Phase, String) {
         ),
         Cause::Stopped(_) => (Phase::Failed, "Stopped with strategy 'Stop'".to_owned()),
     }
-}
-
-fn read_output(path: &Path) -> Result<String, String> {
-    use std::io::Read;
-    use std::os::unix::fs::OpenOptionsExt;
-    // A pipe that a step put there must not hold us up.
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let open = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(nonblocking)
-        .open(path);
-    let mut text = String::new();
-    let read = open.and_then(|file| {
-        if !file.metadata()?.is_file() {
-            return Err(std::io::Error::other("it is no file"));
-        }
-        file.take(MAX_OUTPUT + 1).read_to_string(&mut text)
-    });
-    let length = read.map_err(|error| error.to_string())?;
-    if length as u64 > MAX_OUTPUT {
-        return Err(format!("it is larger than {MAX_OUTPUT} bytes"));
-    }
-    // The controller cuts one newline off the end.
-    Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
 }

@@ -3,6 +3,8 @@
 pub(crate) mod by_hand;
 mod client;
 mod evidence;
+#[cfg(test)]
+mod fake;
 mod fault;
 mod feed;
 mod follow;
@@ -14,6 +16,8 @@ mod resource;
 mod source;
 mod stream;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod track;
 mod tree;
 mod view;
@@ -115,16 +119,7 @@ impl Argo {
                 items.push(self.item(workflow, &cluster.namespace)?);
             }
             let feeds = self.find(&cluster, &mut items).await?;
-            let orders: Vec<&Order> = items
-                .iter()
-                .filter(|item| !item.is_adopted)
-                .flat_map(Item::orders)
-                .collect();
-            let checks = orders.into_iter().map(|order| order.check(&cluster));
-            let mut checks = futures::stream::iter(checks).buffered(AT_ONCE);
-            while let Some(checked) = checks.next().await {
-                checked?;
-            }
+            check_all(&cluster, &items).await?;
             Ok((items, feeds))
         };
         let (items, feeds) = tokio::select! {
@@ -228,6 +223,17 @@ impl std::fmt::Debug for Argo {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "Argo on the cluster of {}", self.source)
     }
+}
+
+/// Has the server check everything that is to be created.
+async fn check_all(cluster: &Cluster, items: &[Item]) -> Result<()> {
+    let new = items.iter().filter(|item| !item.is_adopted);
+    let checks = new.flat_map(Item::orders).map(|order| order.check(cluster));
+    let mut checks = futures::stream::iter(checks).buffered(AT_ONCE);
+    while let Some(checked) = checks.next().await {
+        checked?;
+    }
+    Ok(())
 }
 
 /// What must not be shown of what steps print: what looks like a token, and what this process

@@ -1,6 +1,7 @@
 //! The local engine: one run-local for each workflow.
 
 mod check;
+pub(crate) mod containers;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -33,7 +34,7 @@ pub(crate) struct Local {
     program: PathBuf,
     run_dir: PathBuf,
     grace: Duration,
-    /// `--secret` and `--pass-env`, as they were given.
+    /// `--secret` and `--pass-env`, as they were given, and what is about containers.
     passed_on: Vec<OsString>,
 }
 
@@ -52,6 +53,13 @@ impl Local {
                 .map(OsString::from)
                 .collect(),
         }
+    }
+
+    /// With more flags for every run-local.
+    #[must_use]
+    pub(crate) fn passing_on(mut self, flags: Vec<OsString>) -> Self {
+        self.passed_on.extend(flags);
+        self
     }
 
     /// Where the manifest of a workflow is written.

@@ -77,7 +77,8 @@ impl Objects {
         match &self.which {
             Which::Names(names) => {
                 for name in names {
-                    let what = || format!("read workflow {name} of namespace {}", resource.namespace);
+                    let what =
+                        || format!("read workflow {name} of namespace {}", resource.namespace);
                     let found = get(&self.cluster, resource, name, until).await;
                     let found = found.map_err(|fault| fault.explain(what()))?;
                     let json = found.ok_or_else(|| {
@@ -117,7 +118,10 @@ pub(crate) async fn status(opts: StatusOpts, app: App) -> Result<Exit> {
     let namespace = &objects.resource.namespace;
     match opts.output {
         StatusOutput::Tree => {
-            let texts: Vec<_> = all.iter().map(|seen| tree::text(&seen.name, &seen.status)).collect();
+            let texts: Vec<_> = all
+                .iter()
+                .map(|seen| tree::text(&seen.name, &seen.status))
+                .collect();
             app.print(texts.join("\n"))
         }
         StatusOutput::Json => {
@@ -130,7 +134,11 @@ pub(crate) async fn status(opts: StatusOpts, app: App) -> Result<Exit> {
 /// Tells workflows to end.
 pub(crate) async fn stop(opts: StopOpts, app: App) -> Result<Exit> {
     let objects = Objects::new(&opts.objects, &app).await?;
-    let how = if opts.terminate { Shutdown::Terminate } else { Shutdown::Stop };
+    let how = if opts.terminate {
+        Shutdown::Terminate
+    } else {
+        Shutdown::Stop
+    };
     for seen in objects.all().await? {
         let name = &seen.name;
         if seen.is_final() {

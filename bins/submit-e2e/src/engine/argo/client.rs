@@ -47,16 +47,19 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Prepares the connection; nothing is sent yet.
     pub(super) async fn connect(source: &Source) -> Result<Cluster> {
-        let mut config = source.config().await?;
+        let config = source.config().await?;
+        Cluster::of(config).or_usage(|| format!("use the cluster of {source}"))
+    }
+
+    pub(super) fn of(mut config: kube::Config) -> Result<Cluster, kube::Error> {
         config.connect_timeout = Some(CONNECT);
         // When to try again is decided here, in one place.
         config.default_retry = false;
         let server = config.cluster_url.to_string();
         let server = server.trim_end_matches('/').to_owned();
         let namespace = config.default_namespace.clone();
-        let client = kube::Client::try_from(config);
         Ok(Cluster {
-            client: client.or_usage(|| format!("use the cluster of {source}"))?,
+            client: kube::Client::try_from(config)?,
             server,
             namespace,
             away: Cell::new(None),

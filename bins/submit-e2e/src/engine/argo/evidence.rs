@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use common::redact::Rules;
 use common::{Result, ResultExt, whole_file, yaml};
@@ -23,6 +24,9 @@ use crate::record::Record;
 /// How many of the last lines a summary shows, and how many bytes they may have.
 const LAST_LINES: usize = 10;
 const LAST_BYTES: usize = 4 * 1024;
+
+/// How long a container that is just ending is listened to.
+const STILL: Duration = Duration::from_secs(10);
 
 /// A step, and where its pod is.
 #[derive(Debug, Clone)]
@@ -194,10 +198,10 @@ impl Collector<'_> {
             return Ok(());
         }
         // One that is just being stopped has its last lines still to say.
-        let follow: &[(&str, &str)] = if container.is_running {
-            &[("follow", "true")]
+        let (follow, until): (&[_], _) = if container.is_running {
+            (&[("follow", "true")], until.min(Instant::now() + STILL))
         } else {
-            &[]
+            (&[], until)
         };
         let request = log_request(&subject.resource, pod, name, follow);
         if let Some((file, last)) = files.log(&format!("{name}.log"), request, until).await?

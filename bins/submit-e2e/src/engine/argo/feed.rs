@@ -168,11 +168,11 @@ impl Feed {
         let request = request.list(&params).map_err(built)?;
         let page = cluster.send_until(until, &request).await?;
         let page: List<'_> = serde_json::from_slice(&page).map_err(garbled)?;
-        let read = |item: &&RawValue| {
+        let read = |item: &&RawValue| -> Result<News, Fault> {
             let item = item.get().as_bytes();
             Ok(self.object(Seen::read(self.resource.kind, item)?, item, false))
         };
-        let news = page.items.iter().map(read).collect::<Result<_, Fault>>()?;
+        let news = page.items.iter().map(read).collect::<Result<_, _>>()?;
         let next = page.metadata.r#continue.filter(|token| !token.is_empty());
         if next.is_none() {
             self.version = page.metadata.resource_version;
@@ -208,7 +208,11 @@ impl Feed {
     }
 
     /// All objects as they are now.
-    pub(super) async fn all(&mut self, cluster: &Cluster, until: Instant) -> Result<Vec<News>, Fault> {
+    pub(super) async fn all(
+        &mut self,
+        cluster: &Cluster,
+        until: Instant,
+    ) -> Result<Vec<News>, Fault> {
         let mut all = Vec::new();
         let mut token = None;
         loop {

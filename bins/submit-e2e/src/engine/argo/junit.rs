@@ -1,7 +1,6 @@
 //! The steps of a workflow as tests: `TestGrid` shows each as a row.
 
 use std::collections::HashMap;
-use std::time::SystemTime;
 
 use common::junit::{Case, Detail, Outcome, Report, Suite};
 use common::workflow::{NodeStatus, Phase, WorkflowStatus};
@@ -68,10 +67,7 @@ pub(super) fn report(
 }
 
 /// The step that a node is an attempt at, or the node itself.
-fn known_as<'a>(
-    attempts: &HashMap<&str, &'a NodeStatus>,
-    node: &'a NodeStatus,
-) -> &'a NodeStatus {
+fn known_as<'a>(attempts: &HashMap<&str, &'a NodeStatus>, node: &'a NodeStatus) -> &'a NodeStatus {
     attempts.get(node.id.as_str()).copied().unwrap_or(node)
 }
 

@@ -127,7 +127,7 @@ impl Screen<'_> {
         let mut options = vec![("follow", "true"), ("timestamps", "true")];
         let since = last.clone();
         if !since.is_empty() {
-            options.push(("sinceTime", &since));
+            options.push(("sinceTime", since.as_str()));
         }
         let request = log_request(&subject.resource, &subject.pod, container, &options)?;
         let mut pieces = self.cluster.open(request).await?;

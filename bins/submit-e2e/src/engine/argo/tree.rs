@@ -14,14 +14,29 @@ const DEEPEST: usize = 20;
 /// out: what is in them is told.
 fn steps(status: &WorkflowStatus) -> Vec<(usize, &NodeStatus)> {
     let mut attempts: HashMap<&str, &str> = HashMap::new();
-    for retry in status.nodes.values().filter(|node| node.node_type == "Retry") {
-        attempts.extend(retry.children.iter().map(|child| (child.as_str(), retry.id.as_str())));
+    for retry in status
+        .nodes
+        .values()
+        .filter(|node| node.node_type == "Retry")
+    {
+        attempts.extend(
+            retry
+                .children
+                .iter()
+                .map(|child| (child.as_str(), retry.id.as_str())),
+        );
     }
     let mut below: HashMap<&str, Vec<&NodeStatus>> = HashMap::new();
     for node in status.nodes.values().filter(|node| !is_group(node)) {
         let parent = attempts.get(node.id.as_str()).copied();
-        let boundary = status.nodes.get(&node.boundary_id).map(|node| node.id.as_str());
-        below.entry(parent.or(boundary).unwrap_or_default()).or_default().push(node);
+        let boundary = status
+            .nodes
+            .get(&node.boundary_id)
+            .map(|node| node.id.as_str());
+        below
+            .entry(parent.or(boundary).unwrap_or_default())
+            .or_default()
+            .push(node);
     }
     for nodes in below.values_mut() {
         nodes.sort_by_key(|node| (&node.started_at, &node.name));
@@ -71,7 +86,12 @@ pub(super) fn text(name: &str, status: &WorkflowStatus) -> String {
     lines.join("\n") + "\n"
 }
 
-fn line(name: &str, phase: Phase, times: (&Option<String>, &Option<String>), message: &str) -> String {
+fn line(
+    name: &str,
+    phase: Phase,
+    times: (&Option<String>, &Option<String>),
+    message: &str,
+) -> String {
     let mut text = format!("{}: {phase}", common::on_one_line(name));
     let took = took(times.0.as_deref(), times.1.as_deref()).filter(|_| phase.is_final());
     if let Some(took) = took {

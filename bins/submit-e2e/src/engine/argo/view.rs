@@ -24,8 +24,6 @@ pub(super) struct Seen {
     pub(super) labels: BTreeMap<String, String>,
     /// Pods are named by their nodes' ids, as Argo did before 3.4.
     pub(super) pods_are_node_ids: bool,
-    /// Somebody has deleted it; finalizers hold it.
-    pub(super) is_going: bool,
     /// It has been told to end.
     pub(super) is_shut_down: bool,
     /// How far it is.
@@ -47,7 +45,6 @@ struct Metadata {
     uid: String,
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
-    deletion_timestamp: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -102,7 +99,6 @@ impl Seen {
             .get("workflows.argoproj.io/pod-name-format");
         Ok(Seen {
             pods_are_node_ids: annotation.is_some_and(|format| format == "v1"),
-            is_going: object.metadata.deletion_timestamp.is_some(),
             is_shut_down: object.spec.shutdown.or(object.spec.status).is_some(),
             name: object.metadata.name,
             uid: object.metadata.uid,
@@ -232,11 +228,11 @@ mod tests {
 
     #[test]
     fn a_workflow_that_nobody_looked_at_yet_is_pending() {
-        let object = json!({"metadata": {"name": "w", "uid": "u", "labels": {"a": "b"},
-            "deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"shutdown": "Stop"}});
+        let object = json!({"metadata": {"name": "w", "uid": "u", "labels": {"a": "b"}},
+            "spec": {"shutdown": "Stop"}});
         let seen = seen(Kind::Workflow, &object);
         assert_eq!(seen.status.phase, Phase::Pending);
-        assert!(seen.is_going && seen.is_shut_down && !seen.is_final());
+        assert!(seen.is_shut_down && !seen.is_final());
         assert_eq!((seen.uid.as_str(), seen.labels["a"].as_str()), ("u", "b"));
     }
 

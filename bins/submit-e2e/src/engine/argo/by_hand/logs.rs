@@ -27,8 +27,15 @@ pub(crate) async fn logs(opts: LogsOpts, app: App) -> Result<Exit> {
     let all = objects.all().await?;
     let mut found: Vec<(&Seen, &NodeStatus)> = Vec::new();
     for seen in &all {
-        let is_it = |node: &&NodeStatus| node.node_type == "Pod" && is_called(node, &opts.step, seen);
-        found.extend(seen.status.nodes.values().filter(is_it).map(|node| (seen, node)));
+        let is_it =
+            |node: &&NodeStatus| node.node_type == "Pod" && is_called(node, &opts.step, seen);
+        found.extend(
+            seen.status
+                .nodes
+                .values()
+                .filter(is_it)
+                .map(|node| (seen, node)),
+        );
     }
     found.sort_by_key(|(_, node)| (&node.started_at, &node.name));
     if found.is_empty() {
@@ -51,7 +58,11 @@ pub(crate) async fn logs(opts: LogsOpts, app: App) -> Result<Exit> {
 /// that the controller gives.
 fn is_called(node: &NodeStatus, step: &str, seen: &Seen) -> bool {
     let is_attempt = || {
-        let retries = seen.status.nodes.values().filter(|retry| retry.node_type == "Retry");
+        let retries = seen
+            .status
+            .nodes
+            .values()
+            .filter(|retry| retry.node_type == "Retry");
         let mut retries = retries.filter(|retry| retry.children.contains(&node.id));
         retries.any(|retry| retry.display_name == step)
     };
@@ -90,7 +101,8 @@ impl Printer<'_> {
         let until = Instant::now() + PATIENCE;
         let pod = match self.objects.cluster.send_until(until, &request).await {
             Err(fault) if fault.code() == Some(404) => {
-                let link = cloud_logging::link(&cloud_logging::by_pod(&resource.namespace, &name), None);
+                let link =
+                    cloud_logging::link(&cloud_logging::by_pod(&resource.namespace, &name), None);
                 return Err(Error::failed(what())
                     .because(format!("its pod {name} is gone"))
                     .hint(format!("Cloud Logging may have it: {link}")));
@@ -109,7 +121,11 @@ impl Printer<'_> {
     }
 
     async fn container(&self, pod: &str, container: &str, node: &NodeStatus) -> Result<(), Fault> {
-        let options: &[(&str, &str)] = if self.follow { &[("follow", "true")] } else { &[] };
+        let options: &[(&str, &str)] = if self.follow {
+            &[("follow", "true")]
+        } else {
+            &[]
+        };
         let request = log_request(&self.objects.resource, pod, container, options)?;
         let mut pieces = self.objects.cluster.open(request).await?;
         let prefix = if self.has_several {

@@ -35,16 +35,22 @@ pub(crate) async fn wait(opts: ObjectsOpts, app: App) -> Result<Exit> {
     let objects = Objects::new(&opts, &app).await?;
     let mut awaited: HashMap<String, Awaited> = HashMap::new();
     for seen in objects.all().await? {
-        awaited.entry(seen.name.clone()).or_default().uid.clone_from(&seen.uid);
+        awaited
+            .entry(seen.name.clone())
+            .or_default()
+            .uid
+            .clone_from(&seen.uid);
         see(&mut awaited, &seen, false);
     }
     let (sender, mut news) = mpsc::channel(WAITING);
     let feeds = objects.feeds().into_iter();
     let feeds = join_all(feeds.map(|feed| feed.run(&objects.cluster, sender.clone())));
     tokio::pin!(feeds);
+    let mut feeds_ended = false;
     while awaited.values().any(|one| one.end.is_none()) {
         tokio::select! {
-            _ = &mut feeds => {}
+            // What ended them they have told.
+            _ = &mut feeds, if !feeds_ended => feeds_ended = true,
             Some(news) = news.recv() => match news {
                 News::Object { seen, is_deleted, .. } => see(&mut awaited, &seen, is_deleted),
                 News::All { uids, .. } => {
@@ -66,13 +72,22 @@ pub(crate) async fn wait(opts: ObjectsOpts, app: App) -> Result<Exit> {
             }
         }
     }
-    let all_succeeded = awaited.values().all(|one| one.end == Some(Phase::Succeeded));
-    Ok(if all_succeeded { Exit::Success } else { Exit::Failed })
+    let all_succeeded = awaited
+        .values()
+        .all(|one| one.end == Some(Phase::Succeeded));
+    Ok(if all_succeeded {
+        Exit::Success
+    } else {
+        Exit::Failed
+    })
 }
 
 fn see(awaited: &mut HashMap<String, Awaited>, seen: &Seen, is_deleted: bool) {
     let name = &seen.name;
-    let Some(one) = awaited.get_mut(name).filter(|one| one.end.is_none() && one.uid == seen.uid) else {
+    let Some(one) = awaited
+        .get_mut(name)
+        .filter(|one| one.end.is_none() && one.uid == seen.uid)
+    else {
         return;
     };
     for transition in one.tracker.observe(&seen.status) {

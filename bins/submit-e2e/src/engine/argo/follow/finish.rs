@@ -173,7 +173,7 @@ impl Paper<'_> {
             let name = json!({"metadata": {"name": self.name}});
             (name, WorkflowStatus::default())
         });
-        if !self.last.phase.is_final() || !status.phase.is_final() {
+        if !status.phase.is_final() {
             status.phase = Phase::Error;
             status.message.clone_from(&self.last.message);
             cut_short(&mut object, &status.message);

@@ -57,8 +57,8 @@ test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) $(PYTEST)/pytest/__init__.py ## Runs
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
 	@# A cluster only where one of the wanted tests needs it.
-	@run=; if $(NEXTEST) nextest list --profile own-cluster --package e2e --locked --message-format oneline \
-		-E 'binary(argo) & ($(or $(TESTS),all()))' 2>/dev/null | grep --quiet .; \
+	@run=; if $(NEXTEST) nextest list --profile own-cluster --package e2e --package kubeconfig-setup --locked \
+		--message-format oneline -E '(binary(argo) | binary(on_cluster)) & ($(or $(TESTS),all()))' 2>/dev/null | grep --quiet .; \
 	then run="tests/cluster/run $(if $(filter required,$(CLUSTER)),--insist)"; fi; \
 	set -x; INSTA_UPDATE=no $$run $(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
 

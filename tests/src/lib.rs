@@ -17,6 +17,7 @@ mod large_files;
 mod object_store;
 mod process;
 mod ssh_server;
+mod tls_proxy;
 
 pub use environment::{TestEnvironment, binary, text};
 pub use fault_proxy::{Fault, FaultProxy};
@@ -25,3 +26,4 @@ pub use git_server::{GitServer, Serving};
 pub use object_store::{ObjectStore, StoredObject};
 pub use process::{Running, is_running, wait_until};
 pub use ssh_server::{SshServer, make_key};
+pub use tls_proxy::TlsProxy;

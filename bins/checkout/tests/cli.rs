@@ -306,3 +306,22 @@ fn several_repositories_and_an_alias_have_folders_of_their_own() {
     );
     assert_eq!(fixture.git(&["rev-list", "--count", "HEAD"]), "1");
 }
+
+#[test]
+fn a_git_that_is_too_old_is_refused_before_it_does_anything() {
+    use std::os::unix::fs::PermissionsExt;
+    let env = TestEnvironment::new();
+    let script = "#!/bin/sh\n[ \"$1\" = version ] && echo git version 2.30.2 || : > \"$0.used\"\n";
+    let git = env.write("old/git", script);
+    std::fs::set_permissions(&git, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = env.bin("checkout");
+    command.args(["--repos=o/r", "--src-dir=src"]);
+    command.env("PATH", git.parent().unwrap());
+    let output = command.output().unwrap();
+    let stderr = e2e::text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("2.30.2"), "{stderr}");
+    assert!(stderr.contains("git 2.38 or newer is needed"), "{stderr}");
+    assert!(!git.with_extension("used").exists());
+    assert!(!env.path().join("src").exists());
+}

@@ -60,13 +60,8 @@ pub(crate) fn measure() -> Outcome<Vec<Figure>> {
 }
 
 /// How long a checkout into a folder takes. Each has its own, and all are removed at the end: ext4
-/// takes several times as long to make files while inodes of removed ones are not free again.
-fn run(
-    served: &Repository,
-    names: &[String],
-    folder: &str,
-    args: &[String],
-) -> Outcome<Duration> {
+/// without a journal spends most of the time on inodes that were removed shortly before.
+fn run(served: &Repository, names: &[String], folder: &str, args: &[String]) -> Outcome<Duration> {
     settle()?;
     time(&mut checkout(served, names, folder, args)?)
 }
@@ -135,7 +130,12 @@ fn clonerefs(served: &Repository, folder: &str) -> Outcome<Duration> {
 
 /// What is fast has to be right.
 fn same_commit(served: &Repository, number: usize) -> Outcome<()> {
-    let head = |folder: String| git(&mut in_folder(&served.path(&folder), &["rev-parse", "HEAD"]));
+    let head = |folder: String| {
+        git(&mut in_folder(
+            &served.path(&folder),
+            &["rev-parse", "HEAD"],
+        ))
+    };
     let prow = head(format!("clonerefs-{number}"))?;
     for what in ["cold", "warm", "all"] {
         if head(format!("{what}-{number}/o/r0"))? != prow {
@@ -154,12 +154,7 @@ fn shallow_clone(served: &Repository, folder: &str) -> Outcome<Duration> {
 
 /// How much longer all repositories take at once than 1.3 times the one, and the processors'
 /// share in the work of all, the server's work included.
-fn excess(
-    served: &Repository,
-    names: &[String],
-    folder: &str,
-    one: Duration,
-) -> Outcome<Duration> {
+fn excess(served: &Repository, names: &[String], folder: &str, one: Duration) -> Outcome<Duration> {
     let before = worked(served)?;
     let all = run(served, names, folder, &[])?;
     let cores = std::thread::available_parallelism()?.get();

@@ -52,8 +52,15 @@ impl TlsProxy {
         let key = environment.path().join("tls-key.pem");
         let made = environment
             .command(Path::new("openssl"))
-            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"])
-            .args(["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            ])
+            .args([
+                "-subj",
+                "/CN=test",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+            ])
             .arg("-out")
             .arg(&certificate)
             .arg("-keyout")

@@ -111,11 +111,7 @@ impl<'a> Runner<'a> {
 
     async fn is_needed(&self, when: &When) -> Result<bool> {
         Ok(match when {
-            When::Always
-            | When::New
-            | When::Settings
-            | When::Beside
-            | When::MissingTrees => true,
+            When::Always | When::New | When::Settings | When::Beside | When::MissingTrees => true,
             When::Missing(id) => self.commit(id).await?.is_none(),
             When::Unrelated([one, other]) => {
                 let related = self.git.run(["merge-base", one, other], self.stop).await?;
@@ -204,7 +200,10 @@ impl<'a> Runner<'a> {
         }
         let list = ["ls-files", "-z", "--recurse-submodules"];
         let what = ["--", ":(glob)**/.gitattributes"];
-        let listed = self.git.bytes([&list[..], &what].concat(), self.stop).await?;
+        let listed = self
+            .git
+            .bytes([&list[..], &what].concat(), self.stop)
+            .await?;
         let whose = format!("a submodule of {name}");
         Ok(lfs::is_wanted(folder, &listed, &whose))
     }

@@ -1,7 +1,7 @@
 //! A periodic Prow job of a small repository, on a cluster, with its results in an object store.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,10 @@ impl<'a> Job<'a> {
 
     /// The job's program, with its account's kubeconfig and no other rights.
     pub(crate) fn command(&self) -> Command {
+        self.command_in("run")
+    }
+
+    fn command_in(&self, run_dir: &str) -> Command {
         let mut command = self.test.command(&binary("submit-e2e"));
         command
             .envs([("JOB_TYPE", "periodic"), ("JOB_NAME", "job")])
@@ -64,7 +68,7 @@ impl<'a> Job<'a> {
             .env("KUBECONFIG", self.test.path().join("kubeconfig"))
             .env("STORAGE_EMULATOR_HOST", self.store.url())
             .args(["run", "--engine=argo", "--bucket=gs://bucket"])
-            .args(["--repos-dir=src", "--run-dir=run", "--timeout=10m"])
+            .args(["--repos-dir=src", "--run-dir", run_dir])
             .arg(format!("--namespace={}", self.namespace.name()));
         command
     }
@@ -79,12 +83,22 @@ impl<'a> Job<'a> {
     }
 
     pub(crate) fn start_with(&self, arguments: &[&str]) -> Running {
-        let log = File::create(self.log_file()).unwrap();
         let mut command = self.command();
-        command
-            .args(arguments)
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
+        command.args(arguments);
+        Self::started(command, &self.log_file())
+    }
+
+    /// Starts a second one beside it, as in another pod: only the cluster and the bucket are shared.
+    pub(crate) fn start_beside(&self) -> Running {
+        Self::started(
+            self.command_in("run-beside"),
+            &self.test.path().join("log-beside"),
+        )
+    }
+
+    fn started(mut command: Command, log: &Path) -> Running {
+        let log = File::create(log).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
         Running::start(&mut command)
     }
 

@@ -96,7 +96,7 @@ fn two_starts_at_once_make_one_workflow() {
     let cluster = Cluster::connect();
     let job = Job::new(&cluster, &two_steps());
     let mut first = job.start();
-    let mut second = job.start();
+    let mut second = job.start_beside();
     let codes = [job.end_of(&mut first), job.end_of(&mut second)];
     assert_eq!(codes, [0, 0], "{}", job.log());
     assert!(job.namespace.workflow().is_some());
@@ -108,7 +108,6 @@ fn out_of_time_the_workflow_is_stopped() {
     let cluster = Cluster::connect();
     let workflow = with_exit_handler(steps(&[("long", "sleep 600")]), "true");
     let job = Job::new(&cluster, &workflow);
-    // The last --timeout counts.
     let mut program = job.start_with(&["--timeout=12s"]);
     assert_eq!(job.end_of(&mut program), 124, "{}", job.log());
     job.assert_result("FAILURE");

@@ -1,9 +1,9 @@
 //! Packs as git keeps them, see gitformat-pack(5): looked through to find out whether a copy is
 //! what its name and its index say.
 //!
-//! `git index-pack` does this too, in three times the processor's time: it looks for traces of
-//! attacks on SHA-1 in every block. Here they need no look. Both twins of such an attack have the traces, and
-//! a pack that came from a server has been through git.
+//! `git index-pack` does this too, and looks for traces of attacks on SHA-1 in every block. Here
+//! that is not needed: both twins of such an attack have the traces, and what came from a server
+//! has been through git.
 
 mod delta;
 mod index;

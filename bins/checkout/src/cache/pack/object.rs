@@ -90,9 +90,7 @@ pub(super) fn inflate(zlib: &mut Decompress, bytes: &[u8], size: usize) -> io::R
     let status = zlib
         .decompress_vec(bytes, &mut content, FlushDecompress::Finish)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    if status == Status::StreamEnd
-        && content.len() == size
-        && zlib.total_in() == bytes.len() as u64
+    if status == Status::StreamEnd && content.len() == size && zlib.total_in() == bytes.len() as u64
     {
         Ok(content)
     } else {

@@ -89,8 +89,8 @@ impl Pack {
         let name = path.file_stem().and_then(|name| name.to_str());
         let checksum = name.and_then(|name| parse_hex(name.strip_prefix("pack-")?));
         let checksum = checksum.unwrap_or_default();
-        let algorithm = algorithm(checksum.len())
-            .ok_or_else(|| damage("the pack's name is no pack's name"))?;
+        let algorithm =
+            algorithm(checksum.len()).ok_or_else(|| damage("the pack's name is no pack's name"))?;
         let index = Index::parse(fs::read(path.with_extension("idx"))?, algorithm)?;
         let file = File::open(path)?;
         let end = file.metadata()?.len();
@@ -172,7 +172,12 @@ impl Pack {
     }
 
     /// Takes one whole object after the other, with all that are made of it. Gives how many.
-    fn work(&self, deltas: &Deltas, next: &AtomicUsize, given_up: &AtomicBool) -> io::Result<usize> {
+    fn work(
+        &self,
+        deltas: &Deltas,
+        next: &AtomicUsize,
+        given_up: &AtomicBool,
+    ) -> io::Result<usize> {
         let mut zlib = Decompress::new(true);
         let mut seen = 0;
         while let Some(root) = deltas.whole.get(next.fetch_add(1, Ordering::Relaxed)) {

@@ -17,12 +17,9 @@ pub(crate) async fn merge(
     fetched: &Fetched,
 ) -> Result<String> {
     let mut target = fetched.base.clone();
-    let time = match fetched.time {
-        Some(time) => time,
-        None => {
-            let time = ["log", "-1", "--format=%ct", &fetched.base, "--"];
-            runner.ask(&time).await?.parse().unwrap_or_default()
-        }
+    let time = if let Some(time) = fetched.time { time } else {
+        let time = ["log", "-1", "--format=%ct", &fetched.base, "--"];
+        runner.ask(&time).await?.parse().unwrap_or_default()
     };
     let pulls = repository.refs.pulls.iter().zip(&fetched.pulls);
     for (before, ((pull, rev), nth)) in pulls.zip(1..).enumerate() {

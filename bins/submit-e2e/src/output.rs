@@ -17,7 +17,7 @@ use common::{Result, ResultExt};
 const LONGEST_LINE: usize = 64 * 1024;
 
 /// How long a reader of stdout may take for a few lines before nothing is shown any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// stdout and the build log, shared by all workflows of a job.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use e2e::{TestEnvironment, text};
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// A file of a run, last changed so many days ago, and its folders with it.
 fn file(test: &TestEnvironment, path: &str, days: u32) {

@@ -176,12 +176,9 @@ impl Output {
                 self.state = State::Blocks;
                 Some(Ok(Bytes::from_static(HEADER)))
             }
-            State::Blocks => match self.order.recv().await {
-                Some(block) => Some(self.take(block.await)),
-                None => {
-                    self.state = State::End;
-                    Some(Ok(self.trailer()))
-                }
+            State::Blocks => if let Some(block) = self.order.recv().await { Some(self.take(block.await)) } else {
+                self.state = State::End;
+                Some(Ok(self.trailer()))
             },
             State::End => None,
         }

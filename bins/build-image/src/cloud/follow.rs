@@ -116,16 +116,13 @@ impl Told {
             }
             *told = step.status;
             let (number, title) = (index + 1, step.title());
-            match step.took().filter(|_| step.status.is_final()) {
-                Some(took) => {
-                    let took = humantime::format_duration(Duration::from_millis(whole(took)));
-                    tracing::info!(
-                        "step {number} of {count}, {title}: {} in {took}",
-                        step.status
-                    );
-                }
-                None => tracing::info!("step {number} of {count}, {title}: {}", step.status),
-            }
+            if let Some(took) = step.took().filter(|_| step.status.is_final()) {
+                let took = humantime::format_duration(Duration::from_millis(whole(took)));
+                tracing::info!(
+                    "step {number} of {count}, {title}: {} in {took}",
+                    step.status
+                );
+            } else { tracing::info!("step {number} of {count}, {title}: {}", step.status) }
         }
     }
 }

@@ -110,12 +110,9 @@ fn tell_size(archive: &Archive) -> Result<()> {
         })
         .collect();
     let advice = "a .gcloudignore leaves out what the build does not need";
-    match &largest[..] {
-        [] => tracing::warn!("the source is large: {advice}"),
-        _ => tracing::warn!(
-            "the source is large, most of it in {}: {advice}",
-            largest.join(", ")
-        ),
-    }
+    if largest[..].is_empty() { tracing::warn!("the source is large: {advice}") } else { tracing::warn!(
+        "the source is large, most of it in {}: {advice}",
+        largest.join(", ")
+    ); }
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::config::{Config, pair};
 use crate::opts::SourceOpts;
 
 /// How long an evaluation may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Evaluates a config. It knows `registry`, `imageBase` (the first image's name), `tag`,
 /// `gitVersion` and `useImageCache` as external variables, and those that were typed: all of

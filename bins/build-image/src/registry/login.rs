@@ -59,7 +59,7 @@ impl Logins {
         let docker = match file.map(|file| (std::fs::read(&file), file)) {
             Some((Ok(text), file)) => {
                 // The text holds passwords: no part of it may be in an error.
-                let read = serde_json::from_slice(&text).map_err(|error| error.classify_only());
+                let read = serde_json::from_slice(&text).map_err(ClassifyOnly::classify_only);
                 read.or_usage(|| format!("read {}", file.display()))?
             }
             _ => Docker::default(),

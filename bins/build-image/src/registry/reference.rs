@@ -30,7 +30,7 @@ impl Name {
     /// Reads a name that has neither tag nor digest.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
-            Err(Error::usage(format!("{:?} is no image: {why}", text))
+            Err(Error::usage(format!("{text:?} is no image: {why}"))
                 .hint("an image is REGISTRY/NAME, such as gcr.io/PROJECT/NAME"))
         };
         if text.len() > 255 {

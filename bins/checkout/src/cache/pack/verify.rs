@@ -48,7 +48,7 @@ pub(in crate::cache) fn verify(pack: &Path, given_up: &AtomicBool) -> io::Result
             .map(|_| scope.spawn(|| pack.work(&deltas, &next, given_up)))
             .collect::<Vec<_>>();
         let threads = std::iter::once(checksum).chain(workers);
-        threads.map(|thread| thread.join()).collect::<Vec<_>>()
+        threads.map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
     let mut seen = 0;
     let mut verified = Verified::Yes;

@@ -223,7 +223,7 @@ impl<'a> Follow<'a> {
                 }
             }
             Done::LookedFor(index, true) if self.items[index].is_open() => {
-                self.deleted(index, None)
+                self.deleted(index, None);
             }
             Done::Written(index, end) => {
                 self.finishing -= 1;
@@ -240,10 +240,7 @@ impl<'a> Follow<'a> {
         let (entry, name) = (&item.order.entry, &item.order.name);
         let page = self.settings.page.as_ref();
         let namespace = &item.order.resource.namespace;
-        match page.map(|page| super::fill(page, namespace, name, &seen.uid)) {
-            Some(page) => info!("workflow {entry} starts: {name}, {page}"),
-            None => info!("workflow {entry} starts: {name}"),
-        }
+        if let Some(page) = page.map(|page| super::fill(page, namespace, name, &seen.uid)) { info!("workflow {entry} starts: {name}, {page}") } else { info!("workflow {entry} starts: {name}") }
         if self.ending.is_some() {
             self.tell_to_end(index);
         }

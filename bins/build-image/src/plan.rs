@@ -29,7 +29,10 @@ pub(crate) struct Plan {
 /// Who builds.
 #[derive(Debug)]
 pub(crate) enum Builder {
-    Cloud { settings: Settings, source: Source },
+    Cloud {
+        settings: Box<Settings>,
+        source: Source,
+    },
     Docker,
 }
 
@@ -59,6 +62,7 @@ impl Plan {
             BuilderName::CloudBuild => {
                 let settings = Settings::new(&opts.cloud, facts.project.clone())?;
                 let source = source(opts, &recipe, &settings, now)?;
+                let settings = Box::new(settings);
                 Builder::Cloud { settings, source }
             }
             BuilderName::Docker => {
@@ -115,7 +119,6 @@ impl Plan {
 
     /// What Cloud Build is asked, without the source.
     pub(crate) fn cloud_order<'a>(
-        &self,
         opts: &BuildOpts,
         recipe: &Recipe,
         pushed: &[Image],
@@ -146,7 +149,7 @@ impl Plan {
         match &self.builder {
             Builder::Cloud { settings, source } => {
                 let order =
-                    self.cloud_order(opts, &self.recipe, &self.recipe.images, (settings, source));
+                    Self::cloud_order(opts, &self.recipe, &self.recipe.images, (settings, source));
                 if let Source::Archive { archive, .. } = source {
                     let size = archive.measure()?;
                     shown["source"] = serde_json::json!({

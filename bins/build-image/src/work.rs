@@ -32,7 +32,7 @@ pub(crate) async fn run(plan: &Plan, opts: &BuildOpts, app: &App) -> Result<Repo
     match (decide(&plan.recipe, &present, opts.rebuild), &plan.builder) {
         (Course::Skip, _) => work.skip(present).await,
         (Course::Build { pushed }, Builder::Cloud { settings, source }) => {
-            let order = plan.cloud_order(opts, &plan.recipe, &pushed, (settings, source));
+            let order = Plan::cloud_order(opts, &plan.recipe, &pushed, (settings, source));
             let made = cloud::run(order, app).await?;
             work.finish(made, pushed, present).await
         }
@@ -158,9 +158,8 @@ impl Work<'_> {
                     .hint("remove the tag from the registry, or name another one"),
             );
         }
-        let order = self
-            .plan
-            .cloud_order(self.opts, &recipe, &recipe.images, (settings, source));
+        let site = (settings, source);
+        let order = Plan::cloud_order(self.opts, &recipe, &recipe.images, site);
         let mut made = cloud::run(order, self.app).await?;
         if made.error.is_none() && !self.is_under_way() {
             made.error = differences(&self.plan.recipe, &recipe, &present, &made);

@@ -17,7 +17,9 @@ pub(crate) async fn merge(
     fetched: &Fetched,
 ) -> Result<String> {
     let mut target = fetched.base.clone();
-    let time = if let Some(time) = fetched.time { time } else {
+    let time = if let Some(time) = fetched.time {
+        time
+    } else {
         let time = ["log", "-1", "--format=%ct", &fetched.base, "--"];
         runner.ask(&time).await?.parse().unwrap_or_default()
     };

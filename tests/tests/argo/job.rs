@@ -1,5 +1,6 @@
 //! A periodic Prow job of a small repository, on a cluster, with its results in an object store.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -30,7 +31,7 @@ impl<'a> Job<'a> {
         for (name, workflow) in workflows {
             // JSON is YAML as well.
             test.write(format!("src/o/r/{name}.yaml"), workflow.to_string());
-            config += &format!("- {{name: {name}, manifest: {name}.yaml}}\n");
+            writeln!(config, "- {{name: {name}, manifest: {name}.yaml}}").unwrap();
         }
         test.write("src/o/r/prow_config.yaml", config);
         test.git("src/o/r", &["init", "--quiet", "--initial-branch=main"]);

@@ -2,6 +2,7 @@
 //! becomes of it when parts of the cluster fail. `make test` runs these where a cluster can be had.
 
 #![expect(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test that cannot do its work fails by a panic"

@@ -176,10 +176,14 @@ impl Output {
                 self.state = State::Blocks;
                 Some(Ok(Bytes::from_static(HEADER)))
             }
-            State::Blocks => if let Some(block) = self.order.recv().await { Some(self.take(block.await)) } else {
-                self.state = State::End;
-                Some(Ok(self.trailer()))
-            },
+            State::Blocks => {
+                if let Some(block) = self.order.recv().await {
+                    Some(self.take(block.await))
+                } else {
+                    self.state = State::End;
+                    Some(Ok(self.trailer()))
+                }
+            }
             State::End => None,
         }
     }
@@ -265,7 +269,7 @@ mod tests {
     fn an_error_comes_in_its_place_and_ends_the_stream() {
         let (mut input, mut output) = pipe();
         thread::spawn(move || {
-            input.write_all(&[1; BLOCK]).unwrap();
+            input.write_all(&vec![1; BLOCK]).unwrap();
             input.fail(io::Error::other("the disk is on fire"));
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -284,7 +288,7 @@ mod tests {
     fn nobody_compresses_for_nobody() {
         let (mut input, output) = pipe();
         drop(output);
-        let written = input.write_all(&[1; 2 * BLOCK]);
+        let written = input.write_all(&vec![1; 2 * BLOCK]);
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }

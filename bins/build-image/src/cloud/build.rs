@@ -38,7 +38,7 @@ pub(crate) enum Status {
     Expired,
     #[default]
     #[serde(other)]
-    StatusUnknown,
+    Unknown,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -109,7 +109,7 @@ impl Status {
     pub(crate) fn is_final(self) -> bool {
         !matches!(
             self,
-            Status::StatusUnknown | Status::Pending | Status::Queued | Status::Working
+            Status::Unknown | Status::Pending | Status::Queued | Status::Working
         )
     }
 }
@@ -117,7 +117,7 @@ impl Status {
 impl std::fmt::Display for Status {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(match self {
-            Status::StatusUnknown => "STATUS_UNKNOWN",
+            Status::Unknown => "STATUS_UNKNOWN",
             Status::Pending => "PENDING",
             Status::Queued => "QUEUED",
             Status::Working => "WORKING",

@@ -93,14 +93,14 @@ impl Client {
             };
             let nothing_was_done = failure.is(StatusCode::TOO_MANY_REQUESTS);
             if !nothing_was_done && failure.may_pass() && source.is_none() {
-                let error = self.explain(failure, "start a build".to_owned());
+                let error = self.explain(failure, "start a build");
                 return Err(error.hint(
                     "whether it was started is not known: see \
                      https://console.cloud.google.com/cloud-build/builds",
                 ));
             }
             let paused = retry.pause(failure, "start a build").await;
-            paused.map_err(|failure| self.explain(failure, "start a build".to_owned()))?;
+            paused.map_err(|failure| self.explain(failure, "start a build"))?;
             if let Some(source) = source.as_ref().filter(|_| !nothing_was_done)
                 && let Some(build) = self.find(source, known).await?
             {
@@ -119,7 +119,7 @@ impl Client {
         let request = Request::new(Method::GET, self.builds()).query("pageSize", NEWEST);
         let answer = self.api.ask(&request, None).await;
         let list = answer.and_then(|answer| answer.json::<List>());
-        let list = list.map_err(|failure| self.explain(failure, "list the builds".to_owned()))?;
+        let list = list.map_err(|failure| self.explain(failure, "list the builds"))?;
         let mut builds = list.builds.into_iter();
         Ok(builds
             .find(|build| build.source.storage_source == *source && !known.contains(&build.id)))
@@ -130,7 +130,7 @@ impl Client {
         let request = Request::new(Method::GET, self.of_build(id));
         let answer = self.api.ask(&request, until).await;
         let build = answer.and_then(|answer| answer.json());
-        build.map_err(|failure| self.explain(failure, format!("look at build {id}")))
+        build.map_err(|failure| self.explain(failure, &format!("look at build {id}")))
     }
 
     /// Ends a build; one that has ended stays as it is.
@@ -141,11 +141,11 @@ impl Client {
             Ok(_) => Ok(()),
             // What it answers of a build that has ended.
             Err(failure) if failure.is(StatusCode::BAD_REQUEST) => Ok(()),
-            Err(failure) => Err(self.explain(failure, format!("cancel build {id}"))),
+            Err(failure) => Err(self.explain(failure, &format!("cancel build {id}"))),
         }
     }
 
-    fn explain(&self, failure: Failure, what: String) -> Error {
+    fn explain(&self, failure: Failure, what: &str) -> Error {
         let needs = Needs::on_project(&self.project, EDITOR);
         let what = format!("{what} in project {}, {}", self.project, self.location);
         self.api.explain(failure, what, &needs)

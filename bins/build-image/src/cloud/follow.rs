@@ -122,7 +122,9 @@ impl Told {
                     "step {number} of {count}, {title}: {} in {took}",
                     step.status
                 );
-            } else { tracing::info!("step {number} of {count}, {title}: {}", step.status) }
+            } else {
+                tracing::info!("step {number} of {count}, {title}: {}", step.status);
+            }
         }
     }
 }

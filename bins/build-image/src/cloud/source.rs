@@ -110,9 +110,11 @@ fn tell_size(archive: &Archive) -> Result<()> {
         })
         .collect();
     let advice = "a .gcloudignore leaves out what the build does not need";
-    if largest[..].is_empty() { tracing::warn!("the source is large: {advice}") } else { tracing::warn!(
-        "the source is large, most of it in {}: {advice}",
-        largest.join(", ")
-    ); }
+    if largest.is_empty() {
+        tracing::warn!("the source is large: {advice}");
+    } else {
+        let folders = largest.join(", ");
+        tracing::warn!("the source is large, most of it in {folders}: {advice}");
+    }
     Ok(())
 }

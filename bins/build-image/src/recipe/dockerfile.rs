@@ -72,7 +72,9 @@ impl Dockerfile {
         };
         let pairs = [("--build-arg", &self.build_args), ("--label", &self.labels)];
         for (flag, values) in pairs {
-            values.iter().for_each(|value| add(flag, value));
+            for value in values {
+                add(flag, value);
+            }
         }
         if let Some(target) = &self.target {
             add("--target", target);

@@ -169,6 +169,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a test's own words")]
     fn read(step: Value) -> Result<(Dockerfile, PathBuf)> {
         let config = Config::of(Path::new("c.yaml"), json!({ "steps": step })).unwrap();
         super::read(&config, &[("_TAG".to_owned(), "v1".to_owned())].into())

@@ -46,7 +46,9 @@ fn parameters(mut text: &str) -> Vec<(&str, String)> {
     let mut found = Vec::new();
     while let Some((name, rest)) = text.split_once('=') {
         let name = name.trim_matches([',', ' ', '\t']);
-        let (value, rest) = if let Some(quoted) = rest.strip_prefix('"') { unquote(quoted) } else {
+        let (value, rest) = if let Some(quoted) = rest.strip_prefix('"') {
+            unquote(quoted)
+        } else {
             let end = rest.find(',').unwrap_or(rest.len());
             (rest[..end].trim().to_owned(), &rest[end..])
         };

@@ -45,6 +45,7 @@ fn help_names_every_flag_of_the_contract() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_makes_no_sense_is_told_with_what_to_do() {
     let env = TestEnvironment::new();
     env.write("context/Dockerfile", "FROM scratch\n");

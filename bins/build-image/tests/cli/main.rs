@@ -2,6 +2,7 @@
 //! real registry and a real Docker engine.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot do its work fails by a panic"
 )]

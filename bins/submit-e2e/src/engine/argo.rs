@@ -184,7 +184,7 @@ impl Argo {
             run,
             ready.items,
         );
-        follow.to_the_end(ready.feeds).await
+        follow.until_the_end(ready.feeds).await
     }
 
     /// The page that shows a workflow, where there is one.

@@ -48,7 +48,9 @@ pub(in crate::cache) fn verify(pack: &Path, given_up: &AtomicBool) -> io::Result
             .map(|_| scope.spawn(|| pack.work(&deltas, &next, given_up)))
             .collect::<Vec<_>>();
         let threads = std::iter::once(checksum).chain(workers);
-        threads.map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+        threads
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect::<Vec<_>>()
     });
     let mut seen = 0;
     let mut verified = Verified::Yes;
@@ -119,16 +121,16 @@ impl Pack {
 
     /// Whether the bytes are those of the checksum, which the pack's name is as well.
     fn checksum(&self) -> io::Result<()> {
-        let mut context = digest::Context::new(self.algorithm);
+        let mut hasher = digest::Context::new(self.algorithm);
         let mut buffer = vec![0; 64 * 1024];
         let mut file = (&self.file).take(self.end);
         loop {
             match file.read(&mut buffer)? {
                 0 => break,
-                read => context.update(&buffer[..read]),
+                read => hasher.update(&buffer[..read]),
             }
         }
-        if context.finish().as_ref() == self.index.pack_checksum() {
+        if hasher.finish().as_ref() == self.index.pack_checksum() {
             Ok(())
         } else {
             Err(damage("the pack has another checksum"))
@@ -197,7 +199,7 @@ impl Pack {
         let mut seen = 0;
         let mut waiting: Vec<(usize, Option<Rc<Vec<u8>>>)> = vec![(root, None)];
         // Bytes of the contents that others wait for.
-        let mut held = 0;
+        let mut bytes_held = 0;
         while let Some((nth, base)) = waiting.pop() {
             if given_up.load(Ordering::Relaxed) {
                 return Err(io::ErrorKind::Interrupted.into());
@@ -205,7 +207,7 @@ impl Pack {
             let (head, inflated) = self.inflated(nth, zlib)?;
             let content = match (&base, head.kind) {
                 (Some(base), _) => {
-                    if delta::result_size(&inflated)? > MOST - held.min(MOST) {
+                    if delta::result_size(&inflated)? > MOST - bytes_held.min(MOST) {
                         return Err(io::ErrorKind::FileTooLarge.into());
                     }
                     delta::apply(base, &inflated)?
@@ -219,10 +221,10 @@ impl Pack {
             self.check_id(nth, kind, &content)?;
             seen += 1;
             if let Some(base) = base.and_then(Rc::into_inner) {
-                held -= base.len();
+                bytes_held -= base.len();
             }
             if let Some(children) = deltas.of.get(&nth) {
-                held += content.len();
+                bytes_held += content.len();
                 let content = Rc::new(content);
                 let children = children.iter();
                 waiting.extend(children.map(|child| (*child, Some(content.clone()))));
@@ -254,10 +256,10 @@ impl Pack {
     }
 
     fn check_id(&self, nth: usize, kind: &str, content: &[u8]) -> io::Result<()> {
-        let mut context = digest::Context::new(self.algorithm);
-        context.update(format!("{kind} {}\0", content.len()).as_bytes());
-        context.update(content);
-        if context.finish().as_ref() == self.index.id_of(self.index.entries[nth]) {
+        let mut hasher = digest::Context::new(self.algorithm);
+        hasher.update(format!("{kind} {}\0", content.len()).as_bytes());
+        hasher.update(content);
+        if hasher.finish().as_ref() == self.index.id_of(self.index.entries[nth]) {
             Ok(())
         } else {
             Err(damage("an object has another id than the index says"))

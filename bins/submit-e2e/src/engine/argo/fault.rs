@@ -99,9 +99,9 @@ impl Fault {
                 matches!(refusal.code, 408 | 429 | 500 | 502 | 503 | 504)
                     && refusal.reason != "Invalid"
             }
-            Fault::Broken(kube::Error::BuildRequest(_) | kube::Error::HttpError(_)) => false,
+            Fault::Broken(kube::Error::BuildRequest(_) | kube::Error::HttpError(_))
+            | Fault::Garbled(_) => false,
             Fault::Broken(_) | Fault::Stalled(_) => true,
-            Fault::Garbled(_) => false,
         }
     }
 

@@ -398,6 +398,7 @@ impl Feed {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
 fn garbled(error: serde_json::Error) -> Fault {
     Fault::Garbled(format!("an answer that is no list and no watch: {error}"))
 }

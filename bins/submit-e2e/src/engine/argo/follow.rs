@@ -128,7 +128,7 @@ impl<'a> Follow<'a> {
 
     /// Creates what is not there, and follows everything to its end; gives the ends in the order
     /// of the items, a teardown behind what it follows.
-    pub(super) async fn to_the_end(mut self, feeds: Vec<Feed>) -> Vec<WorkflowEnd> {
+    pub(super) async fn until_the_end(mut self, feeds: Vec<Feed>) -> Vec<WorkflowEnd> {
         let (sender, mut news) = mpsc::channel(WAITING);
         for feed in feeds {
             let run = feed.run(self.cluster, sender.clone());
@@ -240,7 +240,11 @@ impl<'a> Follow<'a> {
         let (entry, name) = (&item.order.entry, &item.order.name);
         let page = self.settings.page.as_ref();
         let namespace = &item.order.resource.namespace;
-        if let Some(page) = page.map(|page| super::fill(page, namespace, name, &seen.uid)) { info!("workflow {entry} starts: {name}, {page}") } else { info!("workflow {entry} starts: {name}") }
+        if let Some(page) = page.map(|page| super::fill(page, namespace, name, &seen.uid)) {
+            info!("workflow {entry} starts: {name}, {page}");
+        } else {
+            info!("workflow {entry} starts: {name}");
+        }
         if self.ending.is_some() {
             self.tell_to_end(index);
         }
@@ -451,7 +455,7 @@ impl<'a> Follow<'a> {
         let what = format!("workflow {entry:?} was deleted while it ran: somebody removed {name}");
         error!("{what}");
         item.last.phase = Phase::Error;
-        item.last.message = "it was deleted while it ran".to_owned();
+        "it was deleted while it ran".clone_into(&mut item.last.message);
         item.problems.push(Error::failed(what));
         self.ended(index, whole);
     }

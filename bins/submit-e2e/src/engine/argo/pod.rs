@@ -109,7 +109,7 @@ fn reason_of(state: Option<&Value>, container: &str) -> Option<String> {
         let code = ended["exitCode"].as_i64().unwrap_or_default();
         let reason = text(ended, "/reason");
         let is_plain = reason == "Error" || reason == "Completed";
-        if (code == 0 && is_plain) || (is_argos(container) && is_plain) {
+        if is_plain && (code == 0 || is_argos(container)) {
             return None;
         }
         let reason = if is_plain { "" } else { reason };

@@ -141,6 +141,7 @@ fn check_namespace(namespace: &str) -> Result<()> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a test's own words")]
     fn of(kind: &str, version: &str, namespace: Value) -> Result<Resource> {
         let manifest = json!({"apiVersion": version, "kind": kind,
             "metadata": {"namespace": namespace}});

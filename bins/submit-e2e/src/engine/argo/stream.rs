@@ -50,7 +50,7 @@ impl Screen<'_> {
     pub(super) async fn show_file(&self, log: &Path, label: &str) {
         let shown = async {
             let mut file = tokio::fs::File::open(log).await?;
-            let mut lines = Prefixed::new(format!("[{label}] "), self.rules.redactor());
+            let mut lines = Prefixed::new(&format!("[{label}] "), self.rules.redactor());
             let mut piece = vec![0; 64 * 1024];
             loop {
                 let length = file.read(&mut piece).await?;
@@ -92,7 +92,7 @@ impl Screen<'_> {
 
     async fn container(&self, subject: &Subject, name: &str, prefix: &str, is_over: &Cell<bool>) {
         let mut lines = Prefixed::new(
-            format!("[{prefix}{}] ", subject.step),
+            &format!("[{prefix}{}] ", subject.step),
             self.rules.redactor(),
         );
         let mut last = String::new();
@@ -169,9 +169,9 @@ pub(super) struct Prefixed {
 }
 
 impl Prefixed {
-    pub(super) fn new(prefix: String, redactor: Redactor) -> Self {
+    pub(super) fn new(prefix: &str, redactor: Redactor) -> Self {
         Prefixed {
-            prefix: common::on_one_line(&prefix),
+            prefix: common::on_one_line(prefix),
             redactor,
             partial: Vec::new(),
             ready: Vec::new(),
@@ -228,7 +228,7 @@ mod tests {
         let mut secrets = Secrets::default();
         secrets.add("x", b"correct horse");
         let rules = secrets.compile().unwrap();
-        let mut lines = Prefixed::new("[e2e/unit\n] ".to_owned(), rules.redactor());
+        let mut lines = Prefixed::new("[e2e/unit\n] ", rules.redactor());
         lines.push(b"one correct ");
         lines.push(b"horse\ntwo\nthr");
         let start = lines.take();
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_line_without_end_needs_no_more_memory_than_the_longest() {
         let rules = Secrets::default().compile().unwrap();
-        let mut lines = Prefixed::new(String::new(), rules.redactor());
+        let mut lines = Prefixed::new("", rules.redactor());
         for _ in 0..100 {
             lines.push(&[b'x'; 1024]);
             lines.take();

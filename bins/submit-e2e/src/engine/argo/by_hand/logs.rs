@@ -133,7 +133,7 @@ impl Printer<'_> {
         } else {
             String::new()
         };
-        let mut lines = Prefixed::new(prefix, self.rules.redactor());
+        let mut lines = Prefixed::new(&prefix, self.rules.redactor());
         let silence = if self.follow { SILENCE } else { ANSWER };
         loop {
             let piece = tokio::select! {

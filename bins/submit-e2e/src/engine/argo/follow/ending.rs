@@ -116,7 +116,7 @@ impl Follow<'_> {
             if item.is_open() {
                 let name = &item.order.name;
                 info!("{name} is left running; to follow it: submit-e2e wait {name}");
-                item.last.message = "it was left running on the cluster".to_owned();
+                "it was left running on the cluster".clone_into(&mut item.last.message);
                 self.ended(index, None);
             }
         }
@@ -217,7 +217,7 @@ impl Follow<'_> {
             if item.is_open() {
                 let name = &item.order.name;
                 warn!("{name} did not end within the grace time; it will on its own");
-                item.last.message = "it did not end within the grace time".to_owned();
+                "it did not end within the grace time".clone_into(&mut item.last.message);
                 self.ended(index, None);
             }
             if self.items[index].state == State::Ended {

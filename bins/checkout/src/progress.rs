@@ -1,11 +1,7 @@
 //! What git says of its progress, shown on a terminal.
 
-use common::git::mask;
 use common::on_one_line;
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::credentials::Access;
-use crate::plan::Repository;
 
 /// A longer line would be broken by the terminal, and the next one would not replace it.
 const WIDEST: usize = 70;
@@ -14,7 +10,6 @@ const WIDEST: usize = 70;
 #[derive(Debug)]
 pub(crate) struct Progress {
     name: String,
-    access: Access,
     bar: ProgressBar,
     /// The last piece of git's output that has no end yet.
     line: Vec<u8>,
@@ -22,16 +17,14 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Shows the line.
-    pub(crate) fn new(repository: &Repository) -> Progress {
-        let name = repository.name();
+    pub(crate) fn new(name: &str) -> Progress {
         let bar = common::progress().add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
         }
-        bar.set_message(name.clone());
+        bar.set_message(name.to_owned());
         Progress {
-            name,
-            access: repository.access.clone(),
+            name: name.to_owned(),
             bar,
             line: Vec::new(),
         }
@@ -51,8 +44,7 @@ impl Progress {
             if !matches!(byte, b'\r' | b'\n') {
                 self.line.push(*byte);
             } else if !self.line.is_empty() {
-                let line = mask(&String::from_utf8_lossy(&self.line));
-                let line = self.access.redact(&line);
+                let line = String::from_utf8_lossy(&self.line).into_owned();
                 self.bar
                     .set_message(format!("{}: {}", self.name, short(&line)));
                 self.bar.tick();

@@ -71,6 +71,13 @@ pub(crate) fn start(env: &Env) -> Result<()> {
     format.and(level).map(|_| ())
 }
 
+/// Whether a target is a crate of this name or family (`hyper` and `hyper_util`), and not one
+/// whose name just begins so, as our own `kubeconfig_setup` begins with `kube`.
+fn is_of(target: &str, name: &str) -> bool {
+    let rest = target.strip_prefix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '_']))
+}
+
 #[derive(Clone, Copy)]
 enum Format {
     Terminal { colour: bool },
@@ -86,15 +93,13 @@ struct LogLayer {
 impl<S: Subscriber> Layer<S> for LogLayer {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         // What a library says of each connection is noise to whoever looks for what we did.
-        let is_library = LIBRARIES
-            .iter()
-            .any(|name| metadata.target().starts_with(name));
+        let is_library = LIBRARIES.iter().any(|name| is_of(metadata.target(), name));
         let level = if is_library {
             self.level.min(Level::WARN)
         } else {
             self.level
         };
-        let is_told_twice = metadata.target().starts_with(TWICE) && self.level < Level::DEBUG;
+        let is_told_twice = is_of(metadata.target(), TWICE) && self.level < Level::DEBUG;
         *metadata.level() <= level && !is_told_twice
     }
 

@@ -33,6 +33,9 @@ fn a_registry_with_credentials_refuses_whoever_has_none() {
         let args = ["login", "--username", user, "--password", password];
         engine.docker(args.into_iter().chain([registry.direct_name()]))
     };
-    assert!(text(&login("wrong").stderr).contains("unauthorized"));
+    let refused = login("wrong");
+    let said = text(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(said.to_lowercase().contains("unauthorized"), "{said}");
     assert!(login(password).status.success());
 }

@@ -82,6 +82,6 @@ mod tests {
             "it is no file"
         );
         assert!(first_file(b"").is_err());
-        assert!(first_file(&file[..600]).is_err());
+        assert!(first_file(&file[..300]).is_err());
     }
 }

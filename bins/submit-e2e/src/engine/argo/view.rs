@@ -86,6 +86,9 @@ impl Seen {
             Fault::Garbled(format!("an object that cannot be read: {error}"))
         };
         let object: Object = serde_json::from_slice(json).map_err(garbled)?;
+        if object.metadata.name.is_empty() {
+            return Err(Fault::Garbled("an object without a name".to_owned()));
+        }
         let status = object.status.as_ref().map_or("{}", |status| status.get());
         let status = match kind {
             Kind::Workflow => workflow_status(status).map_err(Fault::Garbled)?,

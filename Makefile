@@ -56,14 +56,13 @@ test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) $(PYTEST)/pytest/__init__.py ## Runs
 	@.ci/install-packages $(TEST_PROGRAMS)
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
-	@# A cluster only where one of the wanted tests needs it.
-	@run=; if $(NEXTEST) nextest list --profile own-cluster --package e2e --package kubeconfig-setup --locked \
-		--message-format oneline -E '(binary(argo) | binary(on_cluster)) & ($(or $(TESTS),all()))' 2>/dev/null | grep --quiet .; \
-	then run="tests/cluster/run $(if $(filter required,$(CLUSTER)),--insist)"; fi; \
-	set -x; INSTA_UPDATE=no $$run $(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
+	INSTA_UPDATE=no $(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
 
-# `required` where a machine without a cluster is a failure; by default its tests are left out then.
-CLUSTER ?=
+.PHONY: test-cluster
+test-cluster: $(NEXTEST) $(OBJECT_STORE) ## Runs the tests on a real cluster, which it brings up, or on that of TEST_KUBECONFIG
+	cargo build --workspace --bins --tests --locked
+	INSTA_UPDATE=no tests/cluster/run --insist $(NEXTEST) nextest run --package e2e --package kubeconfig-setup --locked \
+	  -E '(binary(argo) | binary(on_cluster)) & ($(or $(TESTS),all()))'
 
 .PHONY: cluster-up
 cluster-up: ## Brings up a one-node Kubernetes with Argo Workflows on this machine; needs root

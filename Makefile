@@ -40,7 +40,7 @@ TESTS ?=
 
 .PHONY: help
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## Builds all binaries, for use: target/release
@@ -129,6 +129,7 @@ image-gcb: ## Builds and pushes it by Cloud Build of PROJECT
 
 .PHONY: image-reproducible
 image-reproducible: ## Compiles the programs of the image twice, from nothing; fails where a byte differs
+	mkdir -p $(TARGET)
 	for time in first second; do \
 	  $(DOCKER) build --no-cache $(IMAGE_ARGS) $(IMAGE_FACTS) --tag=$(IMG):$$time --target=programs .; \
 	  $(DOCKER) run --rm $(IMG):$$time sh -c 'cd /programs && sha256sum *' | tee $(TARGET)/$$time.sha256; \

@@ -26,9 +26,14 @@ ADVISORIES := https://github.com/RustSec/advisory-db
 # What tests run besides cargo's tools: PROGRAM=DEBIAN_PACKAGE, one a line, sorted.
 TEST_PROGRAMS := \
 	bats=bats \
+	busybox=busybox-static \
 	ctest=cmake \
+	docker=docker.io \
+	docker-registry=docker-registry \
+	dockerd=docker.io \
 	git-lfs=git-lfs \
 	git=git \
+	setpriv=util-linux \
 	ssh-keygen=openssh-client \
 	sshd=openssh-server \
 	tar=tar \
@@ -51,7 +56,22 @@ test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) $(PYTEST)/pytest/__init__.py ## Runs
 	@.ci/install-packages $(TEST_PROGRAMS)
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
-	INSTA_UPDATE=no $(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
+	@# A cluster only where one of the wanted tests needs it.
+	@run=; if $(NEXTEST) nextest list --profile own-cluster --package e2e --package kubeconfig-setup --locked \
+		--message-format oneline -E '(binary(argo) | binary(on_cluster)) & ($(or $(TESTS),all()))' 2>/dev/null | grep --quiet .; \
+	then run="tests/cluster/run $(if $(filter required,$(CLUSTER)),--insist)"; fi; \
+	set -x; INSTA_UPDATE=no $$run $(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
+
+# `required` where a machine without a cluster is a failure; by default its tests are left out then.
+CLUSTER ?=
+
+.PHONY: cluster-up
+cluster-up: ## Brings up a one-node Kubernetes with Argo Workflows on this machine; needs root
+	@tests/cluster/up
+
+.PHONY: cluster-down
+cluster-down: ## Ends it, and removes all of it but its programs
+	@tests/cluster/down
 
 .PHONY: lint
 lint: lint-format lint-code lint-dependencies ## Checks format, clippy's lints, and licences and sources of dependencies
@@ -78,14 +98,16 @@ demo: ## Runs a pull request of examples/greeter from trigger to verdict, then a
 	examples/demo.sh
 
 # Some parts of the measurements, or nothing for all: start-up, overhead, output,
-# selection, rendering, test-stream.
+# selection, rendering, test-stream, token, argo.
 BENCHES ?=
 
 .PHONY: bench
 bench: $(GOTESTSUM) $(OBJECT_STORE) ## Measures the figures of the README; fails where a limit is missed
 	cargo build --workspace --release --locked
 	@.ci/install-packages rclone=rclone
-	GOTESTSUM=$(abspath $(GOTESTSUM)) OBJECT_STORE=$(abspath $(OBJECT_STORE)) $(TARGET)/release/benches $(BENCHES)
+	@# Only one part needs a cluster.
+	GOTESTSUM=$(abspath $(GOTESTSUM)) OBJECT_STORE=$(abspath $(OBJECT_STORE)) \
+	  $(if $(filter argo,$(or $(BENCHES),argo)),tests/cluster/run) $(TARGET)/release/benches $(BENCHES)
 
 # The image: IMG:TAG, and its tools as IMG:tools-TAG.
 DOCKER ?= docker
@@ -162,7 +184,7 @@ ARGO := github.com/argoproj/argo-workflows/v3@v3.7.3
 .PHONY: argo-fields
 argo-fields: ## Derives the fields of Argo's CRD that `submit-e2e lint` knows, from its Go module
 	cd bins/submit-e2e/src/lint && python3 derive-fields.py \
-	  "$$(go mod download -json $(ARGO) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/api/jsonschema/schema.json" > argo-fields.txt
+	  "$$(go mod download -json $(ARGO) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')" > argo-fields.txt
 
 .PHONY: self-test
 self-test: ## Runs this project's own workflow on this working tree

@@ -1,13 +1,12 @@
 //! checkout against the sequence of git commands that Prow's clonerefs runs.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
 use crate::figure::{Figure, median};
-use crate::process::{Cost, binary, cost, time};
+use crate::process::{binary, cost, time};
 use crate::repository::{Repository, git, in_folder};
 
 const RUNS: usize = 5;
@@ -24,19 +23,21 @@ pub(crate) fn measure() -> Outcome<Vec<Figure>> {
     let cache = served.path("cache");
     let with_cache = ["--cache".into(), cache.display().to_string()];
     // The first fills the cache.
-    run(&served, one, &with_cache)?;
+    run(&served, one, "first", &with_cache)?;
     let mut times: [Vec<Duration>; 6] = Default::default();
-    let mut peak = 0;
+    // Not among the others: looking at the memory takes time.
+    let peak = cost(&mut checkout(&served, one, "memory", &[])?)?.peak("checkout")?;
     // One after the other, so that all see the same machine.
-    for _ in 0..RUNS {
-        times[0].push(clonerefs(&served)?);
-        times[1].push(shallow_clone(&served)?);
-        let cold = run(&served, one, &[])?;
-        peak = peak.max(cold.peak("checkout")?);
-        times[2].push(cold.time);
-        times[3].push(time(&mut checkout(&served, one, &[])?)?);
-        times[4].push(run(&served, one, &with_cache)?.time);
-        times[5].push(excess(&served, &names, cold.time)?);
+    for number in 0..RUNS {
+        let folder = |what: &str| format!("{what}-{number}");
+        times[0].push(clonerefs(&served, &folder("clonerefs"))?);
+        times[1].push(shallow_clone(&served, &folder("shallow"))?);
+        let cold = run(&served, one, &folder("cold"), &[])?;
+        times[2].push(cold);
+        times[3].push(run(&served, one, &folder("cold"), &[])?);
+        times[4].push(run(&served, one, &folder("warm"), &with_cache)?);
+        times[5].push(excess(&served, &names, &folder("all"), cold)?);
+        same_commit(&served, number)?;
     }
     let [prow, shallow, cold, again, warm, excess] = times.map(median);
     let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
@@ -58,13 +59,19 @@ pub(crate) fn measure() -> Outcome<Vec<Figure>> {
     ])
 }
 
-/// The time of a first checkout of these repositories.
-fn run(served: &Repository, names: &[String], args: &[String]) -> Outcome<Cost> {
-    remove(&served.path("src"))?;
-    cost(&mut checkout(served, names, args)?)
+/// How long a checkout into a folder takes. Each has its own, and all are removed at the end: ext4
+/// without a journal spends most of the time on inodes that were removed shortly before.
+fn run(served: &Repository, names: &[String], folder: &str, args: &[String]) -> Outcome<Duration> {
+    settle()?;
+    time(&mut checkout(served, names, folder, args)?)
 }
 
-fn checkout(served: &Repository, names: &[String], args: &[String]) -> Outcome<Command> {
+fn checkout(
+    served: &Repository,
+    names: &[String],
+    folder: &str,
+    args: &[String],
+) -> Outcome<Command> {
     let refs: Vec<String> = names.iter().map(|name| refs(served, name)).collect();
     let spec = format!(
         r#"{{"type":"presubmit","job":"j","buildid":"1","refs":{},"extra_refs":[{}]}}"#,
@@ -78,10 +85,15 @@ fn checkout(served: &Repository, names: &[String], args: &[String]) -> Outcome<C
         .env("HOME", served.path("home"))
         .env("JOB_SPEC", spec)
         .arg("--src-dir")
-        .arg(served.path("src"))
+        .arg(served.path(folder))
         .args(["--git-base-url", &served.url()])
         .args(args);
     Ok(command)
+}
+
+/// Has the kernel write what earlier runs left, so that this one does not wait for it.
+fn settle() -> Outcome<()> {
+    time(&mut Command::new("sync")).map(|_| ())
 }
 
 fn refs(served: &Repository, name: &str) -> String {
@@ -92,9 +104,9 @@ fn refs(served: &Repository, name: &str) -> String {
 }
 
 /// `pkg/pod-utils/clone` of Prow.
-fn clonerefs(served: &Repository) -> Outcome<Duration> {
-    let folder = served.path("prow");
-    remove(&folder)?;
+fn clonerefs(served: &Repository, folder: &str) -> Outcome<Duration> {
+    settle()?;
+    let folder = served.path(folder);
     let url = format!("{}/o/r0", served.url());
     let start = Instant::now();
     fs::create_dir_all(&folder)?;
@@ -113,29 +125,38 @@ fn clonerefs(served: &Repository) -> Outcome<Duration> {
         .env("GIT_AUTHOR_DATE", &date)
         .env("GIT_COMMITTER_DATE", &date))?;
     run(&["submodule", "update", "--init", "--recursive"])?;
-    let taken = start.elapsed();
-    let ours = served.path("src/o/r0");
-    if ours.exists()
-        && git(&mut in_folder(&ours, &["rev-parse", "HEAD"]))? != run(&["rev-parse", "HEAD"])?
-    {
-        return Err("checkout makes another commit than clonerefs".into());
-    }
-    Ok(taken)
+    Ok(start.elapsed())
 }
 
-fn shallow_clone(served: &Repository) -> Outcome<Duration> {
-    let folder = served.path("shallow");
-    remove(&folder)?;
+/// What is fast has to be right.
+fn same_commit(served: &Repository, number: usize) -> Outcome<()> {
+    let head = |folder: String| {
+        git(&mut in_folder(
+            &served.path(&folder),
+            &["rev-parse", "HEAD"],
+        ))
+    };
+    let prow = head(format!("clonerefs-{number}"))?;
+    for what in ["cold", "warm", "all"] {
+        if head(format!("{what}-{number}/o/r0"))? != prow {
+            return Err(format!("{what}: checkout makes another commit than clonerefs").into());
+        }
+    }
+    Ok(())
+}
+
+fn shallow_clone(served: &Repository, folder: &str) -> Outcome<Duration> {
+    settle()?;
     let url = format!("{}/o/r0", served.url());
     let args = ["clone", "--quiet", "--depth", "2", &url];
-    time(Command::new("git").args(args).arg(folder))
+    time(Command::new("git").args(args).arg(served.path(folder)))
 }
 
 /// How much longer all repositories take at once than 1.3 times the one, and the processors'
 /// share in the work of all, the server's work included.
-fn excess(served: &Repository, names: &[String], one: Duration) -> Outcome<Duration> {
+fn excess(served: &Repository, names: &[String], folder: &str, one: Duration) -> Outcome<Duration> {
     let before = worked(served)?;
-    let all = run(served, names, &[])?.time;
+    let all = run(served, names, folder, &[])?;
     let cores = std::thread::available_parallelism()?.get();
     #[expect(clippy::cast_precision_loss, reason = "a few cores")]
     let share = worked(served)?.saturating_sub(before).div_f64(cores as f64);
@@ -153,11 +174,4 @@ fn worked(served: &Repository) -> Outcome<Duration> {
         }
     }
     Ok(Duration::from_secs_f64(f64::from(ticks) / TICKS))
-}
-
-fn remove(folder: &Path) -> Outcome<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
 }

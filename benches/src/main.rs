@@ -2,8 +2,10 @@
 //! release binaries and runs this; it prints a Markdown table and exits 1 where a limit is
 //! missed.
 
+mod argo;
 mod checkout;
 mod figure;
+mod image;
 mod job;
 mod output;
 mod overhead;
@@ -13,6 +15,7 @@ mod repository;
 mod selection;
 mod start_up;
 mod test_stream;
+mod token;
 mod upload;
 
 use std::io::Write;
@@ -38,12 +41,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// Tells something beside the figures.
+fn note(text: &str) -> Outcome<()> {
+    Ok(writeln!(std::io::stderr(), "{text}")?)
+}
+
 /// Measures one thing after the other, so that none disturbs another.
 fn measure() -> Outcome<Vec<Figure>> {
     if cfg!(debug_assertions) {
         return Err("the figures are those of release binaries: run `make bench`".into());
     }
-    let parts: [(&str, Measure); 8] = [
+    let parts: [(&str, Measure); 11] = [
         ("start-up", start_up::measure),
         ("overhead", overhead::measure),
         ("output", output::measure),
@@ -52,6 +60,9 @@ fn measure() -> Outcome<Vec<Figure>> {
         ("rendering", rendering::measure),
         ("test-stream", test_stream::measure),
         ("upload", upload::measure),
+        ("image", image::measure),
+        ("token", token::measure),
+        ("argo", argo::measure),
     ];
     // Some of them by name, or all.
     let wanted: Vec<String> = std::env::args().skip(1).collect();

@@ -6,8 +6,9 @@ use crate::Outcome;
 use crate::figure::{Figure, median};
 use crate::process::{binary, time};
 
-const BINARIES: [&str; 5] = [
+const BINARIES: [&str; 6] = [
     "checkout",
+    "kubeconfig-setup",
     "run-local",
     "run-tests",
     "submit-e2e",

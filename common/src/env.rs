@@ -62,6 +62,8 @@ pub const LOG_FORMAT: &str = "LOG_FORMAT";
 pub const LOG_LEVEL: &str = "LOG_LEVEL";
 /// The user's folder for what can be made again, see the XDG Base Directory Specification.
 pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
+/// Where programs are, with colons between the folders.
+pub const PATH: &str = "PATH";
 /// The user's own folder.
 pub const HOME: &str = "HOME";
 /// Set to anything: no colours, see <https://no-color.org>.
@@ -72,12 +74,44 @@ pub const NO_COLOR: &str = "NO_COLOR";
 pub const STORAGE_EMULATOR_HOST: &str = "STORAGE_EMULATOR_HOST";
 /// URL in place of Google Cloud Storage, as gcloud has it; it gets credentials.
 pub const STORAGE_ENDPOINT: &str = "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE";
+/// URL in place of Cloud Build, as gcloud has it.
+pub const CLOUD_BUILD_ENDPOINT: &str = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD";
+/// URL in place of Google Kubernetes Engine, as gcloud has it.
+pub const CONTAINER_ENDPOINT: &str = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER";
+/// URL in place of the IAM Service Account Credentials API, as gcloud has it.
+pub const IAM_CREDENTIALS_ENDPOINT: &str = "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS";
 /// `true`: no credentials, as gcloud has it.
 pub const DISABLE_CREDENTIALS: &str = "CLOUDSDK_AUTH_DISABLE_CREDENTIALS";
 /// Account on whose behalf we act at Google, as gcloud has it.
 pub const IMPERSONATE_SERVICE_ACCOUNT: &str = "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT";
+/// Project that is worked in, as Google's client libraries have it; see [`PROJECT`].
+pub const GOOGLE_CLOUD_PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
+/// Region of builds, as gcloud has it.
+pub const BUILDS_REGION: &str = "CLOUDSDK_BUILDS_REGION";
+/// Folder of Docker's configuration, as docker has it. Default `~/.docker`.
+pub const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
 /// Credentials file, as Google's client libraries have it.
 pub const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
+/// `HOST[:PORT]` of the metadata server, as Google's client libraries have it.
+pub const GCE_METADATA_HOST: &str = "GCE_METADATA_HOST";
+/// The project, as gcloud has it.
+pub const CLOUDSDK_CORE_PROJECT: &str = "CLOUDSDK_CORE_PROJECT";
+/// Where leases of clusters are: `gs://BUCKET/FOLDER`, `kubernetes://NAMESPACE`,
+/// `file:///FOLDER`.
+pub const CLUSTER_LEASES: &str = "CLUSTER_LEASES";
+/// The kubeconfig, or several with colons, as kubectl has it.
+pub const KUBECONFIG: &str = "KUBECONFIG";
+/// The kubeconfig, as older workflows of kubeflow have it.
+pub const KUBE_CONFIG: &str = "KUBE_CONFIG";
+/// What a client of Kubernetes asks its exec plugin for, as JSON.
+pub const KUBERNETES_EXEC_INFO: &str = "KUBERNETES_EXEC_INFO";
+/// The API server of the cluster that a pod runs in.
+pub const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
+/// Its port.
+pub const KUBERNETES_SERVICE_PORT: &str = "KUBERNETES_SERVICE_PORT";
+/// The page of a workflow: a URL with `{namespace}`, `{name}` and `{uid}` in it.
+pub const ARGO_UI_URL: &str = "ARGO_UI_URL";
 
 /// What Prow says of the job, as JSON; the best source. See Prow's `downwardapi` package.
 pub const JOB_SPEC: &str = "JOB_SPEC";
@@ -142,12 +176,17 @@ impl Env {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Folder of local runs, in the user's cache folder. Source: the XDG base directory
+    /// The user's folder for what can be made again. Source: the XDG base directory
     /// specification, which has a relative `XDG_CACHE_HOME` ignored.
-    pub fn runs_folder(&self) -> Result<PathBuf> {
+    pub fn cache_folder(&self) -> Option<PathBuf> {
         let cache = self.get(XDG_CACHE_HOME).map(PathBuf::from);
         let home = || self.get(HOME).map(|home| Path::new(home).join(".cache"));
-        match cache.filter(|path| path.is_absolute()).or_else(home) {
+        cache.filter(|path| path.is_absolute()).or_else(home)
+    }
+
+    /// Folder of local runs, in the user's cache folder.
+    pub fn runs_folder(&self) -> Result<PathBuf> {
+        match self.cache_folder() {
             Some(cache) => Ok(cache.join("test-worker/runs")),
             None => Err(Error::usage("neither XDG_CACHE_HOME nor HOME is set")
                 .hint("say with --run-dir where this run's files go")),

@@ -18,6 +18,9 @@ use crate::{Error, Result};
 /// Libraries that log, and not for our readers.
 const LIBRARIES: [&str; 4] = ["hyper", "reqwest", "rustls", "google_cloud"];
 
+/// One that logs as an error what it gives us as an error too.
+const TWICE: &str = "kube";
+
 /// A second place that gets the log as text.
 static TEE: Mutex<Option<File>> = Mutex::new(None);
 
@@ -91,7 +94,8 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         } else {
             self.level
         };
-        *metadata.level() <= level
+        let is_told_twice = metadata.target().starts_with(TWICE) && self.level < Level::DEBUG;
+        *metadata.level() <= level && !is_told_twice
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {

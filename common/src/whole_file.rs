@@ -8,14 +8,27 @@ use std::path::Path;
 /// Writes a file beside its place and then puts it there; where that fails the old one stays,
 /// and nothing else is left. The folder has to exist.
 pub fn replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    // Others read it: as open as any new file.
+    replace_with(path, 0o666, write)
+}
+
+/// As [`replace`], for a file that its owner alone may read.
+pub fn replace_private(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    replace_with(path, 0o600, write)
+}
+
+fn replace_with(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     refuse_special(path)?;
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    // Others read it: as open as any new file.
     let file = tempfile::Builder::new()
         .prefix(".being-written-")
-        .permissions(Permissions::from_mode(0o666))
+        .permissions(Permissions::from_mode(mode))
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;
     write(file.as_file())?;
     file.persist(path).map_err(|error| error.error)?;

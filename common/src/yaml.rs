@@ -50,7 +50,11 @@ impl Document {
 
     /// Parses a document whose plain scalars mean what `resolve` says.
     pub fn parse_with(path: &Path, text: &str, resolve: Option<Resolve>) -> Result<Document> {
-        let options = serde_saphyr::options! { with_snippet: false };
+        let options = serde_saphyr::options! {
+            with_snippet: false,
+            // `mode: 0755` is 493 to Kubernetes' tools.
+            legacy_octal_numbers: true,
+        };
         let node: Spanned<Node> =
             serde_saphyr::from_str_with_options(text, options).map_err(|error| {
                 let line = error.location().map_or(1, |location| location.line());
@@ -320,6 +324,15 @@ mod tests {
         );
         assert_eq!(document.place("/b/1/y"), "w.yaml:4");
         assert_eq!(document.place("/b/1/z~1w/deeper"), "w.yaml:5");
+    }
+
+    #[test]
+    fn a_zero_first_makes_a_number_octal_as_to_kubernetes_tools() {
+        let document = parse("a: 0755\nb: '0755'\nc: 0\nd: 0o17\ne: v08\n").unwrap();
+        assert_eq!(
+            document.value,
+            json!({"a": 493, "b": "0755", "c": 0, "d": 15, "e": "v08"})
+        );
     }
 
     #[test]

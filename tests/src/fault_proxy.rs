@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,8 @@ struct State {
     /// Where it looks at requests: what was asked so far, and the faults of some.
     requests: Option<Mutex<Requests>>,
     connections: AtomicUsize,
+    /// The clients' ends of what is open, or was.
+    clients: Mutex<Vec<Weak<TcpStream>>>,
     ended: AtomicBool,
 }
 
@@ -131,19 +133,35 @@ impl FaultProxy {
         Self::with_script(server, Vec::new(), fault, None)
     }
 
+    /// Stands before a server at another address of this machine, and does nothing to it.
+    pub fn at(host: &str, server: &str) -> Self {
+        Self::listening(host, server, Vec::new(), Fault::Pass, None)
+    }
+
     fn with_script(
         server: &str,
         first: Vec<Fault>,
         then: Fault,
         requests: Option<Mutex<Requests>>,
     ) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        Self::listening("127.0.0.1", server, first, then, requests)
+    }
+
+    fn listening(
+        host: &str,
+        server: &str,
+        first: Vec<Fault>,
+        then: Fault,
+        requests: Option<Mutex<Requests>>,
+    ) -> Self {
+        let listener = TcpListener::bind((host, 0)).expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
         let state = Arc::new(State {
             server: server.to_owned(),
             script: Mutex::new((first.into_iter(), then)),
             requests,
             connections: AtomicUsize::new(0),
+            clients: Mutex::default(),
             ended: AtomicBool::new(false),
         });
         let shared = state.clone();
@@ -161,12 +179,12 @@ impl FaultProxy {
         FaultProxy { address, state }
     }
 
-    /// `127.0.0.1:PORT`.
+    /// `HOST:PORT`; the host is 127.0.0.1 but for [`FaultProxy::at`].
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// `SCHEME://127.0.0.1:PORT`.
+    /// `SCHEME://HOST:PORT`.
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}", self.address)
     }
@@ -181,6 +199,14 @@ impl FaultProxy {
         let faults: Vec<Fault> = faults.into_iter().collect();
         *self.state.lock() = (faults.into_iter(), Fault::Pass);
     }
+
+    /// Cuts every connection that is open. What follows is not touched.
+    pub fn cut(&self) {
+        let clients = std::mem::take(&mut *self.state.clients());
+        for client in clients.iter().filter_map(Weak::upgrade) {
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    }
 }
 
 impl Drop for FaultProxy {
@@ -194,6 +220,17 @@ impl Drop for FaultProxy {
 impl State {
     fn lock(&self) -> std::sync::MutexGuard<'_, (std::vec::IntoIter<Fault>, Fault)> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clients(&self) -> std::sync::MutexGuard<'_, Vec<Weak<TcpStream>>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a connection, for as long as it is open.
+    fn keep(&self, client: &Arc<TcpStream>) {
+        let mut clients = self.clients();
+        clients.retain(|client| client.strong_count() > 0);
+        clients.push(Arc::downgrade(client));
     }
 
     fn next(&self) -> Fault {
@@ -241,6 +278,8 @@ impl State {
         if server.write_all(&head).is_err() {
             return;
         }
+        let client = Arc::new(client);
+        self.keep(&client);
         let (up_fault, down_fault) = match fault {
             Fault::CutUploadAfter(bytes) => (Fault::CutAfter(bytes), Fault::Pass),
             Fault::StallUploadAfter(bytes) => (Fault::StallAfter(bytes), Fault::Pass),

@@ -8,6 +8,9 @@
     reason = "a harness that cannot do its work fails the test by a panic"
 )]
 
+mod cloud_build;
+mod cluster;
+mod docker;
 mod environment;
 mod fault_proxy;
 mod git_http_server;
@@ -16,12 +19,17 @@ pub mod http;
 mod large_files;
 mod object_store;
 mod process;
+mod registry;
 mod ssh_server;
 
+pub use cloud_build::{Asked, CloudBuild, DEFAULT_LOGS, Look};
+pub use cluster::{Api, Cluster, Namespace, Refusal};
+pub use docker::DockerEngine;
 pub use environment::{TestEnvironment, binary, text};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use git_http_server::GitHttpServer;
 pub use git_server::{GitServer, Serving};
 pub use object_store::{ObjectStore, StoredObject};
 pub use process::{Running, is_running, wait_until};
+pub use registry::{ImageRegistry, REGISTRY_USER};
 pub use ssh_server::{SshServer, make_key};

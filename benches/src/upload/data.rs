@@ -110,3 +110,28 @@ impl Random {
         usize::try_from(self.next() % limit as u64).unwrap_or_default()
     }
 }
+
+/// Files as of a source tree: 0 to 8 KiB of text, 100 a folder.
+pub(crate) fn sources(folder: &Path, count: usize) -> io::Result<()> {
+    let mut random = Random(1);
+    for number in 0..count {
+        let within = folder.join(format!("package-{}", number / 100));
+        if number % 100 == 0 {
+            fs::create_dir_all(&within)?;
+        }
+        let size = random.below(8 * 1024);
+        fs::write(within.join(format!("{number}.go")), text(&mut random, size))?;
+    }
+    Ok(())
+}
+
+/// So many bytes that no compression makes smaller.
+pub(crate) fn incompressible(file: &Path, size: usize) -> io::Result<()> {
+    const BLOCK: usize = 1 << 20;
+    let mut random = Random(1);
+    let mut file = io::BufWriter::new(File::create(file)?);
+    for _ in 0..size / BLOCK {
+        io::Write::write_all(&mut file, &noise(&mut random, BLOCK))?;
+    }
+    io::Write::flush(&mut file)
+}

@@ -1,7 +1,7 @@
 //! upload-artifacts against rclone and gcloud, each on a fresh object store.
 
-mod data;
-mod sink;
+pub(crate) mod data;
+pub(crate) mod sink;
 mod store;
 
 use std::path::Path;
@@ -125,7 +125,7 @@ fn gcloud(folder: &Path, store: &Store) -> Command {
     command
 }
 
-fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

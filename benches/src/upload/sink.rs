@@ -54,24 +54,39 @@ fn answer(
             return Ok(false);
         }
     }
-    let length = head
-        .lines()
-        .find_map(|line| {
-            line.to_lowercase()
-                .strip_prefix("content-length:")?
-                .trim()
-                .parse()
-                .ok()
-        })
-        .unwrap_or(0);
+    let header = |name: &str| {
+        let mut lines = head.lines().map(str::to_lowercase);
+        lines.find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+    };
+    let length = header("content-length:").and_then(|length| length.parse().ok());
+    let range = header("content-range:").unwrap_or_default();
     let mut words = head.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    let body = reader.take(length);
-    let mut location = String::new();
+    let body = reader.take(length.unwrap_or(0));
+    let (mut status, mut location) = ("200 OK", String::new());
     let object = match method {
+        // An image registry in which nothing is.
+        "HEAD" => {
+            connection.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
+            return Ok(true);
+        }
         "PUT" => {
-            let name = target.rsplit("session=").next().unwrap_or("");
-            Some((name.to_owned(), sum(body)?))
+            let name = target.rsplit("session=").next().unwrap_or("").to_owned();
+            let before = part_before(&name, &range, objects);
+            let (size, crc32c) = sum(body, before)?;
+            if range.ends_with("/*") {
+                status = "308 Resume Incomplete";
+                location = format!("Range: bytes=0-{}\r\n", size.saturating_sub(1));
+            }
+            Some((name, (size, crc32c)))
+        }
+        "POST" if target.ends_with("/builds") => {
+            read(body)?;
+            let started = json!({"metadata": {"build": {"id": "1", "status": "QUEUED"}}});
+            let (started, length) = (started.to_string(), started.to_string().len());
+            let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{started}");
+            connection.write_all(text.as_bytes())?;
+            return Ok(true);
         }
         "POST" if target.contains("uploadType=resumable") => {
             let name = parse(&read(body)?)["name"]
@@ -96,7 +111,7 @@ fn answer(
     );
     let json = json.to_string();
     let length = json.len();
-    let text = format!("HTTP/1.1 200 OK\r\n{location}Content-Length: {length}\r\n\r\n{json}");
+    let text = format!("HTTP/1.1 {status}\r\n{location}Content-Length: {length}\r\n\r\n{json}");
     connection.write_all(text.as_bytes())?;
     Ok(true)
 }
@@ -107,9 +122,18 @@ fn read(mut body: impl Read) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-fn sum(mut body: impl Read) -> io::Result<(u64, u32)> {
+/// What a session has got so far: a part that does not begin at 0 continues it.
+fn part_before(name: &str, range: &str, objects: &Objects) -> (u64, u32) {
+    let objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
+    match objects.get(name) {
+        Some(before) if !range.starts_with("bytes 0-") => *before,
+        _ => (0, 0),
+    }
+}
+
+fn sum(mut body: impl Read, before: (u64, u32)) -> io::Result<(u64, u32)> {
     let mut block = vec![0; 1 << 18];
-    let (mut size, mut crc32c) = (0, 0);
+    let (mut size, mut crc32c) = before;
     loop {
         match body.read(&mut block)? {
             0 => return Ok((size, crc32c)),

@@ -83,7 +83,7 @@ pub struct Opts {
     pub cache: Option<PathBuf>,
 
     /// Size of the cache above which the least recently used repositories are removed
-    #[arg(long, value_name = "SIZE", default_value = "20G", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "20G", value_parser = common::size::parse)]
     pub cache_max_size: u64,
 
     /// Time after which a repository that nobody used is removed from the cache
@@ -209,20 +209,4 @@ pub enum Output {
     Text,
     /// A list of objects with org, repo, dir, sha, describe and submodules.
     Json,
-}
-
-/// A number of bytes, or of thousands, millions or milliards of them with K, M or G.
-fn size(text: &str) -> Result<u64, String> {
-    let (number, factor) = match text.char_indices().last() {
-        Some((end, 'K' | 'k')) => (&text[..end], 1_000),
-        Some((end, 'M')) => (&text[..end], 1_000_000),
-        Some((end, 'G')) => (&text[..end], 1_000_000_000),
-        _ => (text, 1),
-    };
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "a size is written as 500M or 20G".to_owned())?;
-    number
-        .checked_mul(factor)
-        .ok_or_else(|| "no disk is as large".to_owned())
 }

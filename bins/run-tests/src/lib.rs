@@ -14,7 +14,6 @@ mod report;
 mod reporter;
 mod results;
 mod run;
-mod secrets;
 mod session;
 mod setup;
 mod shard;
@@ -24,7 +23,7 @@ mod verdict;
 use std::time::Instant;
 
 use common::app::App;
-use common::{Error, Exit, Result, exec};
+use common::{Error, Exit, Result, exec, redact};
 
 use console::Console;
 #[cfg(fuzzing)]
@@ -42,7 +41,7 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         return app.print(plan);
     }
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let secrets = secrets::rules(&plan.secrets, &app.env, &mounts)?;
+    let secrets = redact::of_process(&plan.secrets, &app.env, &mounts)?.compile()?;
     let style = Style {
         naming: plan.naming.clone(),
         output: plan.junit_output,

@@ -168,7 +168,14 @@ pub(crate) fn summarize(plan: &Plan, results: &Results, time: Duration) {
     let counted = [
         (counts.passed, "passed"),
         (counts.failed, "failed"),
-        (counts.errored, "errors"),
+        (
+            counts.errored,
+            if counts.errored == 1 {
+                "error"
+            } else {
+                "errors"
+            },
+        ),
         (counts.skipped, "skipped"),
         (counts.flaky, "flaky"),
     ];

@@ -9,6 +9,7 @@ use common::exec::{Cause, Ended};
 use crate::format::{End, Format};
 use crate::opts::Flaky;
 use crate::plan::Plan;
+use crate::reporter::Reporter;
 use crate::results::Results;
 use crate::run::Run;
 
@@ -102,6 +103,12 @@ fn end(plan: &Plan, run: &Run) -> End {
             signal_name(signal)
         )),
         (Cause::Itself, _) if ended.status.success() => End::Success,
+        (Cause::Itself, None)
+            if plan.allow_empty
+                && plan.reporter.and_then(Reporter::code_without_tests) == Some(ended.code()) =>
+        {
+            End::Success
+        }
         (Cause::Itself, Some(signal)) => End::Failure {
             how: format!("killed by {}", signal_name(signal)),
             crashed: true,

@@ -419,7 +419,7 @@ fn junit_files_of_the_command_are_merged() {
     assert_eq!((summary.tests, summary.flaky, summary.errors), (3, 1, 1));
     assert_eq!(first, "y: boom");
     let log = text(&output.stderr);
-    assert!(log.contains("1 errors, 1 flaky"), "{log}");
+    assert!(log.contains("1 error, 1 flaky"), "{log}");
     assert!(
         log.contains("r/old.xml was there before the command ran"),
         "{log}"
@@ -457,6 +457,23 @@ fn junit_files_that_are_stale_malformed_or_missing_are_red() {
         message.ends_with("no test failed: exit code 4"),
         "{message}"
     );
+}
+
+#[test]
+fn a_junit_file_that_is_cut_off_counts_what_was_read_of_it() {
+    let environment = TestEnvironment::new();
+    environment.write(
+        "cut.xml",
+        "<testsuite><testcase name='a'/><testcase name='b'><failure message='no'/></testcase>\
+         <testcase name='c'>",
+    );
+    let output = run_tests(
+        &environment,
+        &shell(&["--junit-from", "j.xml"], "cp cut.xml j.xml"),
+    );
+    assert_eq!(code(&output), 1);
+    let log = text(&output.stderr);
+    assert!(log.contains("1 passed, 1 failed, 1 error"), "{log}");
 }
 
 #[test]

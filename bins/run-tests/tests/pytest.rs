@@ -75,7 +75,7 @@ fn pytest_is_asked_for_junit_and_told_as_test_grid_shows_it() {
         }
         let log = text(&output.stderr);
         assert!(
-            log.contains("unit: 4 passed, 4 failed, 1 errors, 2 skipped"),
+            log.contains("unit: 4 passed, 4 failed, 1 error, 2 skipped"),
             "{log}"
         );
     }
@@ -192,4 +192,16 @@ fn a_test_of_pytest_that_hangs_is_named_with_what_it_was_doing() {
         let xml = environment.read("j.xml");
         assert!(xml.contains("line 5 in test_hangs"), "{xml}");
     }
+}
+
+#[test]
+fn the_exit_code_of_a_pytest_without_tests_is_no_failure_where_none_are_fine() {
+    let environment = suite();
+    let command = ["python3", "-m", "pytest", "-q", "-k", "nothing"];
+    assert_code(&run_tests(&environment, &["--allow-empty"], &command), 0);
+    assert_eq!(cases(&environment, "j.xml"), "");
+    assert_code(&run_tests(&environment, &[], &command), 1);
+    // Another code is one, tests or not.
+    let wrong = [&command[..], &["--no-such-option"]].concat();
+    assert_code(&run_tests(&environment, &["--allow-empty"], &wrong), 1);
 }

@@ -96,21 +96,51 @@ fn nextest_reports_with_and_without_a_configuration_of_the_repositorys() {
             .join("target/nextest/ci/mine.xml")
             .exists()
     );
-    // Each test is in one part.
-    let mut seen = Vec::new();
-    for shard in ["1/2", "2/2"] {
-        nextest(&environment, &["--shard", shard], &["--no-fail-fast"]);
-        let cases = cases(&environment, "j.xml");
-        seen.extend(
-            cases
-                .lines()
-                .filter_map(|line| line.split(' ').nth(2))
-                .map(str::to_owned),
-        );
-    }
+}
+
+#[test]
+fn every_test_of_nextest_runs_in_exactly_one_shard() {
+    let environment = krate(
+        "#[test] fn slow() {} #[test] fn one() {} #[test] fn two() {} #[test] fn other() {}
+         #[test] #[ignore] fn ignored() {}",
+    );
+    // What an earlier run reported, in a workflow and by nextest itself.
+    environment.write(
+        "old.xml",
+        "<testsuite name='demo'><testcase classname='unit' name='e2e/tests::slow' time='9'/>\
+         <testcase classname='demo' name='tests::one' time='4'/>\
+         <testcase classname='demo' name='tests::two' time='4'/></testsuite>",
+    );
+    environment.write(
+        "old.txt",
+        "9 tests::slow\n4 demo tests::one\n4 tests::two\n",
+    );
+    let shards = |flags: &[&str]| {
+        ["1/2", "2/2"].map(|shard| {
+            let flags = [&["--shard", shard, "--workflow", "e2e"], flags].concat();
+            let own = ["--no-fail-fast", "-j2", "-E", "not test(other)"];
+            assert_code(&nextest(&environment, &flags, &own), 0);
+            let cases = cases(&environment, "j.xml");
+            let lines = cases.lines().map(|line| {
+                let name = line.strip_prefix("demo | e2e/tests::");
+                name.and_then(|name| name.strip_suffix(" passed"))
+                    .unwrap()
+                    .to_owned()
+            });
+            let mut names: Vec<String> = lines.collect();
+            names.sort();
+            names
+        })
+    };
+    let mut seen = shards(&[]).concat();
     seen.sort();
-    seen.retain(|name| name.starts_with("tests::"));
-    assert_eq!(seen, ["tests::bad", "tests::flaky", "tests::good"]);
+    assert_eq!(seen, ["one", "slow", "two"]);
+    assert_code(&nextest(&environment, &["--allow-empty"], &["nothing"]), 0);
+    for durations in ["old.xml", "old.txt"] {
+        let [first, second] = shards(&["--shard-durations", durations]);
+        assert_eq!(first, ["slow"], "{durations}");
+        assert_eq!(second, ["one", "two"], "{durations}");
+    }
 }
 
 #[test]
@@ -272,7 +302,7 @@ fn recorded_reports_are_read_as_their_tools_meant_them() {
         // Surefire 3.5 with rerunFailingTestsCount: counts of its own, several shapes of attempts.
         (
             "junit-surefire.xml",
-            "3 passed, 1 failed, 1 errors, 1 skipped, 1 flaky",
+            "3 passed, 1 failed, 1 error, 1 skipped, 1 flaky",
         ),
     ] {
         let environment = TestEnvironment::new();

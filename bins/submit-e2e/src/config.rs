@@ -150,15 +150,18 @@ impl Config {
         let python_paths = file.strings("python_paths")?;
         for (index, path) in python_paths.iter().enumerate() {
             let pointer = format!("/python_paths/{index}");
-            check_repository_path(path)
-                .map_err(|error| document.error(&pointer, format!("python_paths: {error}")))?;
+            check_repository_path(path).map_err(|what| {
+                let error = document.error(&pointer, format!("python_paths: {what}"));
+                error.hint(REPOSITORY_PATH)
+            })?;
         }
         let mut warnings = Vec::new();
         let workflows = match document.value.get("workflows") {
             None => {
-                return Err(document
-                    .error("", "workflows is missing")
-                    .hint("a repository without workflows says `workflows: []`"));
+                return Err(document.error("", "workflows is missing").hint(format!(
+                    "the keys here are {}; a repository without workflows says `workflows: []`",
+                    file.keys()
+                )));
             }
             Some(Value::Null) => Vec::new(),
             // What an empty list looks like in a real file.
@@ -215,6 +218,9 @@ impl Config {
         self.document.error(&format!("/python_paths/{index}"), what)
     }
 }
+
+/// The cure of what is no `ORG/REPO/PATH`.
+const REPOSITORY_PATH: &str = "it starts with the repository: ORG/REPO/path/in/it";
 
 /// Checks `ORG/REPO/PATH`; gives why it is not one.
 fn check_repository_path(path: &str) -> Result<(), String> {

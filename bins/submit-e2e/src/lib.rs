@@ -4,10 +4,11 @@
 mod called;
 mod changes;
 mod checkout;
+mod cloud_logging;
 mod config;
 mod engine;
-mod evaluate;
 mod fnmatch;
+mod fnv;
 mod lint;
 mod names;
 mod opts;
@@ -15,6 +16,7 @@ mod origin;
 mod output;
 mod plan;
 mod produce;
+mod prune;
 mod record;
 mod render;
 mod select;
@@ -28,10 +30,13 @@ mod worktree;
 
 use common::app::App;
 use common::bucket::Layout;
-use common::{Exit, Result, yaml};
+use common::{Error, Exit, Result, yaml};
 use serde_json::Value;
+use tracing::info;
 
-use opts::{Command, PlanOpts, PlanOutput, RunOpts, ShowOpts, ShowOutput};
+use engine::by_hand;
+use names::Naming;
+use opts::{Command, PlanOpts, PlanOutput, RunCommand, RunOpts, ShowOpts, ShowOutput};
 use origin::Origin;
 use plan::Plan;
 use selection::Selection;
@@ -42,7 +47,7 @@ pub use opts::Opts;
 
 /// When this program was started by itself, for a child: becomes that. `None` in every other call.
 pub fn enter() -> Option<std::process::ExitCode> {
-    common::view::enter().or_else(evaluate::enter)
+    common::view::enter().or_else(common::evaluate::enter)
 }
 
 /// Plans and runs.
@@ -51,12 +56,25 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         Some(Command::Plan(opts)) => plan(opts, app).await,
         Some(Command::Show(opts)) => show(opts, app).await,
         Some(Command::Lint(opts)) => lint::run(opts, app).await,
-        Some(Command::Run(opts)) => run_or_explain(opts, app).await,
+        Some(Command::Run(command)) => {
+            let RunCommand { name, mut opts } = *command;
+            opts.source.only = opts.source.only.or(name);
+            run_or_explain(opts, app).await
+        }
+        Some(Command::Prune(opts)) => prune::run(&opts, &app),
+        Some(Command::Status(opts)) => by_hand::status(opts, app).await,
+        Some(Command::Wait(opts)) => by_hand::wait(opts, app).await,
+        Some(Command::Stop(opts)) => by_hand::stop(opts, app).await,
+        Some(Command::Logs(opts)) => by_hand::logs(opts, app).await,
         None => run_or_explain(opts.run, app).await,
     }
 }
 
 async fn run_or_explain(opts: RunOpts, app: App) -> Result<Exit> {
+    if !opts.parameter.is_empty() && opts.source.only.is_none() {
+        let what = "--parameter is for one workflow, and none is named";
+        return Err(Error::usage(what).hint("say which: submit-e2e run NAME -p NAME=VALUE"));
+    }
     if opts.dry_run {
         let plan = Plan::make(&opts, &app).await?;
         return app.print(plan);
@@ -86,9 +104,15 @@ async fn show(opts: ShowOpts, app: App) -> Result<Exit> {
         bucket: opts.render.bucket.as_deref(),
         layout: Layout::Prow,
         folder: folder.path(),
+        names: Naming::EachTime,
+        parameters: &[],
         app: &app,
     };
     let workflows = maker.make(&selection).await?;
+    if workflows.is_empty() {
+        let why = selection.why_nothing(opts.source.only.as_deref());
+        info!("nothing would be submitted: {why}");
+    }
     let objects = workflows.iter().flat_map(Workflow::objects);
     let manifests = objects.map(record::masked);
     match opts.output {

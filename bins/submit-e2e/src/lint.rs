@@ -10,6 +10,7 @@ use common::app::App;
 use common::{Error, Exit, Result};
 
 use crate::config::Entry;
+use crate::names::Naming;
 use crate::opts::LintOpts;
 use crate::origin::Origin;
 use crate::selection::Selection;
@@ -96,6 +97,8 @@ pub(crate) async fn run(opts: LintOpts, app: App) -> Result<Exit> {
         bucket: opts.render.bucket.as_deref(),
         layout: common::bucket::Layout::Prow,
         folder: folder.path(),
+        names: Naming::EachTime,
+        parameters: &[],
         app: &app,
     };
     let mut report = Report::default();
@@ -111,13 +114,23 @@ pub(crate) async fn run(opts: LintOpts, app: App) -> Result<Exit> {
         }
     }
     let (errors, warnings) = (report.errors, report.warnings);
-    let sum = format!("{count} workflows, {errors} errors, {warnings} warnings\n");
+    let sum = format!(
+        "{}, {}, {}\n",
+        counted(count, "workflow"),
+        counted(errors, "error"),
+        counted(warnings, "warning")
+    );
     app.print(report.text + &sum)?;
     Ok(if errors > 0 {
         Exit::Usage
     } else {
         Exit::Success
     })
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// An error with its further lines indented, and nothing in it that could drive a terminal.

@@ -4,6 +4,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use common::job::{Job, JobType};
 
+use crate::fnv::fnv64;
+
 /// Longest name: it becomes a label's value (63) and Argo appends to it.
 const LONGEST: usize = 62;
 
@@ -32,13 +34,28 @@ pub(crate) fn is_valid(name: &str) -> bool {
     !name.is_empty() && name.len() <= LONGEST && label(name) == name
 }
 
-/// Four random hexadecimal digits.
-pub(crate) fn salt() -> String {
-    // The standard library seeds its hash maps from the system's random source.
-    format!(
-        "{:04x}",
-        RandomState::new().build_hasher().finish() & 0xffff
-    )
+/// Whether a second start of a build names its objects as the first one did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Each start has names of its own.
+    EachTime,
+    /// All starts of a build that Prow numbered have the same.
+    OfBuild,
+}
+
+impl Naming {
+    /// Four hexadecimal digits: random ones, or those of the build and of what is named. Each
+    /// further attempt gives others.
+    pub(crate) fn salt(self, job: &Job, what: &str, attempt: u32) -> String {
+        let hash = if self == Naming::OfBuild && !job.prow_job_id.is_empty() {
+            let attempt = attempt.to_string();
+            fnv64(&[&job.prow_job_id, &job.build_id, what, &attempt])
+        } else {
+            // The standard library seeds its hash maps from the system's random source.
+            RandomState::new().build_hasher().finish()
+        };
+        format!("{:04x}", hash & 0xffff)
+    }
 }
 
 fn suffix(job: &Job, salt: &str) -> String {
@@ -119,9 +136,25 @@ mod tests {
 
     #[test]
     fn salts_are_four_digits_and_differ() {
-        let salts: std::collections::HashSet<_> = (0..20).map(|_| salt()).collect();
+        let job = job(JobType::Periodic, "e2e", "7");
+        let salt = |_| Naming::OfBuild.salt(&job, "gis", 0);
+        let salts: std::collections::HashSet<_> = (0..20).map(salt).collect();
         assert!(salts.iter().all(|salt| salt.len() == 4));
         assert!(salts.len() > 10);
+    }
+
+    #[test]
+    fn a_second_start_of_a_prow_job_gives_the_same_names() {
+        let mut job = job(JobType::Periodic, "e2e", "7");
+        job.prow_job_id = "5ad3f2c0".to_owned();
+        let salt = |what, attempt| Naming::OfBuild.salt(&job, what, attempt);
+        assert_eq!(salt("gis", 0), salt("gis", 0));
+        assert_ne!(salt("gis", 0), salt("gis", 1));
+        assert_ne!(salt("gis", 0), salt("tfjob", 0));
+        let each: std::collections::HashSet<_> = (0..20)
+            .map(|_| Naming::EachTime.salt(&job, "gis", 0))
+            .collect();
+        assert!(each.len() > 10);
     }
 
     proptest! {

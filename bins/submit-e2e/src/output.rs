@@ -1,10 +1,12 @@
 //! What the steps print: passed on line by line to stdout and to the build log.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::mem::take;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use common::app::Stop;
 use common::exec::{Limits, Sink, Stream};
@@ -14,11 +16,15 @@ use common::{Result, ResultExt};
 /// Longest line that is held back for its end; a longer one is cut into lines.
 const LONGEST_LINE: usize = 64 * 1024;
 
+/// How long a reader of stdout may take for a few lines before nothing is shown any more.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// stdout and the build log, shared by all workflows of a job.
 #[derive(Debug)]
 pub(crate) struct Output {
     build_log: File,
     live: Live,
+    is_full: Cell<bool>,
 }
 
 impl Output {
@@ -41,7 +47,22 @@ impl Output {
         Ok(Rc::new(Output {
             build_log: open(false).or_failed(what)?,
             live: Live::default(),
+            is_full: Cell::default(),
         }))
+    }
+
+    /// Writes whole lines of a step that runs elsewhere.
+    pub(crate) async fn show(&self, lines: &[u8]) {
+        if lines.is_empty() {
+            return;
+        }
+        // A disk that is full ends nothing: the lines are artifacts as well.
+        if let Err(error) = (&self.build_log).write_all(lines)
+            && !self.is_full.replace(true)
+        {
+            tracing::warn!("the build log is not complete: {error}");
+        }
+        self.live.show(lines, tokio::time::sleep(PATIENCE)).await;
     }
 
     async fn write(&self, lines: &[u8], out_of_time: impl Future<Output = ()>) -> io::Result<()> {
@@ -125,8 +146,6 @@ impl Sink for Lines {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn lines(pieces: &[&[u8]]) -> Vec<u8> {
@@ -144,6 +163,7 @@ mod tests {
             let output = Rc::new(Output {
                 build_log: File::create(&file).unwrap(),
                 live: Live::default(),
+                is_full: Cell::default(),
             });
             let limits = Limits {
                 deadline: None,

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use common::Result;
 use common::app::App;
-use common::exec::Command;
 
-use crate::engine::Local;
+use crate::engine::Engine;
 use crate::opts::RunOpts;
 use crate::origin::Origin;
 use crate::record::Record;
@@ -22,7 +21,7 @@ pub(crate) struct Plan {
     run_dir: PathBuf,
     place: String,
     table: String,
-    commands: Vec<Command>,
+    actions: Vec<String>,
 }
 
 impl Plan {
@@ -35,6 +34,7 @@ impl Plan {
         let record = Record::new(job, bucket.as_deref(), opts.layout, &app.env)?;
         let source = origin.source(&opts.source, app).await?;
         let selection = Selection::make(&origin, &source, &opts.source, app).await?;
+        let (engine, _) = Engine::choose(opts, &origin, &run_dir, app)?;
         let maker = Maker {
             origin: &origin,
             source: &source,
@@ -43,12 +43,12 @@ impl Plan {
             bucket: bucket.as_deref(),
             layout: opts.layout,
             folder: folder.path(),
+            names: engine.naming(),
+            parameters: &opts.parameter,
             app,
         };
         let workflows = maker.make(&selection).await?;
-        Local::can_run(&workflows)?;
-        let engine = Local::new(&run_dir, opts);
-        let prefix = session::prefix(&workflows);
+        engine.can_run(&workflows)?;
         Ok(Plan {
             job: format!(
                 "{} {} build {}",
@@ -58,9 +58,7 @@ impl Plan {
             ),
             place: record.place(),
             table: selection.to_table(),
-            commands: (workflows.iter())
-                .map(|workflow| engine.run_command(workflow, &prefix(workflow)))
-                .collect(),
+            actions: engine.actions(&workflows),
             run_dir,
         })
     }
@@ -72,8 +70,8 @@ impl fmt::Display for Plan {
         writeln!(out, "run folder: {}", self.run_dir.display())?;
         writeln!(out, "results: {}", self.place)?;
         out.write_str(&self.table)?;
-        for command in &self.commands {
-            writeln!(out, "{command}")?;
+        for action in &self.actions {
+            writeln!(out, "{action}")?;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use common::{Exit, Result, workflow};
 use serde_json::{Map, Value, json};
 
 use crate::config::{Config, Entry, Kind};
-use crate::evaluate::{self, Evaluation};
+use common::evaluate::{self, Evaluation};
 
 pub(crate) use repositories::Repositories;
 

@@ -1,5 +1,8 @@
 //! What a job leaves in the bucket: `started.json` first, `finished.json` last.
 
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -9,7 +12,7 @@ use common::bucket::{
 use common::env::{self, Env};
 use common::git;
 use common::job::Job;
-use common::junit::{self, Summary};
+use common::junit::{self, Report, Summary};
 use common::{Error, Result, ResultExt, yaml};
 use serde_json::Value;
 
@@ -33,6 +36,8 @@ pub(crate) struct Record {
     /// `ARTIFACTS` of a decorated job: Prow's own sidecar uploads this folder, and writes the
     /// log and the records of start and end.
     decorated: Option<PathBuf>,
+    /// JUnit files that are ours.
+    own_junit: RefCell<Vec<String>>,
 }
 
 impl Record {
@@ -61,6 +66,7 @@ impl Record {
             layout,
             bucket,
             decorated,
+            own_junit: RefCell::default(),
         })
     }
 
@@ -105,24 +111,30 @@ impl Record {
         Ok(Some(bucket.url(&folder.join(&workflow_file(name))?)))
     }
 
-    /// Writes `started.json` again, with a link for each workflow.
-    pub(crate) async fn start_workflows(&mut self, names: &[String]) -> Result<()> {
-        for name in names {
-            if let Some(url) = self.workflow_url(name)? {
+    /// Writes `started.json` again, with a link for each workflow: to the page that shows it, where
+    /// there is one, else to the object.
+    pub(crate) async fn start_workflows(
+        &mut self,
+        pages: Vec<(String, Option<String>)>,
+    ) -> Result<()> {
+        for (name, page) in pages {
+            let object = self.workflow_url(&name)?;
+            if let Some(url) = &object {
                 let description = "the workflow with its status";
-                self.started.link(name, &url, description);
-                self.started
-                    .metadata
-                    .insert(format!("{name}-ui"), url.into());
+                self.started.link(&name, url, description);
+            }
+            if let Some(url) = page.or(object) {
+                let key = format!("{name}-ui");
+                self.started.metadata.insert(key, url.into());
             }
         }
         self.start().await
     }
 
     /// Writes `{workflow}.yaml`, the workflow with its status.
-    pub(crate) async fn workflow(&self, end: &WorkflowEnd) -> Result<()> {
-        let name = workflow_file(&end.workflow.name);
-        let text = yaml::to_string(&masked(&end.object))?;
+    pub(crate) async fn workflow(&self, name: &str, object: &Value) -> Result<()> {
+        let name = workflow_file(name);
+        let text = yaml::to_string(&masked(object))?;
         if let Some(folder) = &self.decorated {
             let file = folder.join(&name);
             return std::fs::create_dir_all(folder)
@@ -130,6 +142,49 @@ impl Record {
                 .or_failed(|| format!("write {}", file.display()));
         }
         self.write(&name, text.as_bytes()).await
+    }
+
+    /// Copies a file to `artifacts/{name}`.
+    pub(crate) async fn artifact(&self, name: &str, file: &Path) -> Result<()> {
+        if let Some(folder) = &self.decorated {
+            let copy = folder.join(name);
+            let what = || format!("write {}", copy.display());
+            if let Some(parent) = copy.parent() {
+                std::fs::create_dir_all(parent).or_failed(what)?;
+            }
+            return std::fs::copy(file, &copy).map(|_| ()).or_failed(what);
+        }
+        if let Some((bucket, folder)) = &self.bucket {
+            let object = folder.join(ARTIFACTS)?.join(name)?;
+            bucket.upload(&object, file).await?;
+        }
+        Ok(())
+    }
+
+    /// Where a person finds `artifacts/{name}`.
+    pub(crate) fn artifact_place(&self, name: &str) -> String {
+        match &self.decorated {
+            Some(folder) => folder.join(name).display().to_string(),
+            None => format!("{}/{ARTIFACTS}/{name}", self.place()),
+        }
+    }
+
+    /// Where a person finds a workflow with its status.
+    pub(crate) fn workflow_place(&self, name: &str) -> String {
+        let place = self.place();
+        format!("{}/{}", place.trim_end_matches('/'), workflow_file(name))
+    }
+
+    /// Writes the report on a workflow's steps as `artifacts/junit_{workflow}.xml`. The verdict
+    /// does not read it: it knows the steps themselves.
+    pub(crate) async fn steps(&self, name: &str, report: &Report, folder: &Path) -> Result<()> {
+        let file_name = format!("junit_{name}.xml");
+        let file = folder.join(&file_name);
+        let written = File::create(&file).and_then(|file| report.write(BufWriter::new(file)));
+        written.or_failed(|| format!("write {}", file.display()))?;
+        let own = format!("{ARTIFACTS}/{file_name}");
+        self.own_junit.borrow_mut().push(own);
+        self.artifact(&file_name, &file).await
     }
 
     /// Writes `build-log.txt`.
@@ -147,12 +202,13 @@ impl Record {
     pub(crate) async fn finish(&self, outcome: Outcome, workflows: &[WorkflowEnd]) -> Result<()> {
         let mut finished = Finished::of(&self.job, outcome, SystemTime::now());
         for end in workflows {
-            let (name, phase) = (&end.workflow.name, end.phase().as_str());
+            let (name, phase) = (&end.name, end.phase.as_str());
             finished
                 .metadata
                 .insert(format!("{name}-phase"), phase.into());
-            if let Some(url) = self.workflow_url(name)? {
-                finished.metadata.insert(format!("{name}-ui"), url.into());
+            let key = format!("{name}-ui");
+            if let Some(url) = self.started.metadata.get(&key) {
+                finished.metadata.insert(key, url.clone());
             }
         }
         self.write(FINISHED, &finished.to_json()?).await
@@ -181,10 +237,13 @@ impl Record {
                         .strip_folder(folder)
                         .unwrap_or_default()
                         .to_owned();
-                    files.push(junit_object(bucket, object.name, name).await?);
+                    if !self.own_junit.borrow().contains(&name) {
+                        files.push(junit_object(bucket, object.name, name).await?);
+                    }
                 }
             }
         }
+        files.retain(|file| !self.own_junit.borrow().contains(&file.name));
         Ok(files)
     }
 }

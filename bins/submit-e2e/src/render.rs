@@ -91,12 +91,17 @@ impl Rendering<'_> {
         Ok(workflow)
     }
 
-    /// An object that is no Workflow: it gets its name and whose it is.
+    /// An object that is no Workflow: it gets its name and whose it is. Its namespace stays, as what
+    /// it refers to is there: pipelines, a service account.
     pub(crate) fn mark(&self, mut object: Value) -> Result<Value, Mistake> {
         let variables = self.job.variables();
         let no_mapping = |pointer: &str| Mistake::NoMapping(pointer.to_owned());
         let metadata = mapping(&mut object, "metadata").ok_or_else(|| no_mapping("/metadata"))?;
+        let namespace = metadata.get("namespace").cloned();
         self.put_name(metadata);
+        if let Some(own) = namespace.filter(Value::is_string) {
+            metadata.insert("namespace".to_owned(), own);
+        }
         let marks = Marks {
             name: self.name,
             entry: self.entry,
@@ -121,7 +126,7 @@ impl Rendering<'_> {
             Some(namespace) if !keeps_namespace => {
                 metadata.insert("namespace".to_owned(), namespace.into());
             }
-            None if metadata.get("namespace").is_some_and(Value::is_null) => {
+            None if metadata.get("namespace").is_some_and(is_unset) => {
                 metadata.shift_remove("namespace");
             }
             _ => {}
@@ -274,6 +279,10 @@ pub(crate) fn without_templating(name: &str, value: &str) -> String {
     } else {
         value.to_owned()
     }
+}
+
+fn is_unset(value: &Value) -> bool {
+    value.is_null() || value == ""
 }
 
 /// The mapping under a key, made where there is none.

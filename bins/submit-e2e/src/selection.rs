@@ -57,6 +57,14 @@ impl Selection {
         entries.map(|(entry, _)| entry)
     }
 
+    /// Why nothing runs: what is said of the entry that is asked for, or of all.
+    pub(crate) fn why_nothing(&self, only: Option<&str>) -> &str {
+        let asked = (self.entries()).find(|(entry, _)| only == Some(entry.name.as_str()));
+        asked.map_or("no workflow is called for by this change", |(_, own)| {
+            &own.reason
+        })
+    }
+
     fn entries(&self) -> impl Iterator<Item = (&Entry, &Decision)> {
         self.config.workflows.iter().zip(&self.decisions)
     }

@@ -8,13 +8,12 @@ use common::app::App;
 use common::bucket::Outcome;
 use common::env::Env;
 use common::job::Job;
-use common::{Error, Exit, Result, ResultExt, exec, yaml};
-use tokio::task::{JoinSet, LocalSet};
+use common::{Error, Exit, Result, ResultExt, exec};
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info};
 
 use crate::checkout;
-use crate::engine::{Local, WorkflowEnd, containers};
+use crate::engine::{Engine, Run, containers};
 use crate::opts::RunOpts;
 use crate::origin::{Origin, own_build_id};
 use crate::output::Output;
@@ -31,7 +30,7 @@ struct Session {
     run_dir: PathBuf,
     bucket: Option<String>,
     record: Record,
-    engine: Local,
+    engine: Engine,
     output: Rc<Output>,
     deadline: Instant,
 }
@@ -68,10 +67,12 @@ impl Session {
         app.stop.check("before anything was started")?;
         // So that nothing is left running even of a run-local that had to be killed.
         exec::adopt_orphans()?;
+        let (engine, choice) = Engine::choose(&opts, &origin, &run_dir, &app)?;
+        info!("{choice}");
         record.start().await?;
         let flags = containers::flags(&opts, &origin, bucket.as_deref(), &record.place());
         Ok(Session {
-            engine: Local::new(&run_dir, &opts).passing_on(flags),
+            engine: engine.passing_on(flags),
             opts,
             app,
             origin,
@@ -95,20 +96,23 @@ impl Session {
                 return evidence.errors.push(Error::timed_out(what));
             }
         };
-        evidence.workflows = self.run_all(workflows).await;
-        exec::end_orphans();
-        for end in &evidence.workflows {
-            if let Err(error) = self.record.workflow(end).await {
-                evidence.errors.push(error);
-            }
-        }
+        let run = Run {
+            record: &self.record,
+            output: self.output.clone(),
+            deadline: self.deadline,
+            stop: self.app.stop.clone(),
+        };
+        evidence.workflows = self.engine.run_all(workflows, &run).await;
         match self.record.junit().await {
-            Ok(junit) => evidence.junit = junit,
+            Ok(junit) => {
+                evidence.junit = junit;
+                evidence.look_for_expected_junit();
+            }
             Err(error) => evidence.errors.push(error),
         }
     }
 
-    /// Writes the manifests of the selected workflows, each of which run-local accepts.
+    /// Writes the manifests of the selected workflows, each of which the engine accepts.
     async fn prepare(&mut self) -> Result<Vec<Workflow>> {
         let app = &self.app;
         if let Some(folder) = &self.opts.source.repos_dir
@@ -128,50 +132,25 @@ impl Session {
             bucket: self.bucket.as_deref(),
             layout: self.opts.layout,
             folder: &self.run_dir,
+            names: self.engine.naming(),
+            parameters: &self.opts.parameter,
             app,
         };
         let workflows = maker.make(&selection).await?;
-        Local::can_run(&workflows)?;
-        for workflow in &workflows {
-            let file = self.engine.manifest(workflow);
-            let text = yaml::to_string(&workflow.manifest)?;
-            std::fs::write(&file, text).or_failed(|| format!("write {}", file.display()))?;
-        }
-        self.engine.check(&workflows, &app.stop).await?;
+        self.engine.can_run(&workflows)?;
+        self.engine.check(&workflows, app).await?;
         self.record.point_to_it().await?;
-        let names: Vec<_> = workflows
-            .iter()
-            .map(|workflow| workflow.name.clone())
-            .collect();
-        self.record.start_workflows(&names).await?;
+        let pages = self.engine.pages(&workflows);
+        self.record.start_workflows(pages).await?;
         app.stop.check("before the workflows were started")?;
         Ok(workflows)
-    }
-
-    /// Runs all workflows at once; gives their ends in the order of the configuration.
-    async fn run_all(&self, workflows: Vec<Workflow>) -> Vec<WorkflowEnd> {
-        let prefix = prefix(&workflows);
-        let local = LocalSet::new();
-        let mut running = JoinSet::new();
-        for (index, workflow) in workflows.into_iter().enumerate() {
-            let prefix = prefix(&workflow);
-            let (deadline, stop) = (self.deadline, self.app.stop.clone());
-            let run =
-                self.engine
-                    .clone()
-                    .run(workflow, prefix, deadline, stop, self.output.clone());
-            running.spawn_local_on(async move { (index, run.await) }, &local);
-        }
-        let mut ends = local.run_until(running.join_all()).await;
-        ends.sort_by_key(|(index, _)| *index);
-        ends.into_iter().map(|(_, end)| end).collect()
     }
 
     /// Tells the verdict, and writes it last. From here on nothing is cut short any more: the
     /// records are small, and a job without its end is worse than a late one.
     async fn finish(self, mut evidence: Evidence) -> Result<Exit> {
         let (outcome, _) = evidence.verdict();
-        let text = summary(outcome, &evidence, &self.engine, &self.record.place());
+        let text = summary(outcome, &evidence, &self.record.place());
         if outcome == Outcome::Success {
             info!("{text}");
         } else {
@@ -188,18 +167,6 @@ impl Session {
             return Ok(evidence.verdict().1);
         }
         Ok(exit)
-    }
-}
-
-/// What starts the lines of a workflow's steps: its name, where several run at once.
-pub(crate) fn prefix(workflows: &[Workflow]) -> impl Fn(&Workflow) -> String + use<> {
-    let several = workflows.len() > 1;
-    move |workflow: &Workflow| {
-        if several {
-            format!("{}/", workflow.entry)
-        } else {
-            String::new()
-        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use common::bucket::Outcome;
 use common::junit::FailedTest;
-use common::workflow::{FailedStep, failed_steps};
+use common::workflow::Phase;
 
-use crate::engine::{Local, WorkflowEnd};
+use crate::engine::StepEnd;
 use crate::verdict::{Evidence, JUnitFile};
 
 /// How many failed tests are named, and how many JUnit files that cannot be read.
@@ -15,31 +15,24 @@ const NAMED: usize = 20;
 
 /// Verdict, workflows, failed steps with the command that runs each again, failed tests, and
 /// where the results are.
-pub(crate) fn summary(
-    outcome: Outcome,
-    evidence: &Evidence,
-    engine: &Local,
-    place: &str,
-) -> String {
+pub(crate) fn summary(outcome: Outcome, evidence: &Evidence, place: &str) -> String {
     let mut text = format!("{}: {}\n", outcome.as_str(), headline(evidence));
     for end in &evidence.workflows {
         let took = duration(end.took);
         line(
             &mut text,
             1,
-            format!(
-                "workflow {}: {} after {took}",
-                end.workflow.entry,
-                end.phase()
-            ),
+            format!("workflow {}: {} after {took}", end.entry, end.phase),
         );
-        let steps = failed_steps(&end.status);
         // With a failed step it only says that there is one.
-        if steps.is_empty() && !end.status.message.is_empty() {
-            line(&mut text, 2, &end.status.message);
+        if end.failed.is_empty() && !end.message.is_empty() {
+            line(&mut text, 2, &end.message);
         }
-        for step in steps {
-            failed_step(&mut text, end, step, engine);
+        for step in &end.failed {
+            failed_step(&mut text, step);
+        }
+        for (what, place) in &end.links {
+            line(&mut text, 2, format!("{what}: {place}"));
         }
     }
     failed_tests(&mut text, &evidence.junit);
@@ -56,9 +49,8 @@ pub(crate) fn summary(
 
 fn headline(evidence: &Evidence) -> String {
     let count = evidence.workflows.len();
-    let bad =
-        (evidence.workflows.iter()).filter(|end| end.phase() != common::workflow::Phase::Succeeded);
-    let bad: Vec<_> = bad.map(|end| end.workflow.entry.as_str()).collect();
+    let bad = (evidence.workflows.iter()).filter(|end| end.phase != Phase::Succeeded);
+    let bad: Vec<_> = bad.map(|end| end.entry.as_str()).collect();
     let failed_files = evidence.junit.iter().filter(|file| !file.passed()).count();
     if !bad.is_empty() {
         format!(
@@ -77,15 +69,25 @@ fn headline(evidence: &Evidence) -> String {
     }
 }
 
-fn failed_step(text: &mut String, end: &WorkflowEnd, failed: FailedStep, engine: &Local) {
-    let FailedStep { step, pod } = failed;
-    let mut what = format!("step {}: {}", step.display_name, pod.phase);
-    if !pod.message.is_empty() {
-        what = format!("{what}: {}", pod.message);
+fn failed_step(text: &mut String, step: &StepEnd) {
+    let mut what = format!("step {}: {}", step.name, step.phase);
+    if !step.message.is_empty() {
+        what = format!("{what}: {}", step.message);
     }
     line(text, 2, what);
-    if pod.node_type == "Pod" {
-        let command = engine.step_command(end, step);
+    for reason in step.reasons.iter().take(NAMED) {
+        line(text, 3, format!("reason: {reason}"));
+    }
+    if !step.last_lines.is_empty() {
+        line(text, 3, "its last lines:");
+    }
+    for last in &step.last_lines {
+        line(text, 4, last);
+    }
+    if let Some(logs) = &step.logs {
+        line(text, 3, format!("logs: {logs}"));
+    }
+    if let Some(command) = &step.again {
         line(text, 3, format!("to run it again: {command}"));
     }
 }

@@ -7,6 +7,7 @@ use common::workflow::Phase;
 use common::{Error, Exit};
 
 use crate::engine::WorkflowEnd;
+use crate::fnmatch::Pattern;
 
 /// A JUnit file.
 #[derive(Debug)]
@@ -36,9 +37,31 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
+    /// A workflow that succeeded and left no JUnit although it says that it does has a problem: its
+    /// tests may not have run.
+    pub(crate) fn look_for_expected_junit(&mut self) {
+        let names: Vec<&str> = self.junit.iter().map(|file| file.name.as_str()).collect();
+        let ends = self.workflows.iter_mut();
+        for end in ends.filter(|end| end.phase == Phase::Succeeded) {
+            for pattern in &end.expected_junit {
+                let pattern = format!("artifacts/{pattern}");
+                if !names
+                    .iter()
+                    .any(|name| Pattern::new(&pattern).matches(name))
+                {
+                    let what = format!("workflow {:?} left no JUnit file {pattern}", end.entry);
+                    end.problems.push(Error::failed(what).hint(
+                        "its annotation submit-e2e/expected-junit says that it does: did the \
+                         tests run, and did a step upload their report?",
+                    ));
+                }
+            }
+        }
+    }
+
     /// Everything that went wrong beside steps and tests.
     pub(crate) fn problems(&self) -> impl Iterator<Item = &Error> {
-        let of_workflows = self.workflows.iter().filter_map(|end| end.problem.as_ref());
+        let of_workflows = self.workflows.iter().flat_map(|end| &end.problems);
         of_workflows.chain(&self.errors)
     }
 
@@ -58,7 +81,7 @@ impl Evidence {
                 return (Outcome::Failure, exit);
             }
         }
-        let all_succeeded = (self.workflows.iter()).all(|end| end.phase() == Phase::Succeeded);
+        let all_succeeded = (self.workflows.iter()).all(|end| end.phase == Phase::Succeeded);
         if !all_succeeded
             || !self.junit.iter().all(JUnitFile::passed)
             || exits.contains(&Exit::Failed)
@@ -74,31 +97,13 @@ impl Evidence {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use common::workflow::WorkflowStatus;
-    use serde_json::Value;
-
     use super::*;
-    use crate::workflows::Workflow;
 
     fn end(phase: Phase, problem: Option<Error>) -> WorkflowEnd {
         WorkflowEnd {
-            workflow: Workflow {
-                entry: "e2e".to_owned(),
-                name: "e2e-1".to_owned(),
-                document: None,
-                manifest: Value::Null,
-                teardown: None,
-                kind: "manifest",
-            },
-            object: Value::Null,
-            status: WorkflowStatus {
-                phase,
-                ..WorkflowStatus::default()
-            },
-            took: Duration::ZERO,
-            problem,
+            phase,
+            problems: problem.into_iter().collect(),
+            ..WorkflowEnd::default()
         }
     }
 
@@ -136,7 +141,7 @@ mod tests {
                 (Outcome::Failure, Exit::Failed),
             ),
             (
-                vec![end(Phase::Running, None)],
+                vec![end(Phase::Error, None)],
                 (Outcome::Failure, Exit::Failed),
             ),
             (
@@ -177,6 +182,31 @@ mod tests {
             };
             assert_eq!(evidence.verdict().0, outcome);
         }
+    }
+
+    #[test]
+    fn junit_that_is_promised_and_missing_fails_a_workflow_that_succeeded() {
+        let outcome = |phase, patterns: &[&str]| {
+            let mut evidence = Evidence {
+                workflows: vec![WorkflowEnd {
+                    phase,
+                    expected_junit: patterns.iter().map(|one| (*one).to_owned()).collect(),
+                    ..WorkflowEnd::default()
+                }],
+                junit: vec![junit(Ok(Summary::default()))],
+                errors: Vec::new(),
+            };
+            evidence.look_for_expected_junit();
+            (evidence.verdict().0, evidence.problems().count())
+        };
+        assert_eq!(
+            outcome(Phase::Succeeded, &["junit*.xml"]),
+            (Outcome::Success, 0)
+        );
+        let missing = ["junit.xml", "*/junit_unit.xml"];
+        assert_eq!(outcome(Phase::Succeeded, &missing), (Outcome::Failure, 1));
+        // There is a reason already.
+        assert_eq!(outcome(Phase::Failed, &missing), (Outcome::Failure, 0));
     }
 
     #[test]

@@ -12,14 +12,17 @@ use serde_json::{Map, Value};
 use tracing::error;
 
 use crate::config::{Config, Entry, Kind};
-use crate::names;
+use crate::names::{self, Naming};
 use crate::opts::{RenderOpts, SourceOpts};
 use crate::origin::{Origin, Source};
 use crate::produce::{self, Context, Order, Product, Repositories};
 use crate::render::{Mistake, Rendering};
 use crate::selection::Selection;
 
-/// A workflow to run.
+/// A workflow to run: objects that an engine creates as they are. Each has `apiVersion`, `kind` and
+/// `metadata.name`, and `metadata.namespace` where its author or `--namespace` says so; nothing of
+/// them is this engine's or that one's. An Argo Workflow (`kind` of the object is `Workflow`) says by
+/// its `status.phase` what came of it, a `PipelineRun` by `status.conditions`.
 #[derive(Debug, Clone)]
 pub(crate) struct Workflow {
     /// Name in `prow_config.yaml`.
@@ -28,11 +31,13 @@ pub(crate) struct Workflow {
     pub(crate) name: String,
     /// The file that it was read from, where it is one.
     pub(crate) document: Option<Document>,
-    /// The manifest to submit.
+    /// The object to submit: a Workflow of `argoproj.io/v1alpha1`, or a `PipelineRun` of a version of
+    /// `tekton.dev`.
     pub(crate) manifest: Value,
-    /// What is to be submitted when that has come to its end, whatever came of it.
+    /// A `PipelineRun` that is to be submitted when that has come to its end, whatever came of it.
     pub(crate) teardown: Option<Value>,
-    /// What it was made from.
+    /// What it was made from, by the names of `plan`: `manifest`, `jsonnet`, `py_func`, `ksonnet`,
+    /// `workflow_template` or `tekton`.
     pub(crate) kind: &'static str,
 }
 
@@ -54,6 +59,9 @@ pub(crate) struct Maker<'a> {
     pub(crate) layout: Layout,
     /// A folder for files that are needed meanwhile.
     pub(crate) folder: &'a Path,
+    pub(crate) names: Naming,
+    /// Values that are given by hand, by the parameters' names.
+    pub(crate) parameters: &'a [(String, String)],
     pub(crate) app: &'a App,
 }
 
@@ -80,7 +88,7 @@ impl Maker<'_> {
     pub(crate) async fn try_all(&self, selection: &Selection) -> Result<Vec<Result<Workflow>>> {
         let (job, config) = (self.origin.job(), &selection.config);
         let entries: Vec<&Entry> = selection.selected().collect();
-        let names = names(job, &entries);
+        let names = names(job, &entries, self.names);
         let results = match self.bucket {
             Some(url) => {
                 let folder = bucket::job_folder(job, self.layout)?;
@@ -88,7 +96,7 @@ impl Maker<'_> {
             }
             None => None,
         };
-        let repositories = self.repositories();
+        let repositories = self.repositories()?;
         let context = Context {
             app: self.app,
             config,
@@ -126,11 +134,15 @@ impl Maker<'_> {
         Ok(orders.iter().zip(products).map(render).collect())
     }
 
-    fn repositories(&self) -> Repositories {
+    fn is_by_hand(&self, parameter: &str) -> bool {
+        self.parameters.iter().any(|(name, _)| name == parameter)
+    }
+
+    fn repositories(&self) -> Result<Repositories> {
         let is_working_tree = matches!(self.origin, Origin::WorkingTree(_));
         Repositories::new(
             self.origin.repository(&self.app.env),
-            self.source.root.clone(),
+            &self.source.root,
             is_working_tree,
             self.source_opts.repos_dir.as_deref(),
             self.folder,
@@ -144,11 +156,14 @@ impl Maker<'_> {
             check_object(&product.value).map_err(|what| mistake(what.to_owned()))?;
         }
         let target = target_name(entry);
-        let params = match entry.kind {
+        let mut params = match entry.kind {
             // Its component has them already.
-            Kind::Ksonnet { .. } => &Map::new(),
-            _ => &entry.params,
+            Kind::Ksonnet { .. } => Map::new(),
+            _ => entry.params.clone(),
         };
+        for (name, value) in self.parameters {
+            params.insert(name.clone(), value.as_str().into());
+        }
         let rendering = Rendering {
             name: order.name,
             entry: &entry.name,
@@ -157,7 +172,7 @@ impl Maker<'_> {
             bucket: order.bucket,
             project: self.opts.project.as_deref(),
             job: self.origin.job(),
-            params,
+            params: &params,
             is_made_for_run: matches!(
                 entry.kind,
                 Kind::PyFunc { .. } | Kind::Ksonnet { .. } | Kind::Jsonnet { .. }
@@ -170,11 +185,17 @@ impl Maker<'_> {
             (Mistake::NoMapping(pointer), None) => {
                 mistake(format!("{pointer} of the workflow is not a mapping"))
             }
+            (Mistake::Parameter(name), _) if self.is_by_hand(&name) => {
+                let what = format!("{} declares no parameter {name:?}", whose(entry));
+                Error::usage(format!("--parameter {name}: {what}"))
+            }
             (Mistake::Parameter(name), _) => {
                 let what = format!("{} declares no parameter {name:?}", whose(entry));
-                config
-                    .item_error(entry, "params", &name, what)
-                    .hint("spec.arguments.parameters of the workflow is the list of them")
+                let cure = match entry.kind {
+                    Kind::PyFunc { .. } => "arguments of the function are given as kwargs",
+                    _ => "spec.arguments.parameters of the workflow is the list of them",
+                };
+                config.item_error(entry, "params", &name, what).hint(cure)
             }
         };
         let manifest = match entry.kind {
@@ -183,7 +204,8 @@ impl Maker<'_> {
         };
         let manifest = manifest.map_err(explain)?;
         let after = format!("{}-teardown", entry.name);
-        let after = names::workflow_name(self.origin.job(), &after, &names::salt());
+        let salt = self.names.salt(self.origin.job(), &after, 0);
+        let after = names::workflow_name(self.origin.job(), &after, &salt);
         let teardown = product.teardown.map(|teardown| {
             let rendering = Rendering {
                 name: &after,
@@ -212,14 +234,17 @@ impl Maker<'_> {
 }
 
 /// A name for each entry's object, no two the same.
-fn names(job: &Job, entries: &[&Entry]) -> Vec<String> {
+fn names(job: &Job, entries: &[&Entry], naming: Naming) -> Vec<String> {
     let mut taken = HashSet::new();
     let mut name = |entry: &&Entry| {
+        let mut attempt = 0;
         loop {
-            let name = names::workflow_name(job, &entry.name, &names::salt());
+            let salt = naming.salt(job, &entry.name, attempt);
+            let name = names::workflow_name(job, &entry.name, &salt);
             if taken.insert(name.clone()) {
                 return name;
             }
+            attempt += 1;
         }
     };
     entries.iter().map(&mut name).collect()

@@ -291,6 +291,21 @@ fn show_prints_the_manifests_as_they_are_submitted() {
 }
 
 #[test]
+fn show_says_why_it_prints_nothing() {
+    let test = repository(CONFIG);
+    let mut command = prow(&test, "presubmit");
+    let output = command
+        .args(["show", "--workflow=nightly"])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(text(&output.stdout), "");
+    let log = text(&output.stderr);
+    let why = "nothing would be submitted: job_types is periodic, this is a presubmit job";
+    assert!(log.contains(why), "{log}");
+}
+
+#[test]
 fn a_dry_run_prints_its_plan_and_writes_nothing() {
     let test = repository(CONFIG);
     let bucket = format!("--bucket=file://{}", test.path().join("bucket").display());
@@ -312,5 +327,6 @@ fn a_dry_run_prints_its_plan_and_writes_nothing() {
 mod bad_input;
 mod clones;
 mod kinds;
+mod ksonnet;
 mod python;
 mod working_tree;

@@ -14,7 +14,7 @@ use tokio::task::{Id, JoinSet};
 use crate::censor::Censor;
 use crate::clock::Clock;
 use crate::copy::{self, From, Outcome, Target};
-use crate::delete;
+use crate::delete::{self, remove_leftovers};
 use crate::known::{Known, Stamp};
 use crate::left::Left;
 use crate::names::Names;
@@ -322,6 +322,11 @@ impl<'a> Copies<'a> {
         }
         if Instant::now() >= end && !self.tally.is_complete() {
             self.tally.out_of_time(self.plan.timeout);
+        }
+        if let Some(folder) = &self.folder
+            && clock.signal().is_none()
+        {
+            remove_leftovers(&self.bucket, &folder.present).await;
         }
         if let Some(folder) = &self.folder
             && self.plan.delete

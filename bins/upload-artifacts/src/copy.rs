@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::bucket::{Attributes, Bucket, ObjectName, Present, Sent};
+use common::bucket::{Attributes, Bucket, ObjectName, Present, Sent, Sum};
 use common::{Error, Result, ResultExt, junit};
 use rustix::fs::OFlags;
 
@@ -94,6 +94,15 @@ pub(crate) struct Target {
 
 /// Copies one file, unless its object has the same content already.
 pub(crate) async fn copy(from: From, target: Target) -> Outcome {
+    let is_junit = junit::is_junit(target.name.file_name());
+    let outcome = transfer(&from, target).await;
+    if is_junit && matches!(outcome, Outcome::Copied(..) | Outcome::Unchanged) {
+        say_if_malformed(from).await;
+    }
+    outcome
+}
+
+async fn transfer(from: &From, target: Target) -> Outcome {
     let Target {
         bucket,
         present,
@@ -112,11 +121,6 @@ pub(crate) async fn copy(from: From, target: Target) -> Outcome {
         Ok(opened) => opened,
         Err(error) => return from.cannot_be_opened(error),
     };
-    let censored = match censored(censor, file).await {
-        Ok(censored) => censored,
-        Err(error) => return Outcome::Failed(error),
-    };
-    let Censored { file, read, masked } = censored;
     let present = match present {
         Some(present) => present,
         None => match bucket.look_at(&name).await {
@@ -124,24 +128,44 @@ pub(crate) async fn copy(from: From, target: Target) -> Outcome {
             Err(error) => return Outcome::Failed(error),
         },
     };
-    let outcome = match bucket.sync(&name, file, &attributes, &present).await {
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    if bucket.may_hold(&name, size, &present) {
+        match sum(&censor, &file).await {
+            Ok(Some(sum)) if bucket.held(&name, sum, &attributes, &present) => {
+                return Outcome::Unchanged;
+            }
+            Ok(_) => {}
+            Err(error) => return Outcome::Failed(error),
+        }
+    }
+    let Censored { file, read, masked } = match censored(censor, file).await {
+        Ok(censored) => censored,
+        Err(error) => return Outcome::Failed(error),
+    };
+    match bucket.sync(&name, file, &attributes, &present).await {
         Ok(Some(sent)) => {
             say_if_it_changed(from.path(), read.unwrap_or(sent.size), &same_file);
             Outcome::Copied(sent, masked)
         }
         Ok(None) => Outcome::Unchanged,
-        Err(error) => return Outcome::Failed(error),
-    };
-    if junit::is_junit(name.file_name()) {
-        say_if_malformed(from).await;
+        Err(error) => Outcome::Failed(error),
     }
-    outcome
 }
 
 /// The file as it may be seen. One that cannot be censored is not copied at all.
 async fn censored(censor: Arc<Censor>, file: File) -> Result<Censored> {
     let censored = blocking(move || censor.censor(file)).await;
     censored.or_failed(|| "look for secrets in it")
+}
+
+/// What a text is compared by, without a copy of it.
+async fn sum(censor: &Arc<Censor>, file: &File) -> Result<Option<Sum>> {
+    let censor = censor.clone();
+    let sum = match file.try_clone() {
+        Ok(file) => blocking(move || censor.sum(&file)).await,
+        Err(error) => Err(error),
+    };
+    sum.or_failed(|| "look for secrets in it")
 }
 
 fn say_if_it_changed(path: &Path, copied: u64, file: &File) {

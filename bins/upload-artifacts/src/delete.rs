@@ -1,4 +1,4 @@
-//! `--delete`: removes the objects that have no file.
+//! `--delete`: removes the objects that have no file. And what killed uploads have left behind.
 
 use std::sync::Arc;
 
@@ -35,5 +35,17 @@ pub(crate) async fn remove(
             None => return Ok(removed),
         }
         removed += 1;
+    }
+}
+
+/// Removes what killed uploads have left behind. It harms nobody who cannot.
+pub(crate) async fn remove_leftovers(bucket: &Bucket, present: &Present) {
+    match bucket.remove_leftovers(present).await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!("removed {removed} leftovers of uploads that were killed"),
+        Err(error) => tracing::warn!(
+            "leftovers of uploads that were killed stay: {}",
+            error.report()
+        ),
     }
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use common::Result;
 use common::bucket::ObjectName;
+use common::{Error, Result};
 
 use crate::clock::Clock;
 use crate::copy::Outcome;
@@ -26,11 +26,13 @@ pub(crate) async fn run(syncing: &mut Syncing<'_>, watch: &Watch) -> Result<Tall
     let mut all = Tally::default();
     let logs = watch.logs.iter();
     let mut logs: Vec<Log> = logs.map(|(file, object)| Log::new(file, object)).collect();
+    let mut folder = Folder::NotYet;
     while syncing.clock.signal().is_none() && !is_there(watch.until.as_ref()) {
         for log in &mut logs {
             log.follow(syncing, &mut all, watch.interval).await;
         }
-        if syncing.folder_is_there() {
+        folder.look(syncing);
+        if folder == Folder::There {
             match syncing.pass_of_many().await {
                 Ok(tally) => all.add_pass(tally),
                 Err(error) => tracing::warn!("will try again: {}", error.report()),
@@ -39,10 +41,43 @@ pub(crate) async fn run(syncing: &mut Syncing<'_>, watch: &Watch) -> Result<Tall
         pause(watch, &syncing.clock).await;
     }
     tracing::info!("copying a last time");
-    all.add_last(syncing.last_pass(&watch.logs).await?);
+    let last = syncing.last_pass(&watch.logs).await;
+    folder.look(syncing);
+    all.add_last(last.map_err(|error| folder.explain(error))?);
     let signal = syncing.clock.signal();
     all.interrupted(signal.filter(|_| !all.is_complete()));
     Ok(all)
+}
+
+/// The folder that is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Folder {
+    /// Other steps may yet make it.
+    NotYet,
+    There,
+    Gone,
+}
+
+impl Folder {
+    /// Looks whether it is there; says once that it is not any more.
+    fn look(&mut self, syncing: &Syncing<'_>) {
+        if syncing.folder_is_there() {
+            *self = Folder::There;
+        } else if *self == Folder::There {
+            *self = Folder::Gone;
+            tracing::warn!("the folder has vanished; what was copied of it stays");
+        }
+    }
+
+    /// A folder that was there is no wrong usage.
+    fn explain(self, error: Error) -> Error {
+        match self {
+            Folder::Gone => Error::unavailable("copy a last time")
+                .because("the folder has vanished, and what was written last with it")
+                .hint("end this before the steps that clean up"),
+            Folder::NotYet | Folder::There => error,
+        }
+    }
 }
 
 fn is_there(until: Option<&PathBuf>) -> bool {

@@ -56,6 +56,7 @@ fn files_of_any_name_are_copied() {
         "-rf",
         "back\\slash",
         "'\"$(x)",
+        ".being-written-1",
     ] {
         environment.write(format!("out/{name}"), name);
     }
@@ -72,12 +73,13 @@ fn files_of_any_name_are_copied() {
         "-rf",
         "back\\slash",
         "'\"$(x)",
+        "%2Ebeing-written-1",
         "%FF",
     ];
     expected.sort_unstable();
     assert_eq!(tree(&artifacts(&environment)), expected);
     let second = sync(&environment, &[]);
-    assert!(last_line(&second).contains("copied 0 files (0 bytes), 8 unchanged"));
+    assert!(last_line(&second).contains("copied 0 files (0 bytes), 9 unchanged"));
 }
 
 #[test]

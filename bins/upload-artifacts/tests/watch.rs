@@ -116,6 +116,30 @@ fn a_folder_that_never_came_is_said() {
 }
 
 #[test]
+fn a_watched_folder_that_vanishes_is_no_wrong_usage_and_may_come_back() {
+    let environment = TestEnvironment::new();
+    let bucket = Bucket::folder(&environment);
+    let running = start(&bucket, &environment, &["--until-file=done"]);
+    for (name, object) in [
+        ("out/a.txt", "artifacts/a.txt"),
+        ("out/b.txt", "artifacts/b.txt"),
+    ] {
+        environment.write(name, name);
+        wait_for(&bucket, object, name);
+        std::fs::remove_dir_all(environment.path().join("out")).unwrap();
+    }
+    environment.write("done", "");
+    let output = running.wait_with_output();
+    assert_code(&output, 75);
+    let stderr = text(&output.stderr);
+    assert!(
+        stderr.contains("ERROR copy a last time: the folder has vanished"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("does not exist"), "{stderr}");
+}
+
+#[test]
 fn a_pass_that_fails_is_made_up_for() {
     let environment = TestEnvironment::new();
     let bucket = Bucket::folder(&environment);

@@ -9,12 +9,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::rooted::{Missing, Rooted};
-use super::{Object, ObjectName};
+use super::{Object, ObjectName, Present};
 
 /// Starts the name of a file that is still being written; such files are no objects.
 pub(super) const TEMPORARY: &str = ".being-written-";
@@ -116,19 +117,37 @@ impl Folder {
 
     /// All objects in a folder and the folders below it, sorted by name.
     pub(super) fn list(&self, folder: &ObjectName) -> io::Result<Vec<Object>> {
-        let mut objects = Vec::new();
-        let Some(root) = absent(Rooted::open(&self.root))? else {
-            return Ok(objects);
-        };
-        let mut folders = vec![folder.clone()];
-        while let Some(folder) = folders.pop() {
-            let opened = root.folder(Path::new(folder.as_str()), Missing::Fail);
-            if let Some(opened) = absent(opened)? {
-                list_one(&opened, &folder, &mut objects, &mut folders)?;
-            }
-        }
+        let mut objects = self.find(folder)?.objects;
         objects.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(objects)
+    }
+
+    /// The names in a folder and the folders below it; contents are compared when it comes to it.
+    pub(super) fn present(&self, folder: &ObjectName) -> io::Result<Present> {
+        let found = self.find(folder)?;
+        let mut present = Present::default();
+        for object in found.objects {
+            present.insert(object.name.as_str().to_owned(), None);
+        }
+        for (name, modified) in found.being_written {
+            present.being_written(name.as_str(), None, modified);
+        }
+        Ok(present)
+    }
+
+    fn find(&self, folder: &ObjectName) -> io::Result<Found> {
+        let mut found = Found::default();
+        let Some(root) = absent(Rooted::open(&self.root))? else {
+            return Ok(found);
+        };
+        found.folders.push(folder.clone());
+        while let Some(folder) = found.folders.pop() {
+            let opened = root.folder(Path::new(folder.as_str()), Missing::Fail);
+            if let Some(opened) = absent(opened)? {
+                found.add(&opened, &folder)?;
+            }
+        }
+        Ok(found)
     }
 
     /// Removes an object; one that is not there is removed already.
@@ -200,41 +219,51 @@ impl Drop for Temporary<'_> {
     }
 }
 
-/// Adds what lies in one folder: its objects, and the folders in it. Links and files that
-/// cannot be objects are passed over, as an object store has none.
-fn list_one(
-    opened: &OwnedFd,
-    folder: &ObjectName,
-    objects: &mut Vec<Object>,
-    folders: &mut Vec<ObjectName>,
-) -> io::Result<()> {
-    // The folder was opened to find what lies in it, which does not allow listing it.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let listing = openat(opened, ".", flags, Mode::empty())?;
-    for entry in Dir::new(listing)? {
-        let entry = entry?;
-        let file = std::ffi::OsStr::from_bytes(entry.file_name().to_bytes());
-        let Some(name) = file.to_str().filter(|name| !name.starts_with(TEMPORARY)) else {
-            continue;
-        };
-        // `.` and `..` are no names either.
-        let Ok(name) = folder.join(name) else {
-            continue;
-        };
-        let status = match statat(opened.as_fd(), file, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => continue,
-            status => status?,
-        };
-        match FileType::from_raw_mode(status.st_mode) {
-            FileType::Directory => folders.push(name),
-            FileType::RegularFile => objects.push(Object {
-                name,
-                size: u64::try_from(status.st_size).unwrap_or_default(),
-            }),
-            _ => {}
+/// What lies in a folder.
+#[derive(Default)]
+struct Found {
+    objects: Vec<Object>,
+    /// Files being written, and when something was written last.
+    being_written: Vec<(ObjectName, Option<SystemTime>)>,
+    /// Folders that have not been looked into yet.
+    folders: Vec<ObjectName>,
+}
+
+impl Found {
+    /// Adds what lies in one folder. Links and files that cannot be objects are passed over, as
+    /// an object store has none.
+    fn add(&mut self, opened: &OwnedFd, folder: &ObjectName) -> io::Result<()> {
+        // The folder was opened to find what lies in it, which does not allow listing it.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let listing = openat(opened, ".", flags, Mode::empty())?;
+        for entry in Dir::new(listing)? {
+            let entry = entry?;
+            let file = std::ffi::OsStr::from_bytes(entry.file_name().to_bytes());
+            // `.` and `..` are no names either.
+            let Some(Ok(name)) = file.to_str().map(|name| folder.join(name)) else {
+                continue;
+            };
+            let status = match statat(opened.as_fd(), file, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => continue,
+                status => status?,
+            };
+            let is_object = !name.file_name().starts_with(TEMPORARY);
+            match FileType::from_raw_mode(status.st_mode) {
+                FileType::Directory if is_object => self.folders.push(name),
+                FileType::RegularFile if is_object => self.objects.push(Object {
+                    name,
+                    size: u64::try_from(status.st_size).unwrap_or_default(),
+                }),
+                FileType::RegularFile => {
+                    let seconds = u64::try_from(status.st_mtime).unwrap_or_default();
+                    let modified = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+                    self.being_written.push((name, modified));
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {

@@ -11,6 +11,8 @@ mod name;
 mod present;
 mod records;
 mod rooted;
+mod shared;
+mod sum;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 pub use attributes::{Attributes, Encoding, MediaTypes};
 use cloud::Cloud;
 use folder::Folder;
@@ -30,12 +34,17 @@ pub use name::ObjectName;
 pub use present::Present;
 pub use records::{FINISHED, Finished, Outcome, STARTED, Started};
 pub use rooted::Rooted;
+pub use shared::{Shared, State};
+pub use sum::Sum;
 
 use crate::env::Env;
 use crate::{Error, Result, ResultExt};
 
 /// The most that [`Bucket::read`] takes into memory, in bytes.
 pub const READ_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The most that [`Bucket::read_from`] gives at once, in bytes.
+pub const PIECE_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// A bucket. Cheap to clone.
 ///
@@ -72,6 +81,15 @@ pub struct Sent {
     pub size: u64,
     /// Size of the object: less, where it was compressed.
     pub stored: u64,
+}
+
+/// An object that [`Bucket::upload_stream`] made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streamed {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its generation; 0 in a bucket that has none.
+    pub generation: u64,
 }
 
 impl Bucket {
@@ -195,12 +213,10 @@ impl Bucket {
     pub async fn present(&self, folder: &ObjectName) -> Result<Present> {
         match &self.place {
             Place::Cloud(cloud) => cloud.present(folder).await,
-            Place::Folder(_) => {
-                let mut present = Present::default();
-                for object in self.list(folder).await? {
-                    present.insert(object.name.as_str().to_owned(), None);
-                }
-                Ok(present)
+            Place::Folder(place) => {
+                let within = folder.clone();
+                let list = move |folder: &Folder, _: &AtomicBool| folder.present(&within);
+                self.run(place, "list", folder, list).await
             }
         }
     }
@@ -212,6 +228,24 @@ impl Bucket {
             // The files are compared themselves.
             Place::Folder(_) => Ok(Present::default()),
         }
+    }
+
+    /// Whether an object of this size was there, with a checksum to compare: a file of that size
+    /// may be in the bucket already, see [`Bucket::held`].
+    pub fn may_hold(&self, name: &ObjectName, size: u64, present: &Present) -> bool {
+        present.get(name).and_then(cloud::Remote::size) == Some(size)
+    }
+
+    /// Whether the object that was there has this content, and readers are told the same of it.
+    pub fn held(
+        &self,
+        name: &ObjectName,
+        content: Sum,
+        attributes: &Attributes,
+        present: &Present,
+    ) -> bool {
+        let remote = present.get(name);
+        remote.is_some_and(|remote| remote.has(content, attributes))
     }
 
     /// Uploads a file unless the object has its content already: sizes are compared first,
@@ -246,7 +280,22 @@ impl Bucket {
 
     /// Removes an object that was present, unless somebody has written it since.
     pub async fn remove(&self, name: &ObjectName, present: &Present) -> Result<()> {
-        match (&self.place, present.get(name)) {
+        self.remove_listed(name, present.get(name)).await
+    }
+
+    /// Removes what uploads that were killed have left behind, a day ago or earlier; gives how
+    /// much that was.
+    pub async fn remove_leftovers(&self, present: &Present) -> Result<u64> {
+        let mut removed = 0;
+        for (name, remote) in present.leftovers() {
+            self.remove_listed(name, remote).await?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    async fn remove_listed(&self, name: &ObjectName, listed: Option<&cloud::Remote>) -> Result<()> {
+        match (&self.place, listed) {
             (Place::Cloud(cloud), Some(remote)) => cloud.remove(name, remote).await,
             (Place::Cloud(_), None) => Ok(()),
             (Place::Folder(folder), _) => {
@@ -268,6 +317,43 @@ impl Bucket {
                 };
                 self.run(folder, "read", name, read).await
             }
+        }
+    }
+
+    /// Reads what an object that may be growing holds from a byte on, at most
+    /// [`PIECE_LIMIT`] of it: empty where there is nothing new, `None` if it is not there.
+    pub async fn read_from(&self, name: &ObjectName, from: u64) -> Result<Option<Bytes>> {
+        match &self.place {
+            Place::Cloud(cloud) => cloud.read_from(name, from, PIECE_LIMIT).await,
+            Place::Folder(folder) => {
+                let object = name.clone();
+                let read = move |folder: &Folder, _: &AtomicBool| {
+                    let Some(mut file) = folder.open(&object)? else {
+                        return Ok(None);
+                    };
+                    io::Seek::seek(&mut file, io::SeekFrom::Start(from))?;
+                    let mut piece = Vec::new();
+                    file.take(PIECE_LIMIT).read_to_end(&mut piece)?;
+                    Ok(Some(piece.into()))
+                };
+                self.run(folder, "read", name, read).await
+            }
+        }
+    }
+
+    /// Makes a new object of content whose size is known at its end only, in bounded memory:
+    /// `source` starts it, again where the server forgot what it had, and has to give the same
+    /// each time. Only for `gs://`: who has the content at hand on this machine needs no copy.
+    pub async fn upload_stream(
+        &self,
+        name: &ObjectName,
+        media_type: &str,
+        source: impl FnMut() -> tokio::sync::mpsc::Receiver<io::Result<Bytes>>,
+    ) -> Result<Streamed> {
+        match &self.place {
+            Place::Cloud(cloud) => cloud.upload_stream(name, media_type, source).await,
+            Place::Folder(_) => Err(Error::usage(format!("write {}", self.url(name)))
+                .because("it is made while it is sent, for which it takes a gs:// bucket")),
         }
     }
 

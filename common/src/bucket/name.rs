@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
+use super::folder::TEMPORARY;
 use crate::{Error, Result};
 
 /// The longest name that Google Cloud Storage takes, in bytes.
@@ -35,11 +36,22 @@ impl ObjectName {
     }
 
     /// The name for a file, by its path below the folder that is uploaded. Bytes that a name
-    /// cannot have (control characters, what is not UTF-8) become `%XX`, and so does `#`, which
-    /// would cut off a URL.
+    /// cannot have (control characters, what is not UTF-8) become `%XX`, and so do `#`, which
+    /// would cut off a URL, and the first character of what would pass for an object that is
+    /// being written.
     pub fn of_file(path: &Path) -> Result<Self> {
         use std::os::unix::ffi::OsStrExt;
-        ObjectName::parse(&escape(path.as_os_str().as_bytes()))
+        let escaped = escape(path.as_os_str().as_bytes());
+        if !escaped.contains(TEMPORARY) {
+            return ObjectName::parse(&escaped);
+        }
+        let segments = escaped.split('/').map(|segment| {
+            let rest = segment
+                .strip_prefix('.')
+                .filter(|_| segment.starts_with(TEMPORARY));
+            rest.map_or_else(|| segment.to_owned(), |rest| format!("%2E{rest}"))
+        });
+        ObjectName::parse(&segments.collect::<Vec<String>>().join("/"))
     }
 
     /// The object `name` (one segment or several) in this folder.
@@ -140,6 +152,12 @@ mod tests {
         let path = std::ffi::OsStr::from_bytes(b"a\n/b\xff \xc3\xbc\x7f\xc2\x85#");
         let name = ObjectName::of_file(Path::new(path)).unwrap();
         assert_eq!(name.as_str(), "a%0A/b%FF ü%7F%C2%85%23");
+        let path = Path::new(".being-written-1/a.being-written-/.being-written");
+        let name = ObjectName::of_file(path).unwrap();
+        assert_eq!(
+            name.as_str(),
+            "%2Ebeing-written-1/a.being-written-/.being-written"
+        );
     }
 
     #[test]

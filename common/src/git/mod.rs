@@ -138,6 +138,26 @@ impl Git {
         }
     }
 
+    /// As [`Git::bytes`], for output of any length: hands it on as it comes.
+    pub async fn stream<A: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+        stop: &Stop,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let command = self.command(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        let take = |piece: &[u8]| {
+            take(piece);
+            Ok(())
+        };
+        let finished = listen(&command, std::future::pending(), stop, take, |_| {}).await?;
+        if finished.success() {
+            Ok(())
+        } else {
+            Err(Error::failed(mask(&command.to_string())).because(finished.reason()))
+        }
+    }
+
     /// Runs git and gives its end, failed or not. It is an error when git cannot be started,
     /// prints more than 64 MiB, or `stop` asks meanwhile: then git gets the signal and 10 s.
     pub async fn run<A: AsRef<OsStr>>(
@@ -171,10 +191,30 @@ pub async fn finish_until(
     stop: &Stop,
     heard: impl FnMut(Heard<'_>),
 ) -> Result<Finished> {
+    let mut stdout = Vec::new();
+    let keep = |piece: &[u8]| {
+        if stdout.len() + piece.len() > MOST_OUTPUT {
+            return Err(io::Error::other("it prints more than 64 MiB"));
+        }
+        stdout.extend_from_slice(piece);
+        Ok(())
+    };
+    let finished = listen(command, cut, stop, keep, heard).await?;
+    Ok(Finished { stdout, ..finished })
+}
+
+/// Runs a command; its stdout goes to `take`, piece by piece.
+async fn listen(
+    command: &exec::Command,
+    cut: impl Future<Output = ()>,
+    stop: &Stop,
+    take: impl FnMut(&[u8]) -> io::Result<()>,
+    heard: impl FnMut(Heard<'_>),
+) -> Result<Finished> {
     let shown = || mask(&command.to_string());
     stop.check(&shown())?;
     let mut sink = Output {
-        stdout: Vec::new(),
+        take,
         stderr: Vec::new(),
         heard,
     };
@@ -202,39 +242,34 @@ pub async fn finish_until(
             (Cause::Deadline, 0) => 128,
             (_, code) => code,
         },
-        stdout: sink.stdout,
+        stdout: Vec::new(),
         stderr: mask(&String::from_utf8_lossy(&sink.stderr)),
     })
 }
 
-/// All of stdout, within bounds, and the end of stderr.
-struct Output<H> {
-    stdout: Vec<u8>,
+/// Stdout as it comes, and the end of stderr.
+struct Output<T, H> {
+    take: T,
     stderr: Vec<u8>,
     heard: H,
 }
 
-impl<H: FnMut(Heard<'_>)> Sink for Output<H> {
+impl<T: FnMut(&[u8]) -> io::Result<()>, H: FnMut(Heard<'_>)> Sink for Output<T, H> {
     fn started(&mut self, group: u32) {
         (self.heard)(Heard::Started(group));
     }
 
     async fn write(&mut self, stream: Stream, piece: &[u8]) -> io::Result<()> {
         match stream {
-            Stream::Stdout => {
-                if self.stdout.len() + piece.len() > MOST_OUTPUT {
-                    return Err(io::Error::other("it prints more than 64 MiB"));
-                }
-                self.stdout.extend_from_slice(piece);
-            }
+            Stream::Stdout => (self.take)(piece),
             Stream::Stderr => {
                 (self.heard)(Heard::Said(piece));
                 self.stderr.extend_from_slice(piece);
                 let excess = self.stderr.len().saturating_sub(STDERR_TAIL);
                 self.stderr.drain(..excess);
+                Ok(())
             }
         }
-        Ok(())
     }
 }
 

@@ -19,6 +19,9 @@ const FIRST_LINE: usize = 4096;
 /// How much text the faults of one case may have together before no more is added, in bytes.
 const WHOLE: usize = 64 * 1024;
 
+/// How `GoogleTest` marks a test that is disabled, which has no `<skipped>`; and `CTest`.
+const NOT_RUN: [&str; 2] = ["notrun", "disabled"];
+
 type Result<T> = std::result::Result<T, String>;
 
 /// A test case.
@@ -33,6 +36,8 @@ pub(super) struct Case {
     pub(super) model: model::Case,
     /// Attempts that failed before this one passed: Surefire's and nextest's `<flakyFailure>`.
     earlier: Vec<Detail>,
+    out: Option<Box<Kept>>,
+    err: Option<Box<Kept>>,
 }
 
 impl Case {
@@ -40,14 +45,25 @@ impl Case {
     pub(super) fn new(start: &BytesStart<'_>, key: u64, names: &(String, String)) -> Result<Case> {
         check_attributes(start)?;
         let file = attribute(start, "file", NAME)?;
+        let not_run = NOT_RUN.contains(&attribute(start, "status", NAME)?.as_str());
+        let outcome = if not_run {
+            Outcome::Skipped(Detail {
+                message: "not run".to_owned(),
+                text: String::new(),
+            })
+        } else {
+            Outcome::Passed
+        };
         Ok(Case {
             key,
+            skipped: not_run,
             model: model::Case {
                 classname: distinct(&shown(&names.0, usize::MAX)),
                 name: distinct(&shown(&names.1, usize::MAX)),
                 time: seconds(&attribute(start, "time", NAME)?),
                 file: (!file.is_empty()).then_some(file),
                 line: attribute(start, "line", NAME)?.parse().ok(),
+                outcome,
                 ..model::Case::default()
             },
             ..Case::default()
@@ -57,8 +73,8 @@ impl Case {
     /// Takes a child; the first one decides between failure and error.
     pub(super) fn add(&mut self, part: Part) {
         match part.kind {
-            Kind::Out => return self.model.system_out = part.into_text(),
-            Kind::Err => return self.model.system_err = part.into_text(),
+            Kind::Out => return join(&mut self.out, part),
+            Kind::Err => return join(&mut self.err, part),
             Kind::Failure => {
                 self.failure = true;
                 self.elements.0 += 1;
@@ -117,6 +133,16 @@ impl Case {
         earlier.into_iter().filter(move |_| passed).map(attempt)
     }
 
+    /// The case as it is in the end.
+    pub(super) fn into_model(self) -> model::Case {
+        let text = |kept: Option<Box<Kept>>| kept.map(|kept| kept.text()).unwrap_or_default();
+        model::Case {
+            system_out: text(self.out),
+            system_err: text(self.err),
+            ..self.model
+        }
+    }
+
     /// The case as a list of failed tests has it.
     pub(super) fn failed_test(&self, suite: &str) -> FailedTest {
         let message = self.model.outcome.fault().map(|fault| &fault.message);
@@ -127,6 +153,20 @@ impl Case {
             message: message.cloned().unwrap_or_default(),
         }
     }
+}
+
+/// Adds what a case printed to what it printed before: some write an element for each phase of a
+/// test, or for each of its subtests.
+fn join(before: &mut Option<Box<Kept>>, part: Part) {
+    let Some(before) = before else {
+        *before = part.whole.then(|| Box::new(part.text));
+        return;
+    };
+    let more = part.into_text();
+    if !before.is_empty() && !before.ends_with('\n') && !more.is_empty() {
+        before.push("\n");
+    }
+    before.push(&more);
 }
 
 /// A child of a case that says how it ended or what it printed.

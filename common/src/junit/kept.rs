@@ -97,6 +97,14 @@ impl Kept {
         self.head.is_empty() && self.tail.is_empty()
     }
 
+    /// Whether the last thing that was added ends with this ASCII character.
+    pub(super) fn ends_with(&self, character: char) -> bool {
+        match self.tail.back() {
+            Some(last) => char::from(*last) == character,
+            None => self.head.ends_with(character),
+        }
+    }
+
     /// What was kept, the place of the cut marked.
     pub fn text(&self) -> String {
         if self.cut == 0 {

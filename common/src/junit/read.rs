@@ -350,6 +350,52 @@ mod tests {
     }
 
     #[test]
+    fn a_disabled_test_of_google_test_did_not_pass() {
+        // As GoogleTest writes it.
+        let summary = summary(
+            "<testsuites tests='3' failures='1' disabled='1' errors='0'>\
+             <testsuite name='S' tests='3' failures='1' disabled='1' skipped='0'>\
+             <testcase name='DISABLED_a' status='notrun' result='suppressed' time='0.'/>\
+             <testcase name='b' status='run' result='completed'/>\
+             <testcase name='c' status='notrun'><failure message='no'/></testcase>\
+             </testsuite></testsuites>",
+        );
+        let Summary {
+            tests,
+            failures,
+            skipped,
+            ..
+        } = summary;
+        assert_eq!((tests, failures, skipped), (3, 1, 1));
+    }
+
+    #[test]
+    fn a_case_that_printed_in_several_elements_keeps_them_all() {
+        let phase = |text: &str| {
+            format!("<system-out>{text}</system-out><system-err>err {text}</system-err>")
+        };
+        let said = |phases: &str| {
+            let xml = format!(
+                "<testsuite><testcase name='a'>{phases}</testcase><testcase name='b'/></testsuite>"
+            );
+            let mut given = Vec::new();
+            read(xml.as_bytes(), "test", |_, case| {
+                given.push((case.system_out, case.system_err));
+            })
+            .unwrap();
+            assert_eq!(given[1], (String::new(), String::new()));
+            given.remove(0)
+        };
+        let (out, err) = said(&["set up\n", "run", "", "tear down"].map(phase).concat());
+        assert_eq!(out, "set up\nrun\ntear down");
+        assert_eq!(err, "err set up\nerr run\nerr \nerr tear down");
+        let long = "a line of a phase\n".repeat(1000);
+        let (out, _) = said(&phase(&long).repeat(20));
+        assert!(out.len() < 70_000, "{}", out.len());
+        assert!(out.contains("bytes left out …]\n"));
+    }
+
+    #[test]
     fn surefire_puts_what_an_attempt_said_into_an_element_of_its_own() {
         let xml = "<testsuite><testcase name='a'><flakyFailure message='m'>\n  \
                    <stackTrace><![CDATA[at A\n]]></stackTrace>\n  \

@@ -233,7 +233,7 @@ impl<'a> Walk<'a> {
             self.faults.passed(case.key);
         }
         if let Some(visit) = &mut self.visit {
-            visit(&suite, case.model);
+            visit(&suite, case.into_model());
         }
     }
 

@@ -19,6 +19,7 @@
 //! Prow's `pkg/secretutil` does.
 
 mod collect;
+mod environment;
 mod forms;
 mod rules;
 mod shapes;
@@ -32,6 +33,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::Result;
+pub use environment::{Sources, of_process};
 pub use rules::Rules;
 pub use stream::Redactor;
 use value::Value;

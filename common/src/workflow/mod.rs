@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-pub use status::{Inputs, NodeStatus, Outputs, Parameter, Phase, WorkflowStatus};
+pub use status::{Inputs, NodeStatus, Outputs, Parameter, Phase, TemplateRef, WorkflowStatus};
 pub use steps::{FailedStep, failed_steps, run_step_again, step_name};
 
 use crate::Result;

@@ -96,6 +96,9 @@ pub struct NodeStatus {
     /// Name of its template.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub template_name: String,
+    /// The template of another object, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_ref: Option<TemplateRef>,
     /// `local/WORKFLOW`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub template_scope: String,
@@ -128,6 +131,24 @@ pub struct NodeStatus {
     /// The machine it ran on.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub host_node_name: String,
+}
+
+impl NodeStatus {
+    /// Name of the template that its pod is named after. Source: Argo's `GetTemplateFromNode`.
+    pub fn template(&self) -> &str {
+        let other = self.template_ref.as_ref().map(|other| &other.template);
+        other.unwrap_or(&self.template_name)
+    }
+}
+
+/// A template of a `WorkflowTemplate`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TemplateRef {
+    /// Name of the object.
+    pub name: String,
+    /// Name of the template in it.
+    pub template: String,
 }
 
 /// Input parameters of a node.

@@ -189,14 +189,14 @@ fn a_manifest_that_no_container_can_be_made_of_starts_nothing() {
 #[test]
 fn words_of_the_manifest_reach_no_shell_and_no_option() {
     let run = Run::new(
-        r#"
+        r"
   templates:
     - name: main
       container:
         image: IMAGE
         command: [printf]
         args: ['%s\n', '--volume=/:/host', '$(touch /tmp/x)', '; touch /tmp/y', '--', '-it']
-"#,
+",
     );
     run.succeed(&[]);
     let expected = "--volume=/:/host\n$(touch /tmp/x)\n; touch /tmp/y\n--\n-it\n";

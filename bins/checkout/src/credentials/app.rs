@@ -17,8 +17,8 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::Place;
+use super::Secret;
 use super::request::{Login, Request};
-use super::secret::Secret;
 use crate::retry;
 
 /// GitHub takes a signed token that is valid for 10 minutes at most; a minute each way is for

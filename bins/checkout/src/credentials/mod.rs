@@ -9,7 +9,6 @@ mod agent;
 mod app;
 mod opts;
 mod request;
-mod secret;
 mod ssh;
 
 use std::cell::RefCell;
@@ -26,9 +25,9 @@ use crate::plan::Plan;
 use crate::url::CloneUrl;
 use agent::Agent;
 use app::App;
+pub(crate) use common::secret::Secret;
 pub(crate) use opts::CredentialOpts;
 use request::{Login, Request};
-pub(crate) use secret::Secret;
 
 /// A place that a login is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

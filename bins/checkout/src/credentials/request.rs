@@ -1,6 +1,6 @@
 //! What git asks of a credential helper and how it is answered, see git-credential(1).
 
-use super::secret::Secret;
+use super::Secret;
 
 /// What git wants to log in to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! How single tests of a command are run again: by the tool's own arguments, or by way of the
 //! tool that writes JUnit.
 
-mod nextest;
 mod pytest;
 
 use common::exec::Command;
@@ -9,7 +8,7 @@ use common::{Error, Result};
 
 use crate::plan::Plan;
 use crate::reporter::Reporter;
-use crate::tool::{Selector, Tool};
+use crate::tool::{Selector, Tool, nextest};
 
 pub(crate) use self::pytest::Pytest;
 
@@ -31,7 +30,7 @@ pub(crate) fn check(tool: Tool, reporter: Option<Reporter>, command: &Command) -
 pub(crate) fn commands(plan: &Plan, tests: &[Selector]) -> Result<Vec<Command>> {
     match (&plan.pytest, plan.reporter) {
         (Some(pytest), _) => Ok(vec![pytest.again(&plan.command, tests)?]),
-        (None, Some(Reporter::Nextest)) => Ok(vec![nextest::again(&plan.command, tests)]),
+        (None, Some(Reporter::Nextest)) => Ok(vec![nextest::picking(&plan.command, tests)]),
         _ => {
             let commands = plan.tool.again(&plan.typed, tests).unwrap_or_default();
             let prepared = commands.into_iter();
@@ -45,7 +44,7 @@ pub(crate) fn commands(plan: &Plan, tests: &[Selector]) -> Result<Vec<Command>> 
 /// The same for a person, where one command line says it.
 pub(crate) fn for_a_person(plan: &Plan, tests: &[Selector]) -> Vec<Command> {
     match plan.reporter {
-        Some(Reporter::Nextest) => vec![nextest::again(&plan.given, tests)],
+        Some(Reporter::Nextest) => vec![nextest::picking(&plan.given, tests)],
         Some(Reporter::Pytest) => pytest::for_a_person(&plan.given).into_iter().collect(),
         _ => plan.tool.again(&plan.given, tests).unwrap_or_default(),
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::exec::Command;
+use common::redact::Sources;
 use common::{Error, Result};
 
 use self::places::{junit_file, log_file, prefix};
@@ -14,7 +15,6 @@ use crate::again::{self, Pytest};
 use crate::naming::Naming;
 use crate::opts::{Flaky, FormatName, JunitFiles, JunitOutput, Opts};
 use crate::reporter::Reporter;
-use crate::secrets::Sources;
 use crate::shard::Sharding;
 use crate::tool::Tool;
 

@@ -7,6 +7,7 @@ use common::exec::{Command, quote};
 use super::folder::{REPORT, REPORTS};
 use super::{Arranged, Reporter};
 use crate::opts::JunitOutput;
+use crate::tool::nextest;
 
 type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -25,7 +26,7 @@ pub(super) fn arrange(
     };
     match reporter {
         Reporter::Pytest => pytest(&mut arranged, &report, output, variables),
-        Reporter::Nextest => nextest(&mut arranged, folder, &report, output, variables),
+        Reporter::Nextest => configure_nextest(&mut arranged, folder, &report, output, variables),
         Reporter::Ctest => {
             if let Some(own) = given(&command.args, &["--output-junit"]) {
                 arranged.patterns = vec![escape(Path::new(&own))];
@@ -87,7 +88,7 @@ const TOX_OVERRIDE: &str = "TOX_OVERRIDE";
 
 /// A tool's configuration yields to the repository's: where that names a file, nextest writes
 /// that one, below the target folder.
-fn nextest(
+fn configure_nextest(
     arranged: &mut Arranged,
     folder: &Path,
     report: &Path,
@@ -100,8 +101,8 @@ fn nextest(
     if output == JunitOutput::All {
         text.push_str("store-success-output = true\n");
     }
+    let run = nextest::run_word(&arranged.command);
     let args = &mut arranged.command.args;
-    let run = args.iter().position(|arg| arg == "run" || arg == "r");
     let behind = run.map_or(args.len(), |run| run + 1);
     let flag = ["--tool-config-file".into(), {
         let mut value = std::ffi::OsString::from("run-tests:");

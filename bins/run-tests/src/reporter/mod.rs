@@ -67,6 +67,15 @@ impl Reporter {
         recognise::reporter(&words)
     }
 
+    /// How the tool exits where there was nothing to run, if it says that so.
+    pub(crate) fn code_without_tests(self) -> Option<i32> {
+        match self {
+            Reporter::Pytest => Some(5),
+            Reporter::Nextest => Some(4),
+            Reporter::Ctest | Reporter::Node | Reporter::Maven | Reporter::Gradle => None,
+        }
+    }
+
     /// The command that makes the tool write JUnit; `folder` is empty and private to this run.
     /// `variable` gives the variables of our own environment.
     pub(crate) fn arrange(

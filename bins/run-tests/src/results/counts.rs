@@ -22,7 +22,7 @@ impl Counts {
         self.failed + self.errored
     }
 
-    pub(super) fn of(&mut self, outcome: &Outcome) -> &mut u64 {
+    pub(crate) fn of(&mut self, outcome: &Outcome) -> &mut u64 {
         match outcome {
             Outcome::Passed => &mut self.passed,
             Outcome::Failed(_) => &mut self.failed,

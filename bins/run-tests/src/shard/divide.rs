@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Divided, Durations, Sharding, cargo, go, pytest};
 use crate::naming::{Known, Naming};
-use crate::tool::GoTest;
+use crate::tool::{GoTest, Selector, nextest};
 
 /// How much a list of tests may say, in bytes.
 const LIST: usize = 64 * 1024 * 1024;
@@ -52,7 +52,27 @@ pub(crate) async fn divide(
             .or_else(|| durations.of_test(suite, test))
     };
     match sharding.divided {
-        Divided::Nextest => Ok(Some(nextest(sharding, command))),
+        Divided::Nextest if sharding.durations.is_empty() => Ok(Some(partition(sharding, command))),
+        Divided::Nextest => {
+            let listed = context.list(&nextest::listing(command)).await?;
+            let tests = nextest::listed(&listed)?;
+            let seconds = |id: &str| {
+                let test = tests.get(id)?;
+                let of_name = || durations.of_name(&test.name);
+                named(&test.group, &test.name)
+                    .or_else(|| durations.of_name(id))
+                    .or_else(of_name)
+            };
+            let all: BTreeSet<String> = tests.keys().cloned().collect();
+            let narrowed = |chosen: BTreeSet<String>| {
+                let chosen: Vec<Selector> = chosen
+                    .iter()
+                    .filter_map(|id| tests.get(id).cloned())
+                    .collect();
+                nextest::picking(command, &chosen)
+            };
+            Ok(sharding.choose(&all, seconds).map(narrowed))
+        }
         Divided::Cargo => {
             let listed = context.list(&cargo::listing(command)).await?;
             let all = cargo::listed(&listed);
@@ -161,14 +181,10 @@ impl Context<'_> {
     }
 }
 
-/// Its own partition by the hash of a test's name.
-fn nextest(sharding: &Sharding, command: &Command) -> Command {
+/// nextest's own partition by the hash of a test's name: nothing has to be listed first.
+fn partition(sharding: &Sharding, command: &Command) -> Command {
     let mut command = command.clone();
-    let run = command
-        .args
-        .iter()
-        .position(|arg| arg == "run" || arg == "r");
-    let behind = run.map_or(command.args.len(), |run| run + 1);
+    let behind = nextest::run_word(&command).map_or(command.args.len(), |run| run + 1);
     let partition = format!("hash:{}", sharding.shard);
     let flag = ["--partition".into(), partition.into()];
     command.args.splice(behind..behind, flag);

@@ -30,7 +30,7 @@ pub(crate) enum Divided {
     Cargo,
     /// Tests by their node ids.
     Pytest,
-    /// nextest divides its tests itself.
+    /// nextest divides its tests itself, unless durations are known.
     Nextest,
 }
 
@@ -55,12 +55,6 @@ impl Sharding {
                 );
             }
         };
-        if divided == Divided::Nextest && !durations.is_empty() {
-            return Err(Error::usage(
-                "--shard-durations: nextest divides its tests itself, and not by their durations",
-            )
-            .hint("leave the flag out, or run `cargo test`"));
-        }
         Ok(Sharding {
             shard,
             durations,

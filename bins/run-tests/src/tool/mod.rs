@@ -3,6 +3,7 @@
 
 mod cargo;
 mod go;
+pub(crate) mod nextest;
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -6,7 +6,7 @@ use common::yaml::Document;
 use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
-use super::{Entry, Kind, Tekton, check_repository_path};
+use super::{Entry, Kind, REPOSITORY_PATH, Tekton, check_repository_path};
 
 /// Keys of every entry.
 const COMMON_KEYS: [&str; 6] = [
@@ -35,6 +35,9 @@ const KINDS: [(&str, &[&str]); 5] = [
     ),
 ];
 
+/// The cure of a name that is none.
+const SEGMENT: &str = "letters, digits, hyphens, underscores and dots are good";
+
 pub(super) fn read(document: &Document, index: usize, warnings: &mut Vec<String>) -> Result<Entry> {
     let pointer = format!("/workflows/{index}");
     let whose = format!("entry {}: ", index + 1);
@@ -44,7 +47,7 @@ pub(super) fn read(document: &Document, index: usize, warnings: &mut Vec<String>
             .own_error("name is missing")
             .hint("give it a name: results are filed under it"));
     };
-    check_segment("name", name).map_err(|error| fields.error("name", error))?;
+    check_segment("name", name).map_err(|error| fields.error("name", error).hint(SEGMENT))?;
     let fields = fields.of(name);
     let (kind, known) = kind(&fields)?;
     fields.warn_of_unknown(&known, warnings);
@@ -119,7 +122,13 @@ fn workflow_template(fields: &Fields<'_>) -> Result<Kind> {
         Some(Value::Object(reference)) if reference.get("name").is_some_and(Value::is_string) => {
             reference.clone()
         }
-        Some(Value::Object(_)) => return Err(fields.error(key, format!("{key} has no name"))),
+        Some(Value::Object(_)) => {
+            return Err(fields
+                .error(key, format!("{key} has no name"))
+                .hint(format!(
+                    "write `{key}: NAME`, or Argo's `name` and `clusterScope` below it"
+                )));
+        }
         _ => {
             let name = fields.text(key)?.unwrap_or_default();
             Map::from_iter([("name".to_owned(), json!(name))])
@@ -161,7 +170,8 @@ fn component(fields: &Fields<'_>) -> Result<String> {
             .own_error("app_dir without component")
             .hint("component names the file of the app's components folder"));
     };
-    check_segment("component", component).map_err(|error| fields.error("component", error))?;
+    check_segment("component", component)
+        .map_err(|error| fields.error("component", error).hint(SEGMENT))?;
     Ok(component.to_owned())
 }
 
@@ -184,7 +194,7 @@ fn repository_path(fields: &Fields<'_>, key: &str) -> Result<Option<String>> {
         Ok(()) => Ok(Some(path.to_owned())),
         Err(what) => Err(fields
             .error(key, format!("{key}: {what}"))
-            .hint("it starts with the repository: ORG/REPO/path/in/it")),
+            .hint(REPOSITORY_PATH)),
     }
 }
 

@@ -28,7 +28,9 @@ impl<'a> Fields<'a> {
                 whose: whose.to_owned(),
                 map,
             }),
-            _ => Err(document.error(pointer, format!("{whose}{what} is not a mapping"))),
+            _ => Err(document
+                .error(pointer, format!("{whose}{what} is not a mapping"))
+                .hint("it is made of lines `KEY: VALUE`")),
         }
     }
 
@@ -42,6 +44,16 @@ impl<'a> Fields<'a> {
 
     pub(super) fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
+    }
+
+    /// All keys, for advice.
+    pub(super) fn keys(&self) -> String {
+        let keys: Vec<_> = self
+            .map
+            .keys()
+            .map(|key| common::on_one_line(key))
+            .collect();
+        keys.join(", ")
     }
 
     /// The value of a key; `null` is none.
@@ -67,11 +79,15 @@ impl<'a> Fields<'a> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-            Some(Value::String(_)) => Err(self.error(key, format!("{key} is empty"))),
+            Some(Value::String(_)) => Err(self
+                .error(key, format!("{key} is empty"))
+                .hint(format!("write `{key}: VALUE`, or take the line out"))),
             Some(other @ (Value::Number(_) | Value::Bool(_))) => Err(self
                 .error(key, format!("{key}: {other} is not a string"))
                 .hint(format!("put it in quotes: {key}: \"{other}\""))),
-            Some(_) => Err(self.error(key, format!("{key} is not a string"))),
+            Some(_) => Err(self
+                .error(key, format!("{key} is not a string"))
+                .hint(format!("it has one value: `{key}: VALUE`"))),
         }
     }
 
@@ -80,7 +96,9 @@ impl<'a> Fields<'a> {
         match self.get(key) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(other) => Err(self.error(key, format!("{key}: {other} is not true or false"))),
+            Some(other) => Err(self
+                .error(key, format!("{key}: {other} is not true or false"))
+                .hint(format!("write `{key}: true`, or take the line out"))),
         }
     }
 
@@ -133,10 +151,12 @@ impl<'a> Fields<'a> {
         let read = |(index, item): (usize, &Value)| match (item["name"].as_str(), item.get("value"))
         {
             (Some(name), Some(value)) => Ok((name.to_owned(), value.clone())),
-            _ => Err(self.error(
-                &format!("{key}/{index}"),
-                format!("{key}: the item has no name or no value"),
-            )),
+            _ => Err(self
+                .error(
+                    &format!("{key}/{index}"),
+                    format!("{key}: the item has no name or no value"),
+                )
+                .hint("each item is `- name: …` with `value: …`")),
         };
         items.iter().enumerate().map(read).collect()
     }

@@ -25,15 +25,19 @@ pub(super) fn read(path: &Path) -> Result<Document> {
     let text = yaml::text_of(path, start)?;
     Document::parse_with(path, &text, Some(super::scalar::resolve)).map_err(|error| {
         let report = error.report();
-        let mut line = line_of(&report, path).unwrap_or(1);
+        // A folder may be called anything, and so may a key, which is quoted.
+        let what = report.strip_prefix(&path.display().to_string());
+        let what = what.unwrap_or(&report).to_lowercase();
+        let what: String = what.split('`').step_by(2).collect();
+        let mut line = line_of(&what).unwrap_or(1);
         let mut error = error;
         // The reader stops at the end of what came before the tab.
-        if let Some(tab) = tab_from(&text, line).filter(|_| report.contains("tab")) {
+        if let Some(tab) = tab_from(&text, line).filter(|_| what.contains("tab")) {
             line = tab;
             error = Error::usage(format!("{}:{line}: a tab indents it", path.display()));
         }
         let entry = entry_at(&text, line);
-        let cure = cure(&report);
+        let cure = cure(&what);
         match entry {
             Some(name) => error.hint(format!("in workflow {name:?}: {cure}")),
             None => error.hint(cure),
@@ -41,9 +45,13 @@ pub(super) fn read(path: &Path) -> Result<Document> {
     })
 }
 
-fn line_of(report: &str, path: &Path) -> Option<usize> {
-    let rest = report.strip_prefix(&format!("{}:", path.display()))?;
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+/// The number that `:LINE: what` starts with.
+fn line_of(what: &str) -> Option<usize> {
+    let digits: String = what
+        .strip_prefix(':')?
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
     digits.parse().ok().filter(|line| *line > 0)
 }
 
@@ -79,22 +87,26 @@ fn entry_at(text: &str, line: usize) -> Option<String> {
     Some(common::on_one_line(name.trim().trim_matches(['"', '\''])))
 }
 
-fn cure(report: &str) -> String {
-    let has = |word: &str| report.to_lowercase().contains(word);
-    let text = if has("tab") {
+/// What to do about a mistake, which is told in lower case.
+fn cure(what: &str) -> &'static str {
+    let has = |word: &str| what.contains(word);
+    if has("tab") {
         "YAML is indented by spaces only: replace the tab"
     } else if has("duplicate") {
         "a mapping has each key once: remove one of the two, or start a new item with `- `"
     } else if has("finite") || has("64 bits") {
         "put it in quotes, or give a number"
+    } else if has("unknown value") {
+        "a text that starts with `*` or `&` has to be in quotes: '*.md'"
+    } else if has("recursi") {
+        "what is nested here has no end, or more levels than any workflow has: take it apart"
     } else if has("alias") || has("anchor") || has("limit") || has("budget") || has("expan") {
         "write out what the aliases stand for"
     } else if has("multiple") {
         "the file is one document: take out the line `---`"
     } else {
         "compare the indentation, brackets and quotes of this line with those before it"
-    };
-    text.to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -170,9 +170,21 @@ fn a_mistake_in_the_yaml_names_the_entry_and_the_cure() {
     for (fields, line, cure) in [
         ("\tmanifest: a\n", 6, "replace the tab"),
         ("  manifest: a\n  manifest: b\n", 7, "remove one of the two"),
+        ("  tables: a\n  tables: b\n", 7, "remove one of the two"),
         ("  params: {x: .nan}\n", 6, "put it in quotes"),
         ("  params: {x: .inf}\n", 6, "put it in quotes"),
         ("  params: [a\n", 6, "compare the indentation"),
+        ("  include_dirs: *.md\n", 6, "has to be in quotes: '*.md'"),
+        ("  params: &p {a: *p}\n", 6, "take it apart"),
+        (
+            &format!(
+                "  params: {{a: {}{}}}\n",
+                "[".repeat(3000),
+                "]".repeat(3000)
+            ),
+            6,
+            "take it apart",
+        ),
         (
             &format!("  params:\n    a0: &a0 [x, x, x]\n{bomb}"),
             0,
@@ -197,6 +209,17 @@ fn a_mistake_in_the_yaml_names_the_entry_and_the_cure() {
         );
         assert!(report.contains(cure), "{fields:?}: {report}");
     }
+}
+
+#[test]
+fn the_name_of_a_folder_is_no_part_of_the_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("duplicate-table-of-aliases");
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("prow_config.yaml");
+    std::fs::write(&file, "workflows: [\n").unwrap();
+    let report = Config::read(&file).unwrap_err().report();
+    assert!(report.contains("compare the indentation"), "{report}");
 }
 
 #[test]

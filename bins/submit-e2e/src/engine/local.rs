@@ -6,20 +6,19 @@ pub(crate) mod containers;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::Duration;
 
-use common::app::Stop;
 use common::exec::{self, Cause, Ended, Limits};
-use common::workflow::{self, NodeStatus, Phase, WorkflowStatus};
+use common::workflow::{self, FailedStep, NodeStatus, Phase, WorkflowStatus, failed_steps};
 use common::{Error, Result, ResultExt};
+use futures::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::WorkflowEnd;
+use super::{Run, StepEnd, WorkflowEnd, cut_short, prefix};
 use crate::opts::RunOpts;
-use crate::output::{Lines, Output};
+use crate::output::Lines;
 use crate::siblings;
 use crate::workflows::Workflow;
 
@@ -30,7 +29,7 @@ const PROGRAM: &str = "run-local";
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// Runs workflows on this machine.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Local {
     program: PathBuf,
     run_dir: PathBuf,
@@ -64,7 +63,7 @@ impl Local {
     }
 
     /// Where the manifest of a workflow is written.
-    pub(crate) fn manifest(&self, workflow: &Workflow) -> PathBuf {
+    fn manifest(&self, workflow: &Workflow) -> PathBuf {
         self.run_dir.join(format!("{}.yaml", workflow.name))
     }
 
@@ -103,32 +102,47 @@ impl Local {
 
     /// The command that runs one step of a workflow again, as a person has the program on the
     /// `PATH`.
-    pub(crate) fn step_command(&self, end: &WorkflowEnd, step: &NodeStatus) -> exec::Command {
-        let (manifest, folder) = (self.status(&end.workflow), self.folder(&end.workflow));
-        workflow::run_step_again(&manifest, &folder, workflow::step_name(&end.status, step))
+    fn step_command(
+        &self,
+        workflow: &Workflow,
+        status: &WorkflowStatus,
+        step: &NodeStatus,
+    ) -> exec::Command {
+        let (manifest, folder) = (self.status(workflow), self.folder(workflow));
+        workflow::run_step_again(&manifest, &folder, workflow::step_name(status, step))
             .args(self.passed_on.iter().cloned())
+    }
+
+    /// Runs all workflows at once; gives their ends in the same order.
+    pub(super) async fn run_all(
+        &self,
+        workflows: Vec<Workflow>,
+        run: &Run<'_>,
+    ) -> Vec<WorkflowEnd> {
+        let prefix = prefix(&workflows);
+        let one = |workflow| {
+            let prefix = prefix(&workflow);
+            self.run(workflow, prefix, run)
+        };
+        let ends = join_all(workflows.into_iter().map(one)).await;
+        exec::end_orphans();
+        ends
     }
 
     /// Runs a workflow to its end. Asked to end, run-local gives its steps the grace time, its
     /// exit handler the same again, and the same once more where that has to be stopped; it gets
     /// a little more than all three together.
-    pub(crate) async fn run(
-        self,
-        workflow: Workflow,
-        prefix: String,
-        deadline: Instant,
-        stop: Stop,
-        output: Rc<Output>,
-    ) -> WorkflowEnd {
+    async fn run(&self, workflow: Workflow, prefix: String, run: &Run<'_>) -> WorkflowEnd {
         let started = Instant::now();
         info!("workflow {} starts: {}", workflow.entry, workflow.name);
         let command = self.run_command(&workflow, &prefix);
         let limits = Limits {
-            deadline: Some(deadline),
+            deadline: Some(run.deadline),
             grace: self.grace.saturating_mul(3).saturating_add(MARGIN),
         };
-        let mut lines = Lines::new(output, limits, stop.clone());
-        let ended = exec::run(&command, limits, &stop, &mut lines).await;
+        let mut lines = Lines::new(run.output.clone(), limits, run.stop.clone());
+        let ended = exec::run(&command, limits, &run.stop, &mut lines).await;
+        let took = started.elapsed();
         let flushed = lines.finish().await.or_failed(|| "write the build log");
         let (mut object, mut status, status_problem) = match self.read_status(&workflow) {
             Ok((object, status)) => (object, status, None),
@@ -143,17 +157,37 @@ impl Local {
             Ok(ended) => problem(&workflow, ended, status.phase).or(status_problem),
         };
         if !status.phase.is_final() {
-            cut_short(&mut object, &mut status);
+            status.phase = Phase::Error;
+            status.message = format!("{PROGRAM} ended before the workflow did");
+            cut_short(&mut object, &status.message);
         }
-        let end = WorkflowEnd {
-            workflow,
-            object,
-            status,
-            took: started.elapsed(),
-            problem: problem.or(flushed.err()),
+        info!("workflow {} ends: {}", workflow.entry, status.phase);
+        let recorded = run.record.workflow(&workflow.name, &object).await;
+        WorkflowEnd {
+            failed: self.failed(&workflow, &status),
+            entry: workflow.entry,
+            name: workflow.name,
+            phase: status.phase,
+            message: status.message,
+            took,
+            links: Vec::new(),
+            expected_junit: WorkflowEnd::expected_junit(&object),
+            problems: (problem.or(flushed.err()).into_iter())
+                .chain(recorded.err())
+                .collect(),
+        }
+    }
+
+    fn failed(&self, workflow: &Workflow, status: &WorkflowStatus) -> Vec<StepEnd> {
+        let end = |FailedStep { step, pod }| StepEnd {
+            name: step.display_name.clone(),
+            phase: pod.phase,
+            message: pod.message.clone(),
+            again: (pod.node_type == "Pod").then(|| self.step_command(workflow, status, step)),
+            // run-local has shown the rest already.
+            ..StepEnd::default()
         };
-        info!("workflow {} ends: {}", end.workflow.entry, end.phase());
-        end
+        failed_steps(status).into_iter().map(end).collect()
     }
 
     fn read_status(&self, workflow: &Workflow) -> Result<(Value, WorkflowStatus)> {
@@ -201,17 +235,10 @@ fn not_started(command: &exec::Command, error: std::io::Error) -> Error {
     }
 }
 
-/// Ends a workflow whose engine was killed: nobody else will.
-fn cut_short(object: &mut Value, status: &mut WorkflowStatus) {
-    status.phase = Phase::Error;
-    PROGRAM.clone_into(&mut status.message);
-    status.message.push_str(" ended before the workflow did");
-    object["status"]["phase"] = Phase::Error.as_str().into();
-    object["status"]["message"] = status.message.as_str().into();
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn workflow() -> Workflow {
@@ -244,28 +271,50 @@ mod tests {
         );
     }
 
-    #[test]
-    fn commands_are_what_a_person_can_type() {
-        let local = Local {
+    fn local() -> Local {
+        Local {
             program: "/bin/run-local".into(),
             run_dir: "/run dir".into(),
             grace: Duration::from_secs(10),
             passed_on: vec!["--secret".into(), "a=/b".into()],
+        }
+    }
+
+    #[test]
+    fn failed_steps_come_in_the_order_of_their_start_with_the_command_that_runs_them_again() {
+        let node = |id: &str, node_type: &str, phase: &str, started: &str, children: &[&str]| {
+            json!({"id": id, "name": id, "displayName": id, "type": node_type, "phase": phase,
+                "message": "exit code 1", "startedAt": started, "children": children})
         };
+        let status = json!({"phase": "Failed", "message": "child failed", "nodes": {
+            "a": node("a", "DAG", "Failed", "1", &[]),
+            "b": node("b", "Pod", "Failed", "3", &[]),
+            "c": node("c", "Retry", "Failed", "2", &["d"]),
+            "d": node("d", "Pod", "Failed", "2", &[]),
+            "e": node("e", "Pod", "Succeeded", "1", &[]),
+        }});
+        let status = serde_json::from_value(status).unwrap();
+        let failed = local().failed(&workflow(), &status);
+        let told: Vec<_> = failed
+            .iter()
+            .map(|step| (step.name.as_str(), step.again.as_ref().unwrap().to_string()))
+            .collect();
+        let end = "'/run dir/e2e-1/workflow.json' --run-dir '/run dir/e2e-1' --secret 'a=/b'";
+        let command = |name: &str| format!("run-local --step {name} {end}");
+        assert_eq!(told, [("c", command("c")), ("b", command("b"))]);
+    }
+
+    #[test]
+    fn commands_are_what_a_person_can_type() {
+        let local = local();
         let workflow = workflow();
         let step = NodeStatus {
             display_name: "test(0:a b)".to_owned(),
             ..NodeStatus::default()
         };
-        let end = WorkflowEnd {
-            workflow: workflow.clone(),
-            object: Value::Null,
-            status: WorkflowStatus::default(),
-            took: Duration::ZERO,
-            problem: None,
-        };
+        let status = WorkflowStatus::default();
         assert_eq!(
-            local.step_command(&end, &step).to_string(),
+            local.step_command(&workflow, &status, &step).to_string(),
             "run-local --step 'test(0:a b)' '/run dir/e2e-1/workflow.json' --run-dir '/run dir/e2e-1' --secret 'a=/b'"
         );
         assert_eq!(

@@ -1,5 +1,7 @@
-//! The fields of Argo's Workflow, as its CRD has them: `argo-fields.txt`, derived from the schema
-//! of Argo Workflows 3.7.3.
+//! The fields of Argo's Workflow, as its CRD has them: `argo-fields.txt`, derived from the schemas
+//! of Argo Workflows 3.7.3 by `derive-fields.py`, which says what the kinds are.
+
+mod quantity;
 
 use std::collections::HashMap;
 
@@ -66,14 +68,26 @@ impl Schema {
             (_, Value::Null)
             | ("*", _)
             | ("s" | "q", Value::String(_))
-            | ("n" | "q", Value::Number(_))
+            | ("n" | "q" | "u", Value::Number(_))
             | ("b", Value::Bool(_))
             | ("o", Value::Object(_)) => return,
             ("i", Value::Number(number)) if number.is_i64() || number.is_u64() => return,
+            ("u", Value::String(text)) if quantity::is_quantity(text) => return,
+            (one_of, Value::String(text)) if one_of.starts_with('=') => {
+                if one_of[1..].split('|').any(|one| one == text) || text.is_empty() {
+                    return;
+                }
+                let what = one_of[1..].replace('|', ", ");
+                let what = format!("{} is {text:?}, and not one of {what}", name(pointer));
+                found.push((pointer.to_owned(), what));
+                return;
+            }
             ("s", _) => "a text",
             ("i", _) => "a whole number",
             ("n", _) => "a number",
             ("q", _) => "a text or a number",
+            ("u", _) => "a quantity, such as 500m or 4Gi",
+            (one_of, _) if one_of.starts_with('=') => "a text",
             ("b", _) => "true or false",
             ("o", _) => "a mapping",
             _ => match (inner('[', ']'), inner('{', '}'), value) {
@@ -156,7 +170,8 @@ mod tests {
         let schema = Schema::new();
         for field in schema.0.values().flatten() {
             let kind = field.kind.trim_matches(['[', ']', '{', '}']);
-            let known = matches!(kind, "s" | "i" | "n" | "q" | "b" | "o" | "*");
+            let known = matches!(kind, "s" | "i" | "n" | "q" | "b" | "u" | "o" | "*");
+            let known = known || kind.starts_with('=');
             assert!(known || schema.0.contains_key(kind), "{kind}");
         }
     }
@@ -170,6 +185,8 @@ mod tests {
                 {"name": "a", "activeDeadlineSeconds": 3, "steps": [[{"name": "s", "template": "b",
                     "withItems": [1, "x", {"y": []}], "when": null}]]},
                 {"name": "b", "container": {"image": "x", "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}},
+                {"name": "c", "container": {}, "outputs": {"artifacts": [
+                    {"name": "o", "mode": 0o755, "artifactGC": {"strategy": "Never"}}]}},
             ],
         });
         assert_eq!(check(&good), []);
@@ -181,12 +198,18 @@ mod tests {
             "entrypoint": 3,
             "volumes": {"a": 1},
             "parallelism": 1.5,
-            "templates": [{"name": "a", "container": {"imge": "x", "env": [{"value": "b"}], "tty": "no"}}, "b"],
+            "artifactGC": {"strategy": "Always"},
+            "templates": [{"name": "a", "container": {"imge": "x", "env": [{"value": "b"}], "tty": "no",
+                "resources": {"limits": {"memory": "4 Gi", "cpu": []}}}}, "b"],
         });
         let expected = [
             ("/spec/entrypoint", "entrypoint is not a text"),
             ("/spec/volumes", "volumes is not a list"),
             ("/spec/parallelism", "parallelism is not a whole number"),
+            (
+                "/spec/artifactGC/strategy",
+                "strategy is \"Always\", and not one of OnWorkflowCompletion, OnWorkflowDeletion, Never",
+            ),
             (
                 "/spec/templates/0/container/imge",
                 "a Container has no field \"imge\"",
@@ -196,7 +219,14 @@ mod tests {
                 "/spec/templates/0/container/tty",
                 "tty is not true or false",
             ),
-            ("/spec/templates/0/container", "image is missing"),
+            (
+                "/spec/templates/0/container/resources/limits/memory",
+                "memory is not a quantity, such as 500m or 4Gi",
+            ),
+            (
+                "/spec/templates/0/container/resources/limits/cpu",
+                "cpu is not a quantity, such as 500m or 4Gi",
+            ),
             ("/spec/templates/1", "1 is not a mapping"),
         ];
         let found = check(&bad);

@@ -1,5 +1,5 @@
 //! What is legal and often regretted: images that change under their name, steps that nothing
-//! ends; and labels and names that an API server refuses.
+//! ends; and what an API server or the controller refuses: labels, names, steps without an image.
 
 use serde_json::Value;
 
@@ -31,14 +31,22 @@ pub(super) fn check(workflow: &Value) -> Vec<Finding> {
             found.push(Finding::error(format!("{pointer}/name"), what));
         }
         for key in ["container", "script"] {
-            let Some(image) = template[key]["image"].as_str() else {
+            if !template[key].is_object() {
                 continue;
-            };
-            if is_mutable(image) {
-                let what = format!(
-                    "template {name:?}: the image {image} may be another one tomorrow: name a version or a digest"
-                );
-                found.push(Finding::warning(format!("{pointer}/{key}/image"), what));
+            }
+            match image_of(&template[key]) {
+                // The controller's rule (`validateLeaf`).
+                None if image_of(&spec["templateDefaults"][key]).is_none() => {
+                    let what = format!("template {name:?} has no image, nor have templateDefaults");
+                    found.push(Finding::error(format!("{pointer}/{key}"), what));
+                }
+                Some(image) if is_mutable(image) => {
+                    let what = format!(
+                        "template {name:?}: the image {image} may be another one tomorrow: name a version or a digest"
+                    );
+                    found.push(Finding::warning(format!("{pointer}/{key}/image"), what));
+                }
+                _ => {}
             }
             if !all_end && !ends(template) {
                 let what = format!(
@@ -49,6 +57,12 @@ pub(super) fn check(workflow: &Value) -> Vec<Finding> {
         }
     }
     found
+}
+
+fn image_of(container: &Value) -> Option<&str> {
+    container["image"]
+        .as_str()
+        .filter(|image| !image.is_empty())
 }
 
 /// Whether an image's name has no tag, or one that is meant to move on: without a digit.
@@ -119,6 +133,7 @@ mod tests {
                 {"name": "good", "activeDeadlineSeconds": 5, "container": {"image": "a:1"}},
                 {"name": "b_d", "script": {"image": "a"}},
                 {"name": "dag", "dag": {"tasks": []}},
+                {"name": "none", "activeDeadlineSeconds": 5, "container": {}},
             ]},
         });
         let found: Vec<_> = (check(&workflow).into_iter())
@@ -129,6 +144,7 @@ mod tests {
             ("/spec/templates/1/name", true),
             ("/spec/templates/1/script/image", false),
             ("/spec/templates/1", false),
+            ("/spec/templates/3/container", true),
         ];
         assert_eq!(
             found,
@@ -136,5 +152,8 @@ mod tests {
         );
         let with_limit = json!({"spec": {"activeDeadlineSeconds": 9, "templates": [{"name": "a", "container": {"image": "a:1"}}]}});
         assert!(check(&with_limit).is_empty());
+        let with_image = json!({"spec": {"activeDeadlineSeconds": 9, "templates": [{"name": "a", "container": {}}],
+            "templateDefaults": {"container": {"image": "a:1"}}}});
+        assert!(check(&with_image).is_empty());
     }
 }

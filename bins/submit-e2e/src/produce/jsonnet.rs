@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::{Context, Order};
-use crate::evaluate::Evaluation;
 use crate::render::prow_env;
+use common::evaluate::Evaluation;
 
 /// The evaluation of a manifest: what is known of the run are external variables, and arguments
 /// of a function that has parameters for them. No import leaves the root.

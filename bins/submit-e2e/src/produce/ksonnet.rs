@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use common::evaluate::Evaluation;
 use common::{Error, Result, ResultExt};
 use serde_json::{Map, Value, json};
 
 use super::{Context, Order};
-use crate::evaluate::Evaluation;
+use crate::fnv::fnv32;
 use crate::render::prow_env;
 
 /// The evaluation of a component: with the entry's parameters, and those that kubeflow/testing
@@ -38,9 +39,14 @@ pub(super) fn evaluation(
         overrides.insert(name.clone(), decoded(value));
     }
     let import = Value::from(params.display().to_string());
+    let component = Value::from(component);
+    // kubeflow/testing always set these, the last one on AWS: components without a default ask for
+    // them.
+    let cluster = format!("eks-cluster-{:08x}", fnv32(order.name.as_bytes()));
+    let unset = json!({"namespace": "", "bucket": "", "cluster_name": cluster});
     let params = format!(
-        "(import {import}) + {{ components+: {{ {}+: {} }} }}",
-        Value::from(component),
+        "(import {import}) + {{ components+: {{ {component}: {unset} \
+         + (if {component} in super then super[{component}] else {{}}) + {} }} }}",
         Value::Object(overrides)
     );
     let environment = json!({"server": "", "namespace": order.namespace.unwrap_or_default()});
@@ -48,6 +54,7 @@ pub(super) fn evaluation(
         search_paths: search_paths(&app, context.folder)?,
         file,
         root,
+        is_lenient: true,
         ext_code: vec![
             ("__ksonnet/params".to_owned(), params),
             ("__ksonnet/environments".to_owned(), environment.to_string()),
@@ -100,7 +107,10 @@ fn search_paths(app: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     paths.extend(unversioned(&app.join("vendor"), folder)?);
     let environments = subfolders(&app.join("environments"));
     paths.extend(environments.iter().map(|one| one.join(".metadata")));
-    let mut libraries = subfolders(&app.join("lib/ksonnet-lib"));
+    // Old apps have the versions in `lib` itself.
+    let libraries = ["lib/ksonnet-lib", "lib"].map(|folder| subfolders(&app.join(folder)));
+    let mut libraries = libraries.concat();
+    libraries.retain(|path| path.join("k.libsonnet").is_file());
     libraries.sort_by_key(|path| std::cmp::Reverse(version(path)));
     paths.extend(libraries);
     paths.retain(|path| path.is_dir());

@@ -148,13 +148,13 @@ fn request(context: &Context<'_>, orders: &[&Order<'_>], folder: &Path) -> Resul
 fn command(context: &Context<'_>, view: Option<&View>, paths: &[PathBuf]) -> Result<exec::Command> {
     let paths = std::env::join_paths(paths).or_usage(|| "python_paths: a path with a colon")?;
     let root = context.repositories.root();
-    let root = std::path::absolute(root).or_failed(|| format!("find {}", root.display()))?;
+    let python = program(context.python)?;
     let command = match view {
         Some(view) => {
             let own = std::env::current_exe().or_failed(|| "look up this program")?;
-            view.command(&own, &root, &context.python.to_string_lossy())?
+            view.command(&own, root, &python.to_string_lossy())?
         }
-        None => exec::Command::new(context.python).current_dir(&root),
+        None => exec::Command::new(python).current_dir(root),
     };
     let command = command.env_remove(env::PROW).env("PYTHONPATH", paths);
     let variables = context.job.variables();
@@ -164,6 +164,15 @@ fn command(context: &Context<'_>, view: Option<&View>, paths: &[PathBuf]) -> Res
         .fold(command, |command, (name, value)| {
             command.env(name, without_templating(name, &value))
         }))
+}
+
+/// The program as it is found from the repository's root: a path was given from the folder that
+/// this program was started in.
+fn program(python: &Path) -> Result<PathBuf> {
+    if python.components().count() < 2 {
+        return Ok(python.to_owned());
+    }
+    std::path::absolute(python).or_failed(|| format!("find {}", python.display()))
 }
 
 /// The repositories at `/src/ORG/REPO`, where they are elsewhere; `None` where they are there.

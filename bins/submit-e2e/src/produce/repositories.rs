@@ -34,27 +34,33 @@ pub(crate) struct Repositories {
 
 impl Repositories {
     /// Those of a run: `repos_dir` has them, and gets what is missing. Where none is given the
-    /// root may be in such a folder; what is missing goes to `work` then.
+    /// root may be in such a folder; what is missing goes to `work` then. All paths are absolute
+    /// from here on: programs that are started elsewhere, and imports, have another idea of `.`.
     pub(crate) fn new(
         under_test: Option<(String, String)>,
-        root: PathBuf,
+        root: &Path,
         is_working_tree: bool,
         repos_dir: Option<&Path>,
         work: &Path,
-    ) -> Self {
+    ) -> Result<Self> {
+        let absolute = |path: &Path| {
+            std::path::absolute(path).or_failed(|| format!("find {}", path.display()))
+        };
+        let root = absolute(root)?;
+        let repos_dir = repos_dir.map(absolute).transpose()?;
         let around = || {
             let (org, repo) = under_test.as_ref()?;
             let folder = root.parent()?.parent()?;
             root.ends_with(Path::new(org).join(repo))
                 .then(|| folder.to_owned())
         };
-        Repositories {
-            folder: repos_dir.map(Path::to_owned).or_else(around),
-            fetched: repos_dir.map_or_else(|| work.join("src"), Path::to_owned),
+        Ok(Repositories {
+            folder: repos_dir.clone().or_else(around),
+            fetched: repos_dir.unwrap_or_else(|| work.join("src")),
             under_test,
             root,
             is_working_tree,
-        }
+        })
     }
 
     /// The root of the repository under test.

@@ -5,9 +5,13 @@ use common::job::{Job, JobType};
 use common::yaml::Document;
 use common::{Error, Result};
 use serde_json::{Map, Value, json};
+use tracing::warn;
 
 use super::{Context, Order, Product};
 use crate::config::Tekton;
+
+/// The group of Tekton's API; its versions differ in nothing that is touched here.
+const GROUP: &str = "tekton.dev/";
 
 /// Parameters that say which revision is to be tested.
 const REVISION: [&str; 3] = ["revision", "git-revision", "pull-revision"];
@@ -18,6 +22,12 @@ pub(super) fn product(
     order: &Order<'_>,
     tekton: &Tekton,
 ) -> Result<Product> {
+    if context.job.job_type == JobType::Batch {
+        warn!(
+            "{}: a PipelineRun takes one revision: of this batch it tests the base alone",
+            common::on_one_line(&order.entry.name)
+        );
+    }
     let target = tekton.test_target_name.as_deref();
     let target = target.unwrap_or(&order.entry.name);
     let (value, document) = pipeline_run(
@@ -58,6 +68,12 @@ fn pipeline_run(
                 "{field} names the manifest of a Tekton PipelineRun"
             )),
         );
+    }
+    let api_version = document.value["apiVersion"].as_str().unwrap_or_default();
+    if !api_version.starts_with(GROUP) {
+        return Err(document
+            .error("/apiVersion", format!("apiVersion is not of {GROUP}"))
+            .hint("today's is tekton.dev/v1"));
     }
     let mut run = document.value.clone();
     let Some(spec) = run.get_mut("spec").and_then(Value::as_object_mut) else {
@@ -100,9 +116,11 @@ fn put_params(spec: &mut Map<String, Value>, job: &Job, values: Vec<(String, Val
     let Some(params) = params.as_array_mut() else {
         return;
     };
-    for param in params.iter_mut() {
-        if REVISION.iter().any(|name| param["name"] == **name) {
-            param["value"] = revision(job).into();
+    if let Some(revision) = revision(job) {
+        for param in params.iter_mut() {
+            if REVISION.iter().any(|name| param["name"] == **name) {
+                param["value"] = revision.as_str().into();
+            }
         }
     }
     for (name, value) in values {
@@ -115,7 +133,7 @@ fn put_params(spec: &mut Map<String, Value>, job: &Job, values: Vec<(String, Val
 
 /// Points the git resources of the repository under test to the revision under test.
 fn put_revision(spec: &mut Map<String, Value>, job: &Job) -> bool {
-    let Some(url) = repository_url(job) else {
+    let (Some(url), Some(revision)) = (repository_url(job), revision(job)) else {
         return false;
     };
     let resources = spec.get_mut("resources").and_then(Value::as_array_mut);
@@ -132,7 +150,7 @@ fn put_revision(spec: &mut Map<String, Value>, job: &Job) -> bool {
         };
         *params = json!([
             {"name": "url", "value": url},
-            {"name": "revision", "value": revision(job)},
+            {"name": "revision", "value": revision},
         ]);
         found = true;
     }
@@ -152,14 +170,14 @@ fn repository_url(job: &Job) -> Option<String> {
     Some(format!("https://github.com/{}/{}.git", refs.org, refs.repo))
 }
 
-/// What Tekton is to check out.
-fn revision(job: &Job) -> String {
-    let refs = job.refs.as_ref();
-    match (job.pull(), refs.map(|refs| refs.base_sha.as_str())) {
-        (Some(pull), _) => format!("refs/pull/{}/head", pull.number),
-        (None, Some(sha)) if !sha.is_empty() => sha.to_owned(),
-        _ => "master".to_owned(),
+/// What Tekton is to check out. A job that says nothing of it, as a periodic one, leaves that to the
+/// manifest.
+fn revision(job: &Job) -> Option<String> {
+    if let Some(pull) = job.pull() {
+        return Some(format!("refs/pull/{}/head", pull.number));
     }
+    let sha = &job.refs.as_ref()?.base_sha;
+    (!sha.is_empty()).then(|| sha.clone())
 }
 
 fn no_resource(document: &Document, job: &Job) -> Error {

@@ -4,6 +4,7 @@ use common::env;
 use serde_json::{Map, Value};
 
 use super::{filled, value_of};
+use crate::cloud_logging;
 
 /// What a label says of a variable that is not set.
 const NOT_SET: &str = "notset";
@@ -63,21 +64,9 @@ impl Marks<'_> {
 
     /// Where Cloud Logging shows what the containers print.
     fn logs(&self, step: Option<&str>) -> String {
-        let mut query = format!(
-            "resource.type=\"k8s_container\"\nlabels.\"k8s-pod/workflow\"=\"{}\"",
-            label_value(self.name)
-        );
-        if let Some(step) = step {
-            query = format!(
-                "{query}\nlabels.\"k8s-pod/step_name\"=\"{}\"\n\
-                 resource.labels.container_name=\"main\"",
-                label_value(step)
-            );
-        }
-        let query = percent_encoded(&query);
-        let project = self.project.map(percent_encoded);
-        let project = project.map_or_else(String::new, |project| format!("?project={project}"));
-        format!("https://console.cloud.google.com/logs/query;query={query};duration=P7D{project}")
+        let step = step.map(label_value);
+        let query = cloud_logging::by_labels(&label_value(self.name), step.as_deref());
+        cloud_logging::link(&query, self.project)
     }
 }
 
@@ -93,15 +82,4 @@ pub(super) fn label_value(text: &str) -> String {
     let text: String = text.chars().map(valid).take(LABEL_LENGTH).collect();
     text.trim_matches(|c: char| !c.is_ascii_alphanumeric())
         .to_owned()
-}
-
-/// As a part of a URL: all but letters, digits and four marks as `%XX` (RFC 3986, unreserved).
-fn percent_encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(encode).collect()
 }

@@ -1,35 +1,25 @@
-use std::path::Path;
-
-use clap::Parser;
 use common::Error;
+use common::exec::Command;
 use common::junit::Summary;
-use serde_json::{Value, json};
 
 use super::*;
-use crate::opts::Opts;
-use crate::workflows::Workflow;
+use crate::engine::WorkflowEnd;
 
-fn end(status: Value) -> WorkflowEnd {
+fn end(phase: Phase, message: &str, failed: Vec<StepEnd>) -> WorkflowEnd {
     WorkflowEnd {
-        workflow: Workflow {
-            entry: "e2e".to_owned(),
-            name: "job-e2e-1".to_owned(),
-            document: None,
-            manifest: Value::Null,
-            teardown: None,
-            kind: "manifest",
-        },
-        object: Value::Null,
-        status: serde_json::from_value(status).unwrap(),
+        entry: "e2e".to_owned(),
+        name: "job-e2e-1".to_owned(),
+        phase,
+        message: message.to_owned(),
+        failed,
         took: Duration::from_millis(72_345),
-        problem: None,
+        ..WorkflowEnd::default()
     }
 }
 
 fn told(evidence: &Evidence) -> String {
-    let engine = Local::new(Path::new("/run"), &Opts::parse_from(["submit-e2e"]).run);
     let (outcome, _) = evidence.verdict();
-    summary(outcome, evidence, &engine, "file:///b/logs/e2e/7")
+    summary(outcome, evidence, "file:///b/logs/e2e/7")
 }
 
 #[test]
@@ -42,19 +32,16 @@ fn nothing_called_for_is_said_so() {
 
 #[test]
 fn failed_steps_come_with_the_command_that_runs_them_again() {
-    let node = |id: &str, node_type: &str, phase: &str, started: &str, children: &[&str]| {
-        json!({"id": id, "name": id, "displayName": id, "type": node_type, "phase": phase,
-            "message": "exit code 1", "startedAt": started, "children": children})
+    let step = |name: &str| StepEnd {
+        name: name.to_owned(),
+        phase: Phase::Failed,
+        message: "exit code 1".to_owned(),
+        again: Some(Command::new("run-local").args(["--step", name])),
+        ..StepEnd::default()
     };
-    let status = json!({"phase": "Failed", "message": "child failed", "nodes": {
-        "a": node("a", "DAG", "Failed", "1", &[]),
-        "b": node("b", "Pod", "Failed", "3", &[]),
-        "c": node("c", "Retry", "Failed", "2", &["d"]),
-        "d": node("d", "Pod", "Failed", "2", &[]),
-        "e": node("e", "Pod", "Succeeded", "1", &[]),
-    }});
+    let failed = vec![step("c"), step("b")];
     let evidence = Evidence {
-        workflows: vec![end(status)],
+        workflows: vec![end(Phase::Failed, "child failed", failed)],
         ..Evidence::default()
     };
     assert_eq!(
@@ -62,9 +49,43 @@ fn failed_steps_come_with_the_command_that_runs_them_again() {
         "FAILURE: 1 of 1 workflows did not succeed: e2e
 workflow e2e: Failed after 1m 12s
   step c: Failed: exit code 1
-    to run it again: run-local --step c /run/job-e2e-1/workflow.json --run-dir /run/job-e2e-1
+    to run it again: run-local --step c
   step b: Failed: exit code 1
-    to run it again: run-local --step b /run/job-e2e-1/workflow.json --run-dir /run/job-e2e-1
+    to run it again: run-local --step b
+results: file:///b/logs/e2e/7"
+    );
+}
+
+#[test]
+fn what_a_cluster_tells_of_a_failed_step_comes_with_it() {
+    let step = StepEnd {
+        name: "unit".to_owned(),
+        phase: Phase::Failed,
+        message: "OOMKilled (exit code 137)".to_owned(),
+        reasons: vec!["container main: OOMKilled, exit code 137".to_owned()],
+        last_lines: vec!["allocating".to_owned(), "\u{1b}[2J".to_owned()],
+        logs: Some("gs://b/artifacts/steps/w/unit".to_owned()),
+        again: None,
+    };
+    let end = WorkflowEnd {
+        links: vec![("page", "https://argo/w".to_owned())],
+        ..end(Phase::Failed, "child failed", vec![step])
+    };
+    let evidence = Evidence {
+        workflows: vec![end],
+        ..Evidence::default()
+    };
+    assert_eq!(
+        told(&evidence),
+        "FAILURE: 1 of 1 workflows did not succeed: e2e
+workflow e2e: Failed after 1m 12s
+  step unit: Failed: OOMKilled (exit code 137)
+    reason: container main: OOMKilled, exit code 137
+    its last lines:
+      allocating
+      \\u{1b}[2J
+    logs: gs://b/artifacts/steps/w/unit
+  page: https://argo/w
 results: file:///b/logs/e2e/7"
     );
 }
@@ -83,7 +104,7 @@ fn failed_tests_and_errors_are_told_and_cannot_forge_lines() {
         ..Summary::default()
     };
     let evidence = Evidence {
-        workflows: vec![end(json!({"phase": "Succeeded"}))],
+        workflows: vec![end(Phase::Succeeded, "", Vec::new())],
         junit: vec![
             JUnitFile {
                 name: "artifacts/junit_a.xml".to_owned(),

@@ -1,32 +1,12 @@
-//! Entries that are made from jsonnet, ksonnet apps, `PipelineRun`s and templates of the cluster.
+//! Entries that are made from jsonnet, `PipelineRun`s and templates of the cluster.
 
 use e2e::{TestEnvironment, text};
 use serde_json::{Value, json};
 
 use super::{prow, repository};
 
-const COMPONENT: &str = r#"
-local params = std.extVar("__ksonnet/params").components.workflows;
-local k = import "k.libsonnet";
-local helper = import "helper.libsonnet";
-std.prune(k.core.v1.list.new([{
-  apiVersion: "argoproj.io/v1alpha1",
-  kind: "Workflow",
-  metadata: { name: params.name, namespace: params.namespace, annotations: {
-    params: std.toString({ [p]: params[p] for p in ["bucket", "prow_env", "registry", "count", "flag", "kept"] }),
-    env: std.toString(std.extVar("__ksonnet/environments").namespace),
-  } },
-  spec: { entrypoint: "a", templates: [helper.step(params.image)], gone: null },
-}]))
-"#;
-
-const PARAMS: &str = r#"{ global: {}, components: { workflows: {
-  name: "default", namespace: "default", bucket: "default", prow_env: "", registry: "default",
-  kept: "kept", image: "x:1", count: 0, flag: false,
-} } }"#;
-
 /// What the subcommand does with these entries, as a pull request of a repository that has files.
-fn run(
+pub(super) fn run(
     entries: &str,
     files: &[(&str, &str)],
     args: &[&str],
@@ -44,7 +24,7 @@ fn run(
     (test, output.status.code(), stdout, stderr)
 }
 
-fn show(entries: &str, files: &[(&str, &str)]) -> Vec<Value> {
+pub(super) fn show(entries: &str, files: &[(&str, &str)]) -> Vec<Value> {
     let args = [
         "show",
         "--output=json",
@@ -57,72 +37,11 @@ fn show(entries: &str, files: &[(&str, &str)]) -> Vec<Value> {
     all.as_array().unwrap().clone()
 }
 
-fn refused(entries: &str, files: &[(&str, &str)]) -> String {
+pub(super) fn refused(entries: &str, files: &[(&str, &str)]) -> String {
     let (_test, code, _, stderr) = run(entries, files, &["show"]);
     assert_eq!(code, Some(2), "{stderr}");
     let start = stderr.find("ERROR ").expect("an error");
     stderr[start + 6..].to_owned()
-}
-
-#[test]
-fn a_ksonnet_component_gets_the_runs_parameters_as_ks_gave_them() {
-    let entry = "- name: ks\n  app_dir: o/r/app\n  component: workflows\n  params: {registry: gcr.io/x, count: '12', flag: 'True'}\n";
-    let k = "{ core:: { v1:: { list:: { new(items):: { apiVersion: 'v1', kind: 'List', items: items } } } } }\n";
-    let workflows = show(
-        entry,
-        &[
-            ("app/app.yaml", "kind: ksonnet.io/app\n"),
-            ("app/components/workflows.jsonnet", COMPONENT),
-            ("app/components/params.libsonnet", PARAMS),
-            (
-                "app/components/helper.libsonnet",
-                "{ step(image):: { name: 'a', container: { image: image } } }",
-            ),
-            (
-                "app/lib/ksonnet-lib/v1.7.0/k.libsonnet",
-                "error 'the older one'",
-            ),
-            ("app/lib/ksonnet-lib/v1.11.10/k.libsonnet", k),
-        ],
-    );
-    let metadata = &workflows[0]["metadata"];
-    let name = metadata["name"].as_str().unwrap();
-    assert!(name.starts_with("job-ks-12-"), "{name}");
-    assert_eq!(metadata["namespace"], "ci");
-    assert_eq!(metadata["annotations"]["env"], "ci");
-    let params: Value =
-        serde_json::from_str(metadata["annotations"]["params"].as_str().unwrap()).unwrap();
-    assert_eq!(params["bucket"], "file:///b");
-    assert_eq!(params["registry"], "gcr.io/x");
-    assert_eq!(params["count"], 12);
-    assert_eq!(params["flag"], true);
-    assert_eq!(params["kept"], "kept");
-    let prow_env = params["prow_env"].as_str().unwrap();
-    assert!(
-        prow_env.starts_with("BUILD_ID=7,BUILD_NUMBER=7,JOB_NAME=job,"),
-        "{prow_env}"
-    );
-    assert_eq!(
-        workflows[0]["spec"]["templates"][0]["container"]["image"],
-        "x:1"
-    );
-    assert_eq!(workflows[0]["spec"].get("gone"), None);
-}
-
-#[test]
-fn parts_in_vendor_are_imported_without_their_versions() {
-    let component = "local part = import 'org/part/part.libsonnet'; part";
-    let part = "{ apiVersion: 'argoproj.io/v1alpha1', kind: 'Workflow', spec: { templates: [] } }";
-    let entry = "- name: ks\n  app_dir: o/r/app\n  component: w\n";
-    let workflows = show(
-        entry,
-        &[
-            ("app/components/w.jsonnet", component),
-            ("app/components/params.libsonnet", "{ components: {} }"),
-            ("app/vendor/org/part@0123abc/part.libsonnet", part),
-        ],
-    );
-    assert_eq!(workflows.len(), 1);
 }
 
 #[test]
@@ -287,7 +206,8 @@ fn a_pipeline_run_is_told_of_the_run() {
     let name = run["metadata"]["name"].as_str().unwrap();
     assert!(name.starts_with("job-nb-12-"), "{name}");
     assert_eq!(run["metadata"].get("generateName"), None);
-    assert_eq!(run["metadata"]["namespace"], "ci");
+    // Its pipeline is in its own namespace.
+    assert_eq!(run["metadata"]["namespace"], "kf-ci");
     assert_eq!(run["metadata"]["labels"]["pipeline"], "nb");
     assert_eq!(run["metadata"]["labels"]["JOB_NAME"], "job");
     assert_eq!(
@@ -309,9 +229,26 @@ fn a_pipeline_run_is_told_of_the_run() {
     assert_eq!(params(1), json!([{"name": "url", "value": "gcr.io/x"}]));
     let name = down["metadata"]["name"].as_str().unwrap();
     assert!(name.starts_with("job-nb-teardown-12-"), "{name}");
+    assert_eq!(down["metadata"]["namespace"], "ci");
     let down = down["spec"]["params"].as_array().unwrap();
     assert!(down.contains(&json!({"name": "revision", "value": "refs/pull/12/head"})));
     assert!(down.contains(&json!({"name": "utter", "value": "bar"})));
+}
+
+#[test]
+fn a_periodic_job_leaves_the_revision_to_the_manifest() {
+    let test = repository("workflows:\n- name: nb\n  tekton_run: o/r/run.yaml\n");
+    let run = "apiVersion: tekton.dev/v1\nkind: PipelineRun\nspec: {params: [{name: revision, value: main}]}\n";
+    test.write("src/o/r/run.yaml", run);
+    let output = prow(&test, "periodic")
+        .args(["show", "--output=json"])
+        .output()
+        .unwrap();
+    let objects: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        objects[0]["spec"]["params"][0],
+        json!({"name": "revision", "value": "main"})
+    );
 }
 
 #[test]
@@ -326,6 +263,14 @@ fn a_pipeline_run_of_another_repository_is_refused_and_the_local_engine_runs_non
     let found = refused(entry, &[("run.yaml", "kind: Pod\n")]);
     assert!(
         found.contains("run.yaml:1: kind is not PipelineRun"),
+        "{found}"
+    );
+    let found = refused(
+        entry,
+        &[("run.yaml", "apiVersion: v1\nkind: PipelineRun\n")],
+    );
+    assert!(
+        found.contains("run.yaml:1: apiVersion is not of tekton.dev/"),
         "{found}"
     );
     for (entry, file) in [
@@ -394,7 +339,7 @@ spec:
     );
     assert_eq!(code, Some(0), "{stdout}");
     assert!(
-        stdout.ends_with("1 workflows, 0 errors, 3 warnings\n"),
+        stdout.ends_with("1 workflow, 0 errors, 3 warnings\n"),
         "{stdout}"
     );
 }

@@ -177,7 +177,17 @@ fn an_import_error_says_what_to_install_or_to_name() {
         found.contains("raised ModuleNotFoundError: No module named 'no_such_library'"),
         "{found}"
     );
-    assert!(found.contains("pip install no_such_library"), "{found}");
+    assert!(
+        found.contains("install the package that has it for the Python that --python names, or"),
+        "{found}"
+    );
+    // Python's own way to it is no part of what its author has to read.
+    assert!(!found.contains("importlib"), "{found}");
+    let found = report(&with_module("import google.no_such.part\n", entry));
+    assert!(
+        found.contains("names (google-cloud-storage), or"),
+        "{found}"
+    );
     let found = report(&with_module(
         "",
         "- name: e2e\n  py_func: test.flows2.flow\n",

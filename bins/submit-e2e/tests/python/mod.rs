@@ -2,6 +2,9 @@
 
 mod mistakes;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use e2e::{TestEnvironment, text};
 use serde_json::{Value, json};
 
@@ -239,4 +242,26 @@ fn repositories_of_python_paths_that_are_missing_are_checked_out() {
     let manifests: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(annotations(&manifests[0]), json!({"a": "1"}));
     assert!(test.path().join("src/lib/helpers/py/helper.py").exists());
+}
+
+#[test]
+fn a_relative_python_and_relative_folders_are_those_of_the_caller() {
+    let test = with_module(MODULE, "- name: e2e\n  py_func: tests.flows.create\n");
+    std::fs::create_dir(test.path().join("tools")).unwrap();
+    test.write("tools/py", "#!/bin/sh\nexec python3 \"$@\"\n");
+    let program = test.path().join("tools/py");
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let mut command = prow(&test, "presubmit");
+    let args = [
+        "show",
+        "--output=json",
+        "--repos-dir=src",
+        "--python=tools/py",
+    ];
+    let output = command
+        .current_dir(test.path())
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }

@@ -15,6 +15,7 @@ use std::io::{self, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 
 use common::Result;
+use common::bucket::Sum;
 use common::redact::{Redactor, Rules, Secrets};
 use rustix::fs::MemfdFlags;
 use text::Text;
@@ -142,6 +143,26 @@ impl Censor {
         })
     }
 
+    /// What the file as it may be seen is compared by, where that takes no copy of it: a text
+    /// stays as long as it is.
+    pub(crate) fn sum(&self, file: &File) -> io::Result<Option<Sum>> {
+        if self.rules.is_empty() {
+            return Ok(None);
+        }
+        let mut start = vec![0; SNIFFED];
+        let read = read_block(file, &mut start)?;
+        if Kind::of(&start[..read]) != Kind::Text {
+            return Ok(None);
+        }
+        let size = file.metadata()?.len();
+        let source = At { file, offset: 0 }.take(size);
+        let summed = Summed {
+            text: Text::new(self.redactor(), &start[..read]),
+            sum: Sum::default(),
+        };
+        Ok(Some(through(source, summed)?.0))
+    }
+
     fn redactor(&self) -> Redactor {
         self.rules.redactor()
     }
@@ -160,7 +181,7 @@ fn through<W, S: Sink<W>>(mut source: impl Read, mut sink: S) -> io::Result<(W, 
     }
 }
 
-/// Takes bytes in pieces and writes what may be seen.
+/// Takes bytes in pieces, and writes what may be seen.
 trait Sink<W> {
     fn push(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Gives what it wrote to, and how many bytes were masked.
@@ -195,6 +216,24 @@ impl<W: Write> Sink<W> for Plain<W> {
             .into_inner()
             .map_err(io::IntoInnerError::into_error)?;
         Ok((out, masked))
+    }
+}
+
+/// One stream, of which only the checksum is wanted.
+struct Summed {
+    text: Text,
+    sum: Sum,
+}
+
+impl Sink<Sum> for Summed {
+    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sum.add(self.text.push(bytes));
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<(Sum, u64)> {
+        self.sum.add(self.text.finish());
+        Ok((self.sum, self.text.masked()))
     }
 }
 

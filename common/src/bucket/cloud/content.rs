@@ -4,16 +4,16 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::body::Part;
 use super::gzip::Gzip;
 use super::list::Remote;
-use super::object::Sum;
 use crate::bucket::attributes::{Attributes, Encoding, WORTH_COMPRESSING};
 use crate::bucket::folder::{check, read_block};
+use crate::bucket::sum::Sum;
+use crate::google::Part;
 
 /// Files up to this size are read into memory whole.
 const IN_MEMORY: u64 = 512 * 1024;
@@ -121,6 +121,11 @@ impl Content {
         }
     }
 
+    /// Counts it as if it had been sent: it is there already.
+    pub(super) fn count_as_sent(&self) {
+        self.sent.fetch_add(self.stored.size, Ordering::Relaxed);
+    }
+
     /// Compresses into a file without a name: what is sent can be sent again, from the middle
     /// on, and its checksum is known before.
     fn compressed(file: &Arc<File>, size: u64, given_up: &AtomicBool) -> io::Result<Self> {
@@ -152,7 +157,7 @@ fn pass(
     mut each: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Sum> {
     let mut block = vec![0; BLOCK];
-    let mut sum = Sum { size: 0, crc32c: 0 };
+    let mut sum = Sum::default();
     while sum.size < size {
         check(given_up)?;
         let wanted = usize::try_from(size - sum.size).map_or(BLOCK, |left| left.min(BLOCK));
@@ -162,8 +167,7 @@ fn pass(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        sum.size += read.len() as u64;
-        sum.crc32c = crc32c::crc32c_append(sum.crc32c, read);
+        sum.add(read);
         each(read)?;
     }
     Ok(sum)
@@ -196,7 +200,7 @@ struct Summed {
 
 impl Summed {
     fn new(file: File) -> Self {
-        let sum = Sum { size: 0, crc32c: 0 };
+        let sum = Sum::default();
         Summed { file, sum }
     }
 }
@@ -204,8 +208,7 @@ impl Summed {
 impl Write for Summed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
-        self.sum.size += written as u64;
-        self.sum.crc32c = crc32c::crc32c_append(self.sum.crc32c, &bytes[..written]);
+        self.sum.add(&bytes[..written]);
         Ok(written)
     }
 

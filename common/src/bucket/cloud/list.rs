@@ -5,10 +5,11 @@ use std::time::Instant;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::client::{Client, Request};
-use super::failure::Failure;
-use super::object::{FIELDS, Resource, Sum};
+use super::client::Client;
+use super::object::{FIELDS, Resource};
 use crate::bucket::attributes::{Attributes, Encoding};
+use crate::bucket::sum::Sum;
+use crate::google::{Failure, Request};
 
 /// What a sync must know of an object that is there. Small: there may be 100,000.
 #[derive(Debug, Clone)]
@@ -32,12 +33,12 @@ impl Remote {
         }
     }
 
-    pub(super) fn size(&self) -> Option<u64> {
+    pub(in crate::bucket) fn size(&self) -> Option<u64> {
         self.sum.map(|sum| sum.size)
     }
 
     /// Whether the object has this content, and readers are told the same of it.
-    pub(super) fn has(&self, content: Sum, attributes: &Attributes) -> bool {
+    pub(in crate::bucket) fn has(&self, content: Sum, attributes: &Attributes) -> bool {
         self.sum == Some(content)
             && self.is_gzip == (attributes.encoding == Encoding::Gzip)
             && self.media_type == crc32c::crc32c(attributes.media_type.as_bytes())
@@ -70,7 +71,7 @@ impl Client {
                 None => request.clone(),
                 Some(token) => request.clone().query("pageToken", token),
             };
-            let answer = self.ask(&page, until).await?;
+            let answer = self.api.ask(&page, until).await?;
             let page: Page = serde_json::from_slice(&answer.body)
                 .map_err(|error| Failure::Nonsense(error.to_string()))?;
             page.items.into_iter().for_each(&mut each);

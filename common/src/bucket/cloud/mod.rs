@@ -1,17 +1,14 @@
 //! The `gs://` bucket: Google Cloud Storage by its JSON API.
 
-mod body;
 mod client;
 mod content;
-mod credentials;
-mod explain;
-mod failure;
+mod exchange;
 mod gzip;
 mod list;
 mod object;
 mod parts;
 mod read;
-mod retry;
+mod stream;
 mod upload;
 
 use std::fs::File;
@@ -20,19 +17,20 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use client::{Client, Request};
+use bytes::Bytes;
+use client::{Access, Client};
 use content::Content;
-use explain::Access;
-use failure::Failure;
 pub(super) use list::Remote;
 use read::Download;
 use reqwest::{Method, StatusCode};
+use stream::Pieces;
 use tokio::sync::Semaphore;
 
 use super::attributes::Attributes;
 use super::folder::TEMPORARY;
-use super::{GiveUp, Object, ObjectName, Present, Sent};
+use super::{GiveUp, Object, ObjectName, Present, Sent, Streamed};
 use crate::env::Env;
+use crate::google::{Failure, Request};
 use crate::{Error, Result};
 
 /// A bucket of Google Cloud Storage. Cheap to clone.
@@ -152,6 +150,36 @@ impl Cloud {
             .map_err(|failure| self.explain(failure, "read", name, Access::Read))
     }
 
+    /// At most so many bytes of an object from one on.
+    pub(super) async fn read_from(
+        &self,
+        name: &ObjectName,
+        from: u64,
+        most: u64,
+    ) -> Result<Option<Bytes>> {
+        let read = self.client.read_from(name.as_str(), from, most, self.until);
+        read.await
+            .map_err(|failure| self.explain(failure, "read", name, Access::Read))
+    }
+
+    /// Makes a new object of what `source` gives.
+    pub(super) async fn upload_stream(
+        &self,
+        name: &ObjectName,
+        media_type: &str,
+        source: impl FnMut() -> Pieces,
+    ) -> Result<Streamed> {
+        let client = &self.client;
+        let made = client.put_stream(name.as_str(), media_type, source, self.until);
+        let made = made
+            .await
+            .map_err(|failure| self.explain(failure, "write", name, Access::Write))?;
+        Ok(Streamed {
+            size: made.size(),
+            generation: made.generation(),
+        })
+    }
+
     /// Must not be called on the event loop's thread.
     pub(super) fn open_blocking(&self, name: &ObjectName) -> Result<Box<dyn BufRead + Send>> {
         let open = || {
@@ -186,10 +214,13 @@ impl Cloud {
         Ok(objects)
     }
 
-    /// What is under one name.
+    /// What is under one name. Who may make objects only (`roles/storage.objectCreator`) cannot
+    /// look, and need not: the upload names the generation that it replaces, which is none.
     pub(super) async fn look_at(&self, name: &ObjectName) -> Result<Present> {
-        let found = self.client.stat(name.as_str(), self.until).await;
-        let found = found.map_err(|failure| self.explain(failure, "read", name, Access::Write))?;
+        let found = match self.client.stat(name.as_str(), self.until).await {
+            Err(failure) if failure.is(StatusCode::FORBIDDEN) => None,
+            found => found.map_err(|failure| self.explain(failure, "read", name, Access::Write))?,
+        };
         let mut present = Present::default();
         if let Some(resource) = found {
             let remote = Remote::of(&resource);
@@ -201,11 +232,12 @@ impl Cloud {
     pub(super) async fn present(&self, folder: &ObjectName) -> Result<Present> {
         let mut present = Present::default();
         let add = |resource: object::Resource| {
-            // Parts of a file that another process may be uploading just now.
+            let remote = Some(Remote::of(&resource));
             let last = resource.name.rsplit('/').next().unwrap_or_default();
-            if !last.starts_with(TEMPORARY) {
-                let remote = Remote::of(&resource);
-                present.insert(resource.name, Some(remote));
+            if last.starts_with(TEMPORARY) {
+                present.being_written(&resource.name, remote, resource.created());
+            } else {
+                present.insert(resource.name, remote);
             }
         };
         let client = &self.client;
@@ -218,7 +250,7 @@ impl Cloud {
     pub(super) async fn remove(&self, name: &ObjectName, remote: &Remote) -> Result<()> {
         let request = Request::new(Method::DELETE, self.client.object(name.as_str()))
             .query("ifGenerationMatch", &remote.generation.to_string());
-        match self.client.ask(&request, self.until).await {
+        match self.client.api.ask(&request, self.until).await {
             Ok(_) => Ok(()),
             Err(failure)
                 if failure.is(StatusCode::NOT_FOUND)

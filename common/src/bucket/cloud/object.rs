@@ -1,17 +1,20 @@
 //! Objects as the JSON API describes them.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::failure::Failure;
 use crate::bucket::attributes::{Attributes, Encoding};
+use crate::bucket::sum::Sum;
+use crate::google::Failure;
 
 /// The fields that we ask for.
-pub(super) const FIELDS: &str = "name,size,crc32c,generation,contentType,contentEncoding,metadata";
+pub(super) const FIELDS: &str =
+    "name,size,crc32c,generation,contentType,contentEncoding,metadata,timeCreated";
 
 /// Where the size and the checksum of a text are kept when its object holds it compressed.
 const SIZE: &str = "uncompressed-size";
@@ -34,27 +37,13 @@ pub(super) struct Resource {
     pub(super) content_encoding: String,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    time_created: String,
 }
 
-/// Size and checksum: what is compared to find out whether two contents are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::bucket) struct Sum {
-    pub(in crate::bucket) size: u64,
-    pub(in crate::bucket) crc32c: u32,
-}
-
-impl Sum {
-    pub(super) fn of(content: &[u8]) -> Self {
-        Sum {
-            size: content.len() as u64,
-            crc32c: crc32c::crc32c(content),
-        }
-    }
-
-    /// As Google writes it: base64 of the big-endian bytes.
-    pub(super) fn encoded(self) -> String {
-        STANDARD.encode(self.crc32c.to_be_bytes())
-    }
+/// A checksum as Google writes it: base64 of the big-endian bytes.
+fn encoded(sum: Sum) -> String {
+    STANDARD.encode(sum.crc32c.to_be_bytes())
 }
 
 impl Resource {
@@ -73,6 +62,11 @@ impl Resource {
 
     pub(super) fn generation(&self) -> u64 {
         self.generation.parse().unwrap_or_default()
+    }
+
+    /// When this generation was made, by the server's clock.
+    pub(super) fn created(&self) -> Option<SystemTime> {
+        humantime::parse_rfc3339(&self.time_created).ok()
     }
 
     /// Of the content, where the bucket compressed it.
@@ -100,7 +94,7 @@ pub(super) fn describe(
     let mut object = json!({
         "name": name,
         "contentType": attributes.media_type,
-        "crc32c": stored.encoded(),
+        "crc32c": encoded(stored),
     });
     if attributes.encoding == Encoding::Gzip || uncompressed.is_some() {
         object["contentEncoding"] = json!("gzip");
@@ -111,7 +105,7 @@ pub(super) fn describe(
     let mut custom = attributes.custom.clone();
     if let Some(uncompressed) = uncompressed {
         custom.insert(SIZE.to_owned(), uncompressed.size.to_string());
-        custom.insert(CRC32C.to_owned(), uncompressed.encoded());
+        custom.insert(CRC32C.to_owned(), encoded(uncompressed));
     }
     if !custom.is_empty() {
         object["metadata"] = json!(custom);
@@ -146,6 +140,6 @@ mod tests {
     #[test]
     fn the_checksum_is_written_as_google_writes_it() {
         // From the documentation of `gcloud storage hash`: the checksum of 123456789.
-        assert_eq!(Sum::of(b"123456789").encoded(), "4waSgw==");
+        assert_eq!(encoded(Sum::of(b"123456789")), "4waSgw==");
     }
 }

@@ -10,9 +10,10 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use tokio::runtime::Handle;
 
-use super::client::{Client, Request, piece};
-use super::failure::Failure;
-use super::retry::Retry;
+use super::client::Client;
+use crate::google::Failure;
+use crate::google::Retry;
+use crate::google::{Request, piece};
 
 /// An object that is being read.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Download {
             request = request.header("range", format!("bytes={}-", self.read));
         }
         loop {
-            match self.client.open(&request, self.retry.stall()).await {
+            match self.client.api.open(&request, self.retry.stall()).await {
                 Ok(response) => return self.take(response),
                 // What was read was all there is.
                 Err(failure) if self.read > 0 && failure.is(StatusCode::RANGE_NOT_SATISFIABLE) => {
@@ -125,6 +126,37 @@ impl Download {
                     self.open().await?;
                 }
             }
+        }
+    }
+}
+
+impl Client {
+    /// What an object holds from a byte on, at most so much of it; `None` if there is no such
+    /// object. The object may grow from one call to the next.
+    pub(super) async fn read_from(
+        &self,
+        name: &str,
+        from: u64,
+        most: u64,
+        until: Option<Instant>,
+    ) -> Result<Option<Bytes>, Failure> {
+        let last = from.saturating_add(most.saturating_sub(1));
+        let request = Request::new(Method::GET, self.object(name))
+            .query("alt", "media")
+            // A range of what is stored.
+            .header("accept-encoding", "gzip")
+            .header("range", format!("bytes={from}-{last}"));
+        match self.api.ask(&request, until).await {
+            Ok(answer) if answer.status == StatusCode::PARTIAL_CONTENT => Ok(Some(answer.body)),
+            // A server may give all of it.
+            Ok(answer) => {
+                let from = usize::try_from(from).unwrap_or(usize::MAX);
+                Ok(Some(answer.body.slice(from.min(answer.body.len())..)))
+            }
+            // Nothing new.
+            Err(failure) if failure.is(StatusCode::RANGE_NOT_SATISFIABLE) => Ok(Some(Bytes::new())),
+            Err(failure) if failure.is(StatusCode::NOT_FOUND) => Ok(None),
+            Err(failure) => Err(failure),
         }
     }
 }

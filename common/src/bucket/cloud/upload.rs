@@ -7,14 +7,15 @@ use bytes::Bytes;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
-use super::body::Part;
-use super::client::{Answer, Client, Request};
+use super::client::Client;
 use super::content::Content;
-use super::failure::Failure;
 use super::object::{FIELDS, Resource, describe};
 use super::parts;
-use super::retry::Retry;
 use crate::bucket::attributes::Attributes;
+use crate::google::Failure;
+use crate::google::Part;
+use crate::google::Retry;
+use crate::google::{Answer, Request};
 
 /// Up to this size a second request costs more than sending everything again now and then.
 const ONE_REQUEST: u64 = 8 * 1024 * 1024;
@@ -23,7 +24,7 @@ const ONE_REQUEST: u64 = 8 * 1024 * 1024;
 const RACES: u32 = 4;
 
 /// Where an upload under way stands.
-enum State {
+pub(super) enum State {
     Done(Resource),
     /// So many bytes are there.
     Reached(u64),
@@ -81,7 +82,7 @@ impl Client {
         until: Option<Instant>,
     ) -> Result<Option<Resource>, Failure> {
         let request = Request::new(Method::GET, self.object(name)).query("fields", FIELDS);
-        match self.ask(&request, until).await {
+        match self.api.ask(&request, until).await {
             Ok(answer) => Resource::parse(&answer.body).map(Some),
             Err(failure) if failure.is(StatusCode::NOT_FOUND) => Ok(None),
             Err(failure) => Err(failure),
@@ -96,7 +97,7 @@ impl Client {
     }
 
     /// Description and content in one request.
-    async fn put_at_once(
+    pub(super) async fn put_at_once(
         &self,
         object: &Value,
         content: &Content,
@@ -121,7 +122,7 @@ impl Client {
             .part(content.part.clone())
             .part(Part::Memory(tail.into()))
             .counting(&content.sent);
-        let answer = self.ask(&request, until).await?;
+        let answer = self.api.ask(&request, until).await?;
         Resource::parse(&answer.body)
     }
 
@@ -134,23 +135,24 @@ impl Client {
         until: Option<Instant>,
     ) -> Result<Resource, Failure> {
         let mut retry = Retry::new(until);
-        let mut session = self.start(object, content, known, until).await?;
+        let size = Some(content.stored.size);
+        let mut session = self.start_session(object, size, known, until).await?;
         let mut reached = 0;
         loop {
             let rest = add(&session, content, reached);
-            let mut sent = self.attempt(&rest, retry.stall()).await;
+            let mut sent = self.api.attempt(&rest, retry.stall()).await;
             while let Err(failure) = sent {
                 // The server forgets a session that failed or is a week old.
                 if failure.is(StatusCode::NOT_FOUND) || failure.is(StatusCode::GONE) {
                     retry
                         .pause(Failure::Stalled(retry.stall()), "upload")
                         .await?;
-                    session = self.start(object, content, known, until).await?;
+                    session = self.start_session(object, size, known, until).await?;
                 } else {
                     retry.pause(failure, "upload").await?;
                 }
                 let ask = ask_how_far(&session, content.stored.size);
-                sent = self.attempt(&ask, retry.stall()).await;
+                sent = self.api.attempt(&ask, retry.stall()).await;
             }
             match state(&sent?)? {
                 State::Done(resource) => return Ok(resource),
@@ -169,23 +171,25 @@ impl Client {
         }
     }
 
-    /// Starts a session; gives its address.
-    async fn start(
+    /// Starts a session for content of this size, if that is known; gives its address.
+    pub(super) async fn start_session(
         &self,
         object: &Value,
-        content: &Content,
+        size: Option<u64>,
         known: u64,
         until: Option<Instant>,
     ) -> Result<Url, Failure> {
         let media_type = object["contentType"].as_str().unwrap_or_default();
         let name = object["name"].as_str().unwrap_or_default();
-        let request = self
+        let mut request = self
             .upload("resumable", known)
             .query("name", name)
-            .header("x-upload-content-type", media_type)
-            .header("x-upload-content-length", content.stored.size.to_string())
-            .json(object);
-        let answer = self.ask(&request, until).await?;
+            .header("x-upload-content-type", media_type);
+        if let Some(size) = size {
+            request = request.header("x-upload-content-length", size.to_string());
+        }
+        let request = request.json(object);
+        let answer = self.api.ask(&request, until).await?;
         let location = answer.headers.get("location");
         location
             .and_then(|location| self.session(location.to_str().ok()?))
@@ -196,7 +200,7 @@ impl Client {
     /// credentials go elsewhere, and whoever stands between us stays there.
     fn session(&self, location: &str) -> Option<Url> {
         let location = Url::parse(location).ok()?;
-        let mut url = self.url(&[]);
+        let mut url = self.api.url(&[]);
         url.set_path(location.path());
         url.set_query(location.query());
         Some(url)
@@ -223,7 +227,7 @@ fn ask_how_far(session: &Url, size: u64) -> Request {
 }
 
 /// How far a session got. A 308 names the last byte that is there, if there is one.
-fn state(answer: &Answer) -> Result<State, Failure> {
+pub(super) fn state(answer: &Answer) -> Result<State, Failure> {
     if answer.status != StatusCode::PERMANENT_REDIRECT {
         return Resource::parse(&answer.body).map(State::Done);
     }

@@ -281,14 +281,15 @@ impl Package {
     }
 
     /// The tests without an end, sorted. Go tells no end of a benchmark, and not always of a
-    /// subtest; where the test above it passed, it passed as well (golang/go issue 40771).
+    /// subtest; where the test above it passed, it passed as well (golang/go issue 40771). Nor of
+    /// a test whose last line has no end, as what Go says of it is then a part of that line.
     fn unfinished(&mut self, failed: bool, results: &mut Results) -> Vec<(String, Test)> {
         let mut tests: Vec<(String, Test)> = self.tests.drain().collect();
         tests.sort_by(|(one, _), (other, _)| one.cmp(other));
         tests.retain(|(name, test)| {
             let root = name.split('/').next().unwrap_or_default();
             let passed = !failed && self.passed_roots.iter().any(|passed| passed == root)
-                || self.complete && is_benchmark(name);
+                || self.complete && (is_benchmark(name) || test.said_that_it_passed(name));
             if passed {
                 self.passed(name, None, Some(test), results);
             }
@@ -335,6 +336,15 @@ impl Package {
 }
 
 impl Test {
+    /// Whether it said so at the end of a line of its own: `text--- PASS: TestA (0.00s)`.
+    fn said_that_it_passed(&self, name: &str) -> bool {
+        let said = self.said.text();
+        let line = said.lines().next_back().unwrap_or_default();
+        let end = line.rsplit_once("--- PASS: ");
+        let time = end.and_then(|(_, end)| end.strip_prefix(name)?.strip_prefix(" ("));
+        time.is_some_and(|time| time.ends_with("s)"))
+    }
+
     /// What is said of a test that had not ended when its package did.
     fn cut_short(&self, name: &str, how: &str, out_of_time: Option<&OutOfTime>) -> String {
         let state = if self.runs {

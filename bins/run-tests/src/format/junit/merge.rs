@@ -46,13 +46,13 @@ impl Merge {
             results.begin_file(path);
         }
         // Failures that a suite only counts are no tests: passed ones are counted as they come.
-        let (mut shown, mut passed) = (0_u64, 0_u64);
+        let (mut shown, mut seen) = (0_u64, Counts::default());
         let read = open(path)
             .or_failed(|| format!("read {name} as JUnit"))
             .and_then(|file| {
                 junit::read(file, &name, |suite, case| {
                     shown += 1;
-                    passed += u64::from(case.outcome == Outcome::Passed);
+                    *seen.of(&case.outcome) += 1;
                     let own = (case.classname.clone(), case.name.clone());
                     let (suite, case) = self.normal(suite, case, results.target());
                     let id = results.list(&self.suite(suite), case);
@@ -66,7 +66,7 @@ impl Merge {
                 let passed = if shown == 0 {
                     summary.tests.saturating_sub(others)
                 } else {
-                    passed.saturating_sub(summary.flaky)
+                    seen.passed.saturating_sub(summary.flaky)
                 };
                 results.count(Counts {
                     passed,
@@ -76,11 +76,12 @@ impl Merge {
                     flaky: summary.flaky,
                 });
             }
-            Err(error) => results.error(
-                &format!("JUnit file {name}"),
-                &error.report(),
-                String::new(),
-            ),
+            Err(error) => {
+                // What was read before the place where it breaks is in the report.
+                results.count(seen);
+                let what = format!("JUnit file {name}");
+                results.error(&what, &error.report(), String::new());
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use common::app::Stop;
 use common::exec::{self, Cause, Limits};
-use common::{Error, Result, env};
+use common::{Error, Result, ResultExt, env, yaml};
 use serde_json::Value;
 
 use super::{Local, MARGIN, PROGRAM, not_started};
@@ -14,7 +14,7 @@ const MOST_SAID: usize = 64 * 1024;
 
 impl Local {
     /// Checks that each workflow is of a kind that can be run on this machine.
-    pub(crate) fn can_run(workflows: &[Workflow]) -> Result<()> {
+    pub(in crate::engine) fn can_run(workflows: &[Workflow]) -> Result<()> {
         for workflow in workflows {
             let what = match workflow.kind {
                 "tekton" => "a Tekton PipelineRun",
@@ -32,8 +32,13 @@ impl Local {
         Ok(())
     }
 
-    /// Asks run-local whether it can run each workflow, so that a mistake in one starts none.
-    pub(crate) async fn check(&self, workflows: &[Workflow], stop: &Stop) -> Result<()> {
+    /// Writes the manifests, and asks run-local whether it can run each.
+    pub(in crate::engine) async fn check(&self, workflows: &[Workflow], stop: &Stop) -> Result<()> {
+        for workflow in workflows {
+            let file = self.manifest(workflow);
+            let text = yaml::to_string(&workflow.manifest)?;
+            std::fs::write(&file, text).or_failed(|| format!("write {}", file.display()))?;
+        }
         for workflow in workflows {
             let rendered = self.command(&self.manifest(workflow), workflow);
             let Some(found) = mistake(rendered, workflow, stop).await? else {

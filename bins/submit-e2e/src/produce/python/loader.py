@@ -35,6 +35,10 @@ import uuid  # noqa: F401
 MOST_RESULT = 10 * 1024 * 1024
 MOST_LINE = 16 * 1024
 MOST_TRACEBACK_LINES = 40
+# What modules that functions are known to need are called on PyPI; others' names may be anybody's.
+PACKAGES = {name: " (%s)" % package for name, package in {
+    "yaml": "PyYAML", "six": "six", "google": "google-cloud-storage", "kubernetes": "kubernetes",
+    "googleapiclient": "google-api-python-client", "retrying": "retrying"}.items()}
 
 
 class Mistake(Exception):
@@ -179,7 +183,8 @@ def own_traceback(error):
     while one is not None and id(one) not in seen:
         seen.add(id(one))
         frames = [frame for frame in one.stack
-                  if frame.filename != __file__ and not frame.filename.startswith("<frozen ")]
+                  if frame.filename not in (__file__, importlib.__file__)
+                  and not frame.filename.startswith("<frozen ")]
         one.stack = traceback.StackSummary.from_list(frames)
         one = one.__cause__ or one.__context__
     lines = "".join(told.format()).splitlines()
@@ -198,9 +203,8 @@ def explain(job, error):
     what = "%s raised %s: %s" % (job["function"], type(error).__name__, error)
     hint = ""
     if isinstance(error, ModuleNotFoundError):
-        known = {"yaml": "PyYAML"}.get(error.name, error.name)
-        hint = ("install it for the Python that --python names (python3 -m pip install %s), or name "
-                "its folder in python_paths" % known)
+        hint = ("install the package that has it for the Python that --python names%s, or name its "
+                "folder in python_paths" % PACKAGES.get(str(error.name).partition(".")[0], ""))
     elif isinstance(error, RecursionError):
         hint = "does it call itself without an end?"
     return {"what": what, "hint": hint, "item": None, "traceback": own_traceback(error)}

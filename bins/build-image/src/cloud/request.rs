@@ -1,0 +1,112 @@
+//! The build as Cloud Build is asked for it. Source: the REST reference of
+//! `projects.locations.builds`, and what gcloud sends for the same flags.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::settings::{Settings, seconds};
+use crate::recipe::{Kind, Recipe};
+use crate::registry::Image;
+
+/// The image of the step that builds a Dockerfile.
+const DOCKER_STEP: &str = "gcr.io/cloud-builders/docker";
+
+/// The build. `pushed` are the images that it pushes, of those that the recipe has; `source` is
+/// its member of that name.
+pub(crate) fn build(
+    recipe: &Recipe,
+    pushed: &[Image],
+    settings: &Settings,
+    timeout: Option<Duration>,
+    source: Option<Value>,
+) -> Value {
+    let mut build = match &recipe.kind {
+        Kind::Dockerfile(dockerfile) => {
+            let tags: Vec<Image> = pushed.iter().chain(&recipe.latest).cloned().collect();
+            let mut steps: Vec<Value> = dockerfile
+                .cache_from
+                .iter()
+                // There may be none yet, and that is no reason not to build.
+                .map(|image| {
+                    let image = image.replace('$', "$$");
+                    json!({"name": DOCKER_STEP, "args": ["pull", image], "allowFailure": true})
+                })
+                .collect();
+            steps.push(json!({"name": DOCKER_STEP, "args": dockerfile.cloud_arguments(&tags)}));
+            Map::from_iter([("steps".to_owned(), steps.into())])
+        }
+        Kind::Config {
+            config,
+            substitutions,
+        } => {
+            let mut build = config.build().clone();
+            if substitutions.is_empty() {
+                build.remove("substitutions");
+            } else {
+                build.insert("substitutions".to_owned(), json!(substitutions));
+            }
+            build
+        }
+    };
+    set_images(&mut build, recipe, pushed);
+    set(&mut build, "timeout", timeout.map(seconds));
+    set(&mut build, "source", source);
+    set(
+        &mut build,
+        "logsBucket",
+        settings.logs.as_ref().map(ToString::to_string),
+    );
+    set(
+        &mut build,
+        "serviceAccount",
+        settings.service_account.clone(),
+    );
+    let disk = settings.disk_size_gb.map(|size| size.to_string());
+    set_option(&mut build, "machineType", settings.machine_type.clone());
+    set_option(&mut build, "diskSizeGb", disk);
+    let pool = settings
+        .worker_pool
+        .as_ref()
+        .map(|name| json!({ "name": name }));
+    set_option(&mut build, "pool", pool);
+    Value::Object(build)
+}
+
+/// A config's list stays as its author wrote it, but for what is not to be pushed.
+fn set_images(build: &mut Map<String, Value>, recipe: &Recipe, pushed: &[Image]) {
+    let wanted = |image: &Image| pushed.contains(image) || recipe.latest.contains(image);
+    let images: Vec<String> = match &recipe.kind {
+        Kind::Dockerfile(_) => {
+            let images = pushed.iter().chain(&recipe.latest);
+            images.map(ToString::to_string).collect()
+        }
+        Kind::Config { .. } => {
+            let written = recipe.written.iter();
+            written
+                .filter(|(_, image)| image.as_ref().is_none_or(wanted))
+                .map(|(written, _)| written.clone())
+                .collect()
+        }
+    };
+    if images.is_empty() {
+        build.remove("images");
+    } else {
+        build.insert("images".to_owned(), images.into());
+    }
+}
+
+fn set(build: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        build.insert(key.to_owned(), value.into());
+    }
+}
+
+fn set_option(build: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        let options = build.entry("options").or_insert_with(|| json!({}));
+        if let Value::Object(options) = options {
+            options.insert(key.to_owned(), value.into());
+        }
+    }
+}

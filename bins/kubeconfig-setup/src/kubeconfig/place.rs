@@ -1,0 +1,49 @@
+//! Which file is the kubeconfig.
+
+use std::path::{Path, PathBuf};
+
+use common::env::{self, Env};
+use common::{Error, Result};
+
+/// The file that was named, that of `KUBECONFIG` (of several the first, as kubectl and gcloud
+/// write) or `KUBE_CONFIG`, else `.kube/config` in the run folder, whose `src` is `SRC_DIR`. A
+/// person's own file is written to only where it is named.
+pub(crate) fn place(named: Option<PathBuf>, env: &Env) -> Result<PathBuf> {
+    let first = |list: &str| {
+        let mut paths = std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty());
+        paths.next()
+    };
+    let of_variable = || env.get(env::KUBECONFIG).and_then(first);
+    let of_other = || env.get(env::KUBE_CONFIG).map(PathBuf::from);
+    let of_run = || {
+        let run = Path::new(env.get(env::SRC_DIR)?).parent()?;
+        Some(run.join(".kube/config"))
+    };
+    (named.or_else(of_variable).or_else(of_other))
+        .or_else(of_run)
+        .ok_or_else(|| {
+            Error::usage("it is not said where the kubeconfig is")
+                .hint("name it with --kubeconfig, or set KUBECONFIG")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_counts() {
+        let all = [
+            (env::SRC_DIR, "/run/w/src"),
+            (env::KUBE_CONFIG, "/b"),
+            (env::KUBECONFIG, ":/a:/c"),
+        ];
+        let of = |variables: &[(&str, &str)]| place(None, &variables.iter().copied().collect());
+        assert_eq!(of(&all).unwrap(), Path::new("/a"));
+        assert_eq!(of(&all[..2]).unwrap(), Path::new("/b"));
+        assert_eq!(of(&all[..1]).unwrap(), Path::new("/run/w/.kube/config"));
+        assert!(of(&[]).is_err());
+        let env = all.into_iter().collect();
+        assert_eq!(place(Some("x".into()), &env).unwrap(), Path::new("x"));
+    }
+}

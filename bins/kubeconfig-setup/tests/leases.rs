@@ -1,0 +1,330 @@
+//! Leases: never two holders, whoever dies; first come first served; what is lost is told.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows tests by their attribute only, not their helpers"
+)]
+
+mod competition;
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use competition::{Competition, Holder, check};
+use e2e::{ObjectStore, Running, TestEnvironment, text, wait_until};
+use serde_json::Value;
+use support::{Google, of_pool, yaml};
+
+/// A pool of so many clusters.
+fn pool(size: usize) -> Google {
+    let cluster = |number| {
+        let (name, day) = (format!("kf-n{number}"), number + 1);
+        of_pool(
+            &name,
+            &format!("2026-05-{day:02}T10:00:00+00:00"),
+            "RUNNING",
+        )
+    };
+    Google::with((0..size).map(cluster).collect())
+}
+
+/// `get --lease` of that pool.
+fn get(google: &Google, environment: &TestEnvironment, kubeconfig: &str) -> Command {
+    let mut command = google.command(environment);
+    command.args([
+        "get",
+        "--project=p-1",
+        "--pool=kf-n*",
+        "--lease",
+        "--output=json",
+    ]);
+    command.args(["--kubeconfig", kubeconfig]);
+    command.env("CLUSTER_LEASES", leases(environment));
+    command
+}
+
+fn leases(environment: &TestEnvironment) -> String {
+    format!("file://{}/leases", environment.path().display())
+}
+
+fn list(google: &Google, environment: &TestEnvironment) -> Value {
+    let mut command = google.command(environment);
+    command.args(["list", "--project=p-1", "--pool=kf-n*", "--output=json"]);
+    let output = command
+        .env("CLUSTER_LEASES", leases(environment))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn waiting(google: &Google, environment: &TestEnvironment) -> Vec<String> {
+    let listed = list(google, environment);
+    let names = listed["waiting"].as_array().unwrap().iter();
+    names.map(|it| it.as_str().unwrap().to_owned()).collect()
+}
+
+fn release(environment: &TestEnvironment, kubeconfig: &str) {
+    let mut command = support::command(environment);
+    let status = command
+        .args(["release", "--kubeconfig", kubeconfig])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn twenty_compete_and_are_killed_and_never_do_two_hold_a_cluster() {
+    let (environment, google) = (TestEnvironment::new(), pool(3));
+    let place = leases(&environment);
+    let competition = Competition {
+        processes: 20,
+        length: Duration::from_secs(30),
+        patience: Duration::from_secs(8),
+    };
+    let result = competition.run(&|kubeconfig| {
+        let mut command = get(&google, &environment, kubeconfig);
+        command.args([
+            "--hold",
+            "--lease-duration=3s",
+            "--wait=1m",
+            "--lease-at",
+            &place,
+        ]);
+        command
+    });
+    check(&result.holders).unwrap();
+    let [taken, killed] = [result.holders.len(), result.killed];
+    assert!(
+        taken >= 15 && killed >= 4,
+        "{taken} were taken, {killed} killed: that shows nothing"
+    );
+}
+
+#[test]
+fn the_same_in_a_bucket() {
+    let (environment, google) = (TestEnvironment::new(), pool(3));
+    let store = ObjectStore::start();
+    store.make_bucket("bucket");
+    let competition = Competition {
+        processes: 8,
+        length: Duration::from_secs(30),
+        patience: Duration::from_secs(20),
+    };
+    let result = competition.run(&|kubeconfig| {
+        let mut command = get(&google, &environment, kubeconfig);
+        command.env("STORAGE_EMULATOR_HOST", store.direct_url());
+        command.args(["--hold", "--lease-duration=4s", "--wait=1m"]);
+        command.arg("--lease-at=gs://bucket/leases");
+        command
+    });
+    check(&result.holders).unwrap();
+    let [taken, killed] = [result.holders.len(), result.killed];
+    assert!(
+        taken >= 4 && killed >= 1,
+        "{taken} were taken, {killed} killed: that shows nothing"
+    );
+    let objects = store.objects("bucket", "leases/gke.");
+    assert_eq!(objects.len(), 3);
+}
+
+#[test]
+fn a_bucket_takes_one_of_those_who_write_at_once() {
+    // What leases in a bucket rest on: of all who name one generation, one succeeds.
+    let store = ObjectStore::start();
+    store.make_bucket("bucket");
+    let env = [("STORAGE_EMULATOR_HOST", store.direct_url())]
+        .into_iter()
+        .collect();
+    let bucket = common::bucket::Bucket::parse("gs://bucket", &env).unwrap();
+    let name = common::bucket::ObjectName::parse("leases/x.json").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut generation = 0;
+        for round in 0..20 {
+            let mut writers = tokio::task::JoinSet::new();
+            for writer in 0..10 {
+                let object = bucket.shared(&name).unwrap();
+                let content = format!("{round} {writer}").into_bytes();
+                writers.spawn(async move { object.replace(content, generation).await.unwrap() });
+            }
+            let written = writers.join_all().await;
+            assert_eq!(written.iter().filter(|it| **it).count(), 1, "round {round}");
+            let object = bucket.shared(&name).unwrap();
+            let state = object.read().await.unwrap().unwrap();
+            assert!(state.generation > generation);
+            generation = state.generation;
+        }
+    });
+}
+
+#[test]
+fn the_check_of_the_competition_finds_two_holders() {
+    // Somebody removes the leases while one is held: the next one gets the same cluster.
+    let (environment, google) = (TestEnvironment::new(), pool(1));
+    let hold = |kubeconfig: &str| {
+        let mut command = get(&google, &environment, kubeconfig);
+        command.args(["--hold", "--lease-duration=20s"]);
+        Holder::start(&mut command)
+    };
+    let mut first = hold("a");
+    first.wait_until_taken(Duration::from_secs(20)).unwrap();
+    std::fs::remove_dir_all(environment.path().join("leases")).unwrap();
+    let mut second = hold("b");
+    second.wait_until_taken(Duration::from_secs(20)).unwrap();
+    let holders = [first.kill(), second.kill()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
+    assert_eq!(holders.len(), 2);
+    assert!(
+        check(&holders).unwrap_err().contains("kf-n0"),
+        "{holders:?}"
+    );
+}
+
+#[test]
+fn who_comes_first_is_served_first() {
+    let (environment, google) = (TestEnvironment::new(), pool(1));
+    let mut command = get(&google, &environment, "first");
+    assert!(command.arg("--holder=w0").status().unwrap().success());
+    let mut waiters = Vec::new();
+    for number in 1..=3 {
+        let mut command = get(&google, &environment, &format!("k{number}"));
+        command
+            .args(["--wait=1m", &format!("--holder=w{number}")])
+            .stderr(Stdio::null());
+        waiters.push(Running::start(&mut command));
+        wait_until("it waits", || {
+            waiting(&google, &environment).len() == number
+        });
+    }
+    // Without --wait nobody is overtaken, and nobody waits.
+    let output = get(&google, &environment, "no").output().unwrap();
+    assert_eq!(output.status.code(), Some(75));
+    assert!(text(&output.stderr).contains("none of the 1 clusters is free: taken by w0-"));
+    release(&environment, "first");
+    for (index, mut waiter) in waiters.into_iter().enumerate() {
+        assert!(waiter.wait().unwrap().success());
+        let listed = list(&google, &environment);
+        let holder = listed["clusters"][0]["lease"]["holder"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(holder.starts_with(&format!("w{}-", index + 1)), "{holder}");
+        assert_eq!(listed["clusters"][0]["lease"]["fencing"], index + 2);
+        release(&environment, &format!("k{}", index + 1));
+    }
+    assert_eq!(waiting(&google, &environment).len(), 0);
+}
+
+#[test]
+fn a_holder_that_died_gives_it_back_and_its_kubeconfig_gives_no_token_any_more() {
+    let (environment, google) = (TestEnvironment::new(), pool(1));
+    let mut command = get(&google, &environment, "dead");
+    let mut holder = Holder::start(command.args(["--hold", "--lease-duration=4s"]));
+    holder.wait_until_taken(Duration::from_secs(20)).unwrap();
+    let exec = yaml(&environment.path().join("dead"))["users"][0]["user"]["exec"].clone();
+    let token = || {
+        let args = exec["args"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it.as_str().unwrap());
+        let users = "{\"users\": [{\"name\": \"u\", \"user\": {\"token\": \"t\"}}]}";
+        environment.write("users", users);
+        let mut command = support::command(&environment);
+        command
+            .args(args)
+            .args(["--from-kubeconfig=users", "--user=u"])
+            .output()
+            .unwrap()
+    };
+    let output = token();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Whoever has the token asks again when the lease may be somebody else's.
+    assert!(
+        answer["status"]["expirationTimestamp"].is_string(),
+        "{answer}"
+    );
+    let died = Instant::now();
+    holder.kill();
+    let mut command = get(&google, &environment, "next");
+    let output = command.arg("--wait=1m").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        died.elapsed() > Duration::from_secs(3),
+        "before the lease ran out"
+    );
+    let output = token();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("ran out at"),
+        "{}",
+        text(&output.stderr)
+    );
+    // What the dead one left beside its kubeconfig takes nothing from the new one.
+    release(&environment, "dead");
+    assert!(list(&google, &environment)["clusters"][0]["lease"].is_object());
+    release(&environment, "next");
+    assert!(list(&google, &environment)["clusters"][0]["lease"].is_null());
+    let notes = std::fs::read_dir(environment.path()).unwrap();
+    let mut notes = notes.map(|it| it.unwrap().path());
+    assert!(!notes.any(|path| path.extension().is_some_and(|it| it == "lease")));
+}
+
+#[test]
+fn a_lease_that_somebody_took_away_ends_its_holder() {
+    let (environment, google) = (TestEnvironment::new(), pool(1));
+    let mut command = get(&google, &environment, "k");
+    let mut holder = Holder::start(command.args(["--hold", "--lease-duration=6s"]));
+    holder.wait_until_taken(Duration::from_secs(20)).unwrap();
+    let lease = environment
+        .path()
+        .join("leases/gke.p-1.us-central1-a.kf-n0.json");
+    let content = std::fs::read_to_string(&lease).unwrap();
+    let mut content: Value = serde_json::from_str(&content).unwrap();
+    content["value"]["holder"] = "somebody".into();
+    std::fs::write(&lease, content.to_string()).unwrap();
+    let (code, error) = holder.wait();
+    assert_eq!(code, Some(1), "{error}");
+    assert!(
+        error.contains("is not ours any more: somebody has it"),
+        "{error}"
+    );
+    assert!(!has_note(environment.path()));
+}
+
+#[test]
+fn told_to_end_it_gives_the_cluster_back_at_once() {
+    let (environment, google) = (TestEnvironment::new(), pool(1));
+    let until = environment.path().join("done");
+    let mut command = get(&google, &environment, "k");
+    command.args(["--hold", "--until-file"]).arg(&until);
+    let mut holder = Holder::start(&mut command);
+    holder.wait_until_taken(Duration::from_secs(20)).unwrap();
+    assert!(has_note(environment.path()));
+    std::fs::write(&until, "").unwrap();
+    assert_eq!(holder.wait().0, Some(0));
+    assert!(!has_note(environment.path()));
+    let mut command = get(&google, &environment, "k");
+    let mut holder =
+        Holder::start(command.args(["--hold", "--time-limit=4s", "--lease-duration=3s"]));
+    holder.wait_until_taken(Duration::from_secs(20)).unwrap();
+    let (code, error) = holder.wait();
+    assert_eq!(code, Some(124), "{error}");
+    assert!(list(&google, &environment)["clusters"][0]["lease"].is_null());
+}
+
+fn has_note(folder: &Path) -> bool {
+    let mut files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|it| it.unwrap().path());
+    files.any(|path| path.extension().is_some_and(|it| it == "lease"))
+}

@@ -1,0 +1,137 @@
+//! Where the cluster is, and who we are there.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use common::env::{self, Env};
+use common::{Error, Result, ResultExt};
+use kube::Config;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+use crate::opts::ClusterOpts;
+
+/// Where Kubernetes mounts a pod's service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// What leads to a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Kubeconfig files, the first one's say before the others'.
+    Kubeconfig {
+        files: Vec<PathBuf>,
+        /// What named them.
+        named_by: &'static str,
+    },
+    /// The service account of the pod that this runs in.
+    InCluster,
+}
+
+impl Source {
+    /// What is configured: an option before a variable, a variable before the pod's own account.
+    pub(crate) fn find(opts: &ClusterOpts, env: &Env) -> Option<Source> {
+        let kubeconfig = |files: Vec<PathBuf>, named_by| Source::Kubeconfig { files, named_by };
+        if let Some(file) = &opts.kubeconfig {
+            return Some(kubeconfig(vec![file.clone()], "--kubeconfig"));
+        }
+        for name in [env::KUBECONFIG, env::KUBE_CONFIG] {
+            let files: Vec<_> = std::env::split_paths(env.get(name).unwrap_or_default())
+                .filter(|path| !path.as_os_str().is_empty())
+                .collect();
+            if !files.is_empty() {
+                return Some(kubeconfig(files, name));
+            }
+        }
+        let in_cluster = env.get("KUBERNETES_SERVICE_HOST").is_some()
+            && Path::new(SERVICE_ACCOUNT).join("token").exists();
+        in_cluster.then_some(Source::InCluster)
+    }
+
+    /// As [`Source::find`]; where nothing is configured the file that kubectl reads.
+    pub(crate) fn of_person(opts: &ClusterOpts, env: &Env) -> Result<Source> {
+        if let Some(source) = Source::find(opts, env) {
+            return Ok(source);
+        }
+        let home = env.get(env::HOME).map(Path::new);
+        match home.map(|home| home.join(".kube/config")) {
+            Some(file) if file.exists() => Ok(Source::Kubeconfig {
+                files: vec![file],
+                named_by: "~/.kube/config",
+            }),
+            _ => Err(Error::usage("no cluster is configured").hint(
+                "name one with --kubeconfig FILE or KUBECONFIG, or run this in a pod whose service \
+                 account may use Argo Workflows",
+            )),
+        }
+    }
+
+    /// Reads how to reach it.
+    pub(super) async fn config(&self) -> Result<Config> {
+        let what = || format!("find the cluster by {self}");
+        match self {
+            Source::InCluster => Config::incluster().or_usage(what),
+            Source::Kubeconfig { files, .. } => {
+                let mut merged: Option<Kubeconfig> = None;
+                // As kubectl has it: of several files those that are missing do not count.
+                let several = files.len() > 1;
+                for file in files.iter().filter(|file| !several || file.exists()) {
+                    let next = Kubeconfig::read_from(file).or_usage(what)?;
+                    merged = Some(match merged {
+                        Some(merged) => merged.merge(next).or_usage(what)?,
+                        None => next,
+                    });
+                }
+                let merged = merged.ok_or_else(|| {
+                    Error::usage(what()).because("none of the files is there".to_owned())
+                })?;
+                let options = KubeConfigOptions::default();
+                Config::from_custom_kubeconfig(merged, &options)
+                    .await
+                    .or_usage(what)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::InCluster => out.write_str("the pod's service account"),
+            Source::Kubeconfig { files, named_by } => {
+                let files: Vec<_> = files
+                    .iter()
+                    .map(|file| file.display().to_string())
+                    .collect();
+                write!(out, "{named_by} ({})", files.join(", "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(kubeconfig: Option<&str>, variables: &[(&str, &str)]) -> Option<String> {
+        let opts = ClusterOpts {
+            kubeconfig: kubeconfig.map(PathBuf::from),
+        };
+        let env: Env = variables.iter().copied().collect();
+        Source::find(&opts, &env).map(|source| source.to_string())
+    }
+
+    #[test]
+    fn an_option_goes_before_a_variable() {
+        let variables = [("KUBECONFIG", "/a:/b:"), ("KUBE_CONFIG", "/c")];
+        assert_eq!(found(Some("/o"), &variables).unwrap(), "--kubeconfig (/o)");
+        assert_eq!(found(None, &variables).unwrap(), "KUBECONFIG (/a, /b)");
+        assert_eq!(found(None, &variables[1..]).unwrap(), "KUBE_CONFIG (/c)");
+        assert_eq!(found(None, &[("KUBECONFIG", ":")]), None);
+    }
+
+    #[test]
+    fn nothing_configured_says_what_to_do() {
+        let opts = ClusterOpts { kubeconfig: None };
+        let error = Source::of_person(&opts, &Env::default()).unwrap_err();
+        assert!(error.report().contains("--kubeconfig FILE"), "{error:?}");
+    }
+}

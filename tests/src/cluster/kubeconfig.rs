@@ -1,0 +1,44 @@
+//! Kubeconfigs: the one that tests were given, and those that they give to programs.
+
+use std::path::Path;
+
+use kube::config::{Cluster, Kubeconfig};
+use serde_json::{Value, json};
+
+/// The URL of the API server.
+pub(super) fn server(kubeconfig: &Path) -> String {
+    cluster(kubeconfig).server.expect("a server")
+}
+
+/// A kubeconfig with a token and nothing else for the same cluster; JSON is YAML as well.
+pub(super) fn with_token(kubeconfig: &Path, server: &str, namespace: &str, token: &str) -> Value {
+    let cluster = cluster(kubeconfig);
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": {
+            "server": server,
+            "certificate-authority": cluster.certificate_authority,
+            "certificate-authority-data": cluster.certificate_authority_data,
+        }}],
+        "users": [{"name": "test", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {
+            "cluster": "test", "user": "test", "namespace": namespace,
+        }}],
+        "current-context": "test",
+    })
+}
+
+/// The cluster of the current context.
+fn cluster(kubeconfig: &Path) -> Cluster {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("read the kubeconfig");
+    let current = kubeconfig.current_context.expect("a current context");
+    let mut contexts = kubeconfig.contexts.into_iter();
+    let context = contexts.find(|context| context.name == current);
+    let context = context.and_then(|context| context.context);
+    let name = context.expect("the current context").cluster;
+    let mut clusters = kubeconfig.clusters.into_iter();
+    let cluster = clusters.find(|cluster| cluster.name == name);
+    let cluster = cluster.and_then(|cluster| cluster.cluster);
+    cluster.expect("the context's cluster")
+}

@@ -1,0 +1,23 @@
+//! submit-e2e on a real cluster: from a Prow job's variables to the verdict in the bucket, and what
+//! becomes of it when parts of the cluster fail. `make test` runs these where a cluster can be had.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot do its work fails by a panic"
+)]
+
+mod bucket;
+mod deletions;
+mod demo;
+mod evidence;
+mod interruptions;
+mod job;
+mod kills;
+mod manifest;
+mod moment;
+mod outages;
+mod rights;
+mod verdicts;
+mod watches;

@@ -1,0 +1,32 @@
+//! Parts of the cluster that go away for a while. These tests run alone, as all others would feel it.
+
+use std::time::Duration;
+
+use e2e::Cluster;
+
+use crate::job::{Job, phases};
+use crate::manifest::two_steps;
+
+#[test]
+fn the_api_server_is_killed_and_comes_back() {
+    let cluster = Cluster::connect();
+    let job = Job::new(&cluster, &two_steps());
+    let mut program = job.start();
+    job.namespace.wait_for_pod("first", "Running");
+    cluster.kill_api_server(Duration::from_secs(10));
+    assert_eq!(job.end_of(&mut program), 0, "{}", job.log());
+    job.assert_result("SUCCESS");
+    let workflow = job.namespace.workflow().unwrap();
+    assert_eq!(phases(&workflow, "first"), ["Succeeded"]);
+}
+
+#[test]
+fn the_controller_stops_for_a_minute() {
+    let cluster = Cluster::connect();
+    let job = Job::new(&cluster, &two_steps());
+    let mut program = job.start();
+    job.namespace.wait_for_pod("first", "Running");
+    cluster.stop_controller(Duration::from_mins(1));
+    assert_eq!(job.end_of(&mut program), 0, "{}", job.log());
+    job.assert_result("SUCCESS");
+}

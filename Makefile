@@ -45,7 +45,7 @@ TESTS ?=
 
 .PHONY: help
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## Builds all binaries, for use: target/release
@@ -147,6 +147,15 @@ image-gcb: ## Builds and pushes it by Cloud Build of PROJECT
 	  --image $(IMG) --tag $(TAG) --ext-var revision=$(shell git rev-parse HEAD) \
 	  --ext-var created=$(shell TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd) \
 	  --ext-var sourceDateEpoch=$(shell git log -1 --format=%ct)
+
+.PHONY: image-reproducible
+image-reproducible: ## Compiles the programs of the image twice, from nothing; fails where a byte differs
+	mkdir -p $(TARGET)
+	for time in first second; do \
+	  $(DOCKER) build --no-cache $(IMAGE_ARGS) $(IMAGE_FACTS) --tag=$(IMG):$$time --target=programs .; \
+	  $(DOCKER) run --rm $(IMG):$$time sh -c 'cd /programs && sha256sum *' | tee $(TARGET)/$$time.sha256; \
+	done
+	cmp $(TARGET)/first.sha256 $(TARGET)/second.sha256
 
 .PHONY: image-demo
 image-demo: image ## The demo with every step as a container of the image

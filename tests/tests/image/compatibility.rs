@@ -35,7 +35,7 @@ impl Repository {
              entrypoint: main\n  templates:\n    - name: main\n      container: {image: i, command: \
              [sh, -c, 'echo the step ran as $(id -u)']}\n",
         );
-        test.git("work", &["checkout", "--quiet", "-b", "pull"]);
+        test.git("work", &["checkout", "--quiet", "-b", "change"]);
         test.git("work", &["add", "."]);
         test.git("work", &["commit", "--quiet", "--message=pull"]);
         let head = test.git("work", &["rev-parse", "HEAD"]);

@@ -30,7 +30,7 @@ fn a_step_has_the_mounts_variables_user_and_folder_of_its_pod() {
         args:
           - |
             id -u; id -G; pwd; hostname | cut -c1-2
-            echo "$PLAIN|$LINES|$(HOME)|$KEY|${HOST_VARIABLE-unset}|${PASSED-unset}"
+            echo "$PLAIN|$LINES|$KEY|${HOST_VARIABLE-unset}|${PASSED-unset}"
             cat /secret/key; echo
             touch /data/kept /scratch/mine; touch /data/sub/x
             touch /read-only/x 2>/dev/null || echo kept
@@ -60,7 +60,7 @@ fn a_step_has_the_mounts_variables_user_and_folder_of_its_pod() {
     assert!(output.status.success(), "{said}");
     let log = run.log("w");
     let expected = "4321\n0 777\n/data/w/src\nw\n\
-                    a b'c\"d $ ` \\ é|one\ntwo|$(HOME)|s3cret|unset|y\ns3cret\nkept\n";
+                    a b'c\"d $ ` \\ é|one\ntwo|s3cret|unset|y\ns3cret\nkept\n";
     assert_eq!(log, expected);
     let volume = run.folder().join("volumes/nfs-external");
     assert!(volume.join("kept").is_file() && volume.join("deep/er/x").is_file());

@@ -3,6 +3,7 @@
 
 mod create;
 mod engine;
+mod follow;
 mod image;
 mod outputs;
 mod secrets;
@@ -122,12 +123,7 @@ async fn start(
     let mut start = engine::docker("start").arg("--attach").arg(name);
     start.merge_output = !resolved.result_wanted;
     start.if_killed = Some(Box::new(removal(name)));
-    let Following {
-        output,
-        limits,
-        stop,
-    } = following;
-    let ended = exec::run(&start, limits, stop, output).await;
+    let ended = follow::to_its_end(name, &start, following).await;
     let ended = ended.map_err(|error| format!("run docker start: {error}"))?;
     look_back(name, resolved, ended).await
 }
@@ -143,7 +139,10 @@ async fn look_back(name: &str, resolved: &Resolved, ended: Ended) -> Result<Ran,
             status: own_status(state, ended)?,
             cause: Cause::Itself,
         },
-        Cause::Deadline | Cause::Stopped(_) => ended,
+        cause => Ended {
+            status: own_status(state, ended).unwrap_or(ended.status),
+            cause,
+        },
     };
     let working_dir = container["Config"]["WorkingDir"].as_str().unwrap_or("/");
     let mut outputs = Vec::new();

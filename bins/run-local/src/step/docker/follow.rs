@@ -67,7 +67,7 @@ async fn end_when_asked(
     kill(name, Signal::KILL.as_raw()).await;
     tokio::time::sleep(LAST_WORDS).await;
     client.stop(Signal::TERM.as_raw());
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Sends a signal to the container's first process; one that has ended needs none.

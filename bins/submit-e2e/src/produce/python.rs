@@ -64,6 +64,12 @@ async fn answers(context: &Context<'_>, orders: &[&Order<'_>], names: &[&str]) -
         .await?;
     let mut paths = Vec::new();
     for (index, path) in config.python_paths.iter().enumerate() {
+        if !context.repositories.has(path) {
+            // Python passes over such a folder, and so did kubeflow/testing: real files have them.
+            let what = format!("{path} is not there, and is left out");
+            warn!("{}", config.path_error(index, what).report());
+            continue;
+        }
         let found = context.repositories.find(path);
         paths.push(found.map_err(|error| {
             let error = config.path_error(index, error.report());

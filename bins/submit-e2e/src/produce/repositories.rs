@@ -92,6 +92,13 @@ impl Repositories {
         self.root_of(org, repo)
     }
 
+    /// Whether there is something at `ORG/REPO/PATH`, be it a link that leads nowhere.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        let (org, repo, rest) = split(path);
+        let place = self.root_of(org, repo).join(rest);
+        place.symlink_metadata().is_ok()
+    }
+
     /// The file or folder that `ORG/REPO/PATH` names; it has to be there, and in its repository.
     pub(crate) fn find(&self, path: &str) -> Result<PathBuf> {
         let (org, repo, rest) = split(path);

@@ -236,11 +236,33 @@ fn a_python_that_is_none_is_told() {
 }
 
 #[test]
-fn a_folder_of_python_paths_that_is_not_there_is_told_with_its_line() {
+fn a_folder_of_python_paths_that_is_not_there_is_passed_over_with_a_warning() {
+    let function = "def flow(name):
+    return {'apiVersion': 'argoproj.io/v1alpha1', 'kind': 'Workflow',
+            'metadata': {'name': name}, 'spec': {'entrypoint': 'a', 'templates': []}}
+";
+    let test = with_module(function, "- name: e2e\n  py_func: tests.flows.flow\n");
+    let config = test.read("src/o/r/prow_config.yaml");
+    let several = "python_paths:\n- o/r/py\n- o/r/nope";
+    let config = config.replacen("python_paths: o/r/py", several, 1);
+    test.write("src/o/r/prow_config.yaml", config);
+    let output = prow(&test, "presubmit").arg("show").output().unwrap();
+    let log = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    let warning = "prow_config.yaml:3: python_paths: o/r/nope is not there";
+    assert!(log.contains(warning), "{log}");
+}
+
+#[test]
+fn a_folder_of_python_paths_outside_of_its_repository_is_an_error() {
     let test = with_module(MODULE, "- name: e2e\n  py_func: tests.flows.none\n");
-    let config = "python_paths:\n- o/r/py\n- o/r/nope\nworkflows:\n- name: e2e\n  py_func: a.b\n";
+    std::os::unix::fs::symlink(test.path(), test.path().join("src/o/r/out")).unwrap();
+    let config = "python_paths:\n- o/r/out\nworkflows:\n- name: e2e\n  py_func: a.b\n";
     test.write("src/o/r/prow_config.yaml", config);
     let found = report(&test);
-    let place = "[ROOT]/src/o/r/prow_config.yaml:3: python_paths: read [ROOT]/src/o/r/nope";
-    assert!(found.starts_with(place), "{found}");
+    let place = "[ROOT]/src/o/r/prow_config.yaml:2: python_paths: ";
+    assert!(
+        found.starts_with(place) && found.contains("leaves"),
+        "{found}"
+    );
 }

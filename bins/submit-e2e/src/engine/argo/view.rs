@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_pipeline_run_tells_its_phase_by_its_condition() {
         let phase = |status: &str| {
-            let object = json!({"status": {"startTime": "2026-01-01T00:00:00Z", "conditions": [
+            let object = json!({"metadata": {"name": "p"}, "status": {"startTime": "2026-01-01T00:00:00Z", "conditions": [
                 {"type": "Succeeded", "status": status, "reason": "Why", "message": "so"}]}});
             let seen = seen(Kind::PipelineRun, &object);
             (seen.status.phase, seen.status.message)

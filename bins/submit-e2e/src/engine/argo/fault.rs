@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 /// Where the permissions that this program needs are written down.
-const PERMISSIONS: &str = "manifests/submit-e2e-rbac.yaml grants what submit-e2e needs";
+const PERMISSIONS: &str = "manifests/base/rbac/submit-e2e.yaml grants what submit-e2e needs";
 
 /// A request that failed.
 #[derive(Debug)]

@@ -82,6 +82,7 @@ fn twenty_compete_and_are_killed_and_never_do_two_hold_a_cluster() {
     let competition = Competition {
         processes: 20,
         length: Duration::from_secs(30),
+        enough: (15, 4),
         patience: Duration::from_secs(8),
     };
     let result = competition.run(&|kubeconfig| {
@@ -96,11 +97,6 @@ fn twenty_compete_and_are_killed_and_never_do_two_hold_a_cluster() {
         command
     });
     check(&result.holders).unwrap();
-    let [taken, killed] = [result.holders.len(), result.killed];
-    assert!(
-        taken >= 10 && killed >= 4,
-        "{taken} were taken, {killed} killed: that shows nothing"
-    );
 }
 
 #[test]
@@ -111,6 +107,7 @@ fn the_same_in_a_bucket() {
     let competition = Competition {
         processes: 8,
         length: Duration::from_secs(30),
+        enough: (4, 1),
         patience: Duration::from_secs(20),
     };
     let result = competition.run(&|kubeconfig| {
@@ -121,11 +118,6 @@ fn the_same_in_a_bucket() {
         command
     });
     check(&result.holders).unwrap();
-    let [taken, killed] = [result.holders.len(), result.killed];
-    assert!(
-        taken >= 4 && killed >= 1,
-        "{taken} were taken, {killed} killed: that shows nothing"
-    );
     let objects = store.objects("bucket", "leases/gke.");
     assert_eq!(objects.len(), 3);
 }

@@ -248,6 +248,7 @@ fn twenty_compete_for_lease_objects_and_never_do_two_hold_a_cluster() {
     let competition = Competition {
         processes: 20,
         length: Duration::from_secs(30),
+        enough: (8, 2),
         patience: Duration::from_secs(15),
     };
     let result = competition.run(&|kubeconfig| {
@@ -271,11 +272,6 @@ fn twenty_compete_for_lease_objects_and_never_do_two_hold_a_cluster() {
         command
     });
     check(&result.holders).unwrap();
-    let [taken, killed] = [result.holders.len(), result.killed];
-    assert!(
-        taken >= 8 && killed >= 2,
-        "{taken} were taken, {killed} killed: that shows nothing"
-    );
     // People see them as leases.
     let namespace = format!("--namespace={}", cluster.namespace);
     let leases = cluster.admin(&["get", "leases", &namespace, "-o", "name"]);

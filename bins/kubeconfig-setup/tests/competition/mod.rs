@@ -130,10 +130,15 @@ impl Holder {
     }
 }
 
+/// How much longer a competition may last where the machine is too busy for its length.
+const EXTENSION: Duration = Duration::from_secs(45);
+
 /// Who competes, and how long.
 pub(crate) struct Competition {
     pub(crate) processes: usize,
     pub(crate) length: Duration,
+    /// Less than so many clusters taken, and so many holders killed, shows nothing.
+    pub(crate) enough: (usize, usize),
     /// How long each waits for a cluster at most before it is killed.
     pub(crate) patience: Duration,
 }
@@ -145,9 +150,15 @@ pub(crate) struct Outcome {
     pub(crate) killed: usize,
 }
 
+impl Outcome {
+    fn is_enough(&self, (taken, killed): (usize, usize)) -> bool {
+        self.holders.len() >= taken && self.killed >= killed
+    }
+}
+
 impl Competition {
     /// Keeps so many processes at it; each is killed or told to end at a random time, before it
-    /// has a cluster or after.
+    /// has a cluster or after. Fails where too little came of it.
     pub(crate) fn run(&self, command: &(dyn Fn(&str) -> Command + Sync)) -> Outcome {
         let end = Instant::now() + self.length;
         let outcome = Mutex::new(Outcome {
@@ -158,7 +169,12 @@ impl Competition {
             for number in 0..self.processes {
                 let outcome = &outcome;
                 scope.spawn(move || {
-                    while Instant::now() < end {
+                    let goes_on = || {
+                        let now = Instant::now();
+                        let is_enough = || outcome.lock().unwrap().is_enough(self.enough);
+                        now < end || now < end + EXTENSION && !is_enough()
+                    };
+                    while goes_on() {
                         let (held, killed) = self.one(&mut command(&format!("k{number}")));
                         let mut outcome = outcome.lock().unwrap();
                         outcome.killed += usize::from(killed && held.is_some());
@@ -167,7 +183,13 @@ impl Competition {
                 });
             }
         });
-        outcome.into_inner().unwrap()
+        let outcome = outcome.into_inner().unwrap();
+        let [taken, killed] = [outcome.holders.len(), outcome.killed];
+        assert!(
+            outcome.is_enough(self.enough),
+            "{taken} were taken, {killed} killed: that shows nothing"
+        );
+        outcome
     }
 
     fn one(&self, command: &mut Command) -> (Option<Held>, bool) {

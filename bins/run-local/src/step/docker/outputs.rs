@@ -13,6 +13,9 @@ use crate::step::runtime::{MAX_OUTPUT, output_text};
 /// Room for the headers of an archive with one file.
 const HEADERS: u64 = 16 * 1024;
 
+/// What tar fills each file up to, in bytes.
+const BLOCK: u64 = 512;
+
 /// What `docker cp` writes, as long as it can be one small file.
 #[derive(Default)]
 struct Copied {
@@ -48,10 +51,15 @@ pub(super) async fn read(container: &str, path: &Path) -> io::Result<String> {
     }
 }
 
-fn first_file(archive: &[u8]) -> io::Result<String> {
-    let mut archive = Archive::new(archive);
+fn first_file(bytes: &[u8]) -> io::Result<String> {
+    let mut archive = Archive::new(bytes);
     let entry = archive.entries()?.next();
     let entry = entry.ok_or_else(|| io::Error::other("there is no such file"))??;
+    // The reader takes a file that is cut off for a shorter one.
+    let blocks = entry.size().div_ceil(BLOCK).saturating_mul(BLOCK);
+    if entry.raw_file_position().saturating_add(blocks) > bytes.len() as u64 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     if entry.header().entry_type().is_file() {
         output_text(entry)
     } else {
@@ -82,6 +90,6 @@ mod tests {
             "it is no file"
         );
         assert!(first_file(b"").is_err());
-        assert!(first_file(&file[..300]).is_err());
+        assert!(first_file(&file[..600]).is_err());
     }
 }

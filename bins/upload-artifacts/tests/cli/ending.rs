@@ -1,18 +1,10 @@
 //! What a pass says while it lasts, and how it ends early.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::fs::File;
 use std::process::Stdio;
 
+use crate::support::{Bucket, assert_code, terminate};
 use e2e::{Fault, Running, TestEnvironment, text, wait_until};
-use support::{Bucket, assert_code, terminate};
 
 fn wait_for_uploads(bucket: &Bucket, count: usize) {
     wait_until("uploads are under way", || {

@@ -1,7 +1,5 @@
 //! What the tests of upload-artifacts share.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 pub(crate) mod folder;
 
 use std::process::{Command, Output};

@@ -1,11 +1,5 @@
 //! run-tests through the built binary.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a helper that cannot do its work fails the test by a panic"
-)]
-
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};

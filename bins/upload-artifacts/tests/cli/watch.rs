@@ -1,21 +1,12 @@
 //! `--watch` and `--follow-log`: what is written while it runs is in the bucket soon.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::fs::File;
 use std::io::Write;
 use std::process::{Output, Stdio};
 
+use crate::support::{Bucket, assert_code};
 use e2e::{Running, TestEnvironment, text, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Bucket, assert_code};
 
 fn start(bucket: &Bucket, environment: &TestEnvironment, args: &[&str]) -> Running {
     let args = [&["--artifacts-dir=out", "--watch=1s"], args].concat();

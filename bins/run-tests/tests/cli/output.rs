@@ -1,20 +1,12 @@
 //! Where the output goes: terminal, log, report; and what must not be read there.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a helper that cannot do its work fails the test by a panic"
-)]
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::{assert_code, assert_program, run_tests};
 use common::junit::summarize;
 use e2e::{TestEnvironment, text};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use support::{assert_code, assert_program, run_tests};
 
 #[test]
 fn the_log_has_everything_and_lines_are_prefixed_only_when_asked() {

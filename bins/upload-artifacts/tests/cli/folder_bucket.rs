@@ -1,23 +1,15 @@
 //! upload-artifacts through the built binary: its command line, and where things go.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::fs;
 use std::process::Command;
 
+use crate::support::folder::{artifacts, bucket_url, last_line, sync, tree};
+use crate::support::{JOB, assert_code};
 use e2e::{TestEnvironment, text};
-use support::folder::{artifacts, bucket_url, last_line, sync, tree};
-use support::{JOB, assert_code};
 
 /// The binary in the environment of a presubmit.
 fn command_with(environment: &TestEnvironment, args: &[&str]) -> Command {
-    let mut command = support::command(environment);
+    let mut command = crate::support::command(environment);
     command.args(args);
     command
 }

@@ -1,11 +1,5 @@
 //! run-tests with the real go on small real suites.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a helper that cannot do its work fails the test by a panic"
-)]
-
 use std::process::Output;
 
 use common::junit::{self, Outcome};

@@ -1,18 +1,10 @@
 //! What servers and networks do to an upload, and what is left of it.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::process::Stdio;
 
+use crate::support::{BUCKET, Bucket, JOB, assert_code};
 use e2e::{Fault, Running, TestEnvironment, text, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{BUCKET, Bucket, JOB, assert_code};
 
 const SYNC: [&str; 1] = ["--artifacts-dir=out"];
 

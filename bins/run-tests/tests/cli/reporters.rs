@@ -1,11 +1,9 @@
 //! run-tests with tools that write JUnit themselves, and with Bats: the real ones.
 
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 
+use crate::support::{assert_code, assert_program, cases, run_tests, tool};
 use e2e::{TestEnvironment, text};
-use support::{assert_code, assert_program, cases, run_tests, tool};
 
 /// A crate of its own with these tests.
 fn krate(tests: &str) -> TestEnvironment {

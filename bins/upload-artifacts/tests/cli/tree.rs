@@ -1,13 +1,5 @@
 //! The folder that is copied: whatever is in it, and whatever becomes of it meanwhile.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -15,13 +7,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::folder::{artifacts, bucket_url, last_line, sync, tree};
+use crate::support::{JOB, PRESUBMIT, assert_code};
 use e2e::{Running, TestEnvironment, binary, text, wait_until};
-use support::folder::{artifacts, bucket_url, last_line, sync, tree};
-use support::{JOB, PRESUBMIT, assert_code};
 
 /// The binary in the environment of a presubmit.
 fn command_with(environment: &TestEnvironment, args: &[&str]) -> Command {
-    let mut command = support::command(environment);
+    let mut command = crate::support::command(environment);
     command.args(args);
     command
 }

@@ -1,15 +1,7 @@
 //! Single files, and where they and all else lie.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
+use crate::support::{Bucket, assert_code};
 use e2e::{TestEnvironment, text};
-use support::{Bucket, assert_code};
 
 #[test]
 fn single_files_go_to_the_artifacts_or_beside_them() {

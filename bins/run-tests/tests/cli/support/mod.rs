@@ -1,12 +1,5 @@
 //! What the tests with real tools share.
 
-#![allow(
-    dead_code,
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "each test binary uses a part; a helper that cannot do its work fails the test by a panic"
-)]
-
 use std::path::{Path, PathBuf};
 use std::process::Output;
 

@@ -1,17 +1,9 @@
 //! Single files: compared, bounded and named as those of the folder are.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::process::Stdio;
 
+use crate::support::{BUCKET, Bucket, JOB, assert_code, terminate};
 use e2e::{Fault, Running, TestEnvironment, text, wait_until};
-use support::{BUCKET, Bucket, JOB, assert_code, terminate};
 
 /// How many uploads the store was asked for.
 fn uploads(bucket: &Bucket) -> usize {

@@ -1,16 +1,9 @@
 //! run-tests with libtest's JSON, from the real cargo.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that cannot do its work fails the test by a panic"
-)]
-
-mod support;
-
 use std::process::Output;
 
+use crate::support::{assert_code, cases};
 use e2e::{TestEnvironment, text};
-use support::{assert_code, cases};
 
 /// `cargo test -- --format json` on a crate with these tests.
 fn json(flags: &[&str], source: &str) -> (TestEnvironment, Output) {

@@ -1,20 +1,11 @@
 //! What another run makes of what a killed one left in the bucket.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use crate::support::{BUCKET, Bucket, JOB, assert_code};
 use e2e::{Fault, Running, TestEnvironment, text, wait_until};
-use support::{BUCKET, Bucket, JOB, assert_code};
 
 const SYNC: [&str; 3] = ["sync", "--artifacts-dir", "out"];
 

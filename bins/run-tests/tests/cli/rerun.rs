@@ -1,17 +1,10 @@
 //! run-tests runs failed tests again: with the real pytest, nextest and cargo.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that cannot do its work fails the test by a panic"
-)]
-
-mod support;
-
 use std::process::Output;
 
+use crate::support::{assert_code, cases, run_tests, tool};
 use common::junit::summarize;
 use e2e::{TestEnvironment, text};
-use support::{assert_code, cases, run_tests, tool};
 
 const PYTHON: &str = r#"
 import os, pytest

@@ -1,16 +1,8 @@
 //! The verdict, and what is missing when it is written.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
+use crate::support::{Bucket, assert_code};
 use e2e::{Fault, TestEnvironment, text};
 use serde_json::Value;
-use support::{Bucket, assert_code};
 
 fn verdict(bucket: &Bucket) -> Value {
     let record = bucket.read("finished.json").expect("a verdict");

@@ -1,9 +1,7 @@
 //! run-tests with the real pytest.
 
-mod support;
-
+use crate::support::{assert_code, cases, run_tests};
 use e2e::{TestEnvironment, text};
-use support::{assert_code, cases, run_tests};
 
 const SUITE: &str = r#"
 import pytest, unittest

@@ -1,10 +1,5 @@
 //! upload-artifacts and a real object store.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
 use std::io::Read;
 use std::process::{Command, Output};
 use std::sync::Arc;

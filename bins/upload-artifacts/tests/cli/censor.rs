@@ -1,21 +1,12 @@
 //! No secret reaches the bucket.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 
+use crate::support::{Bucket, assert_code};
 use e2e::{TestEnvironment, text};
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use support::{Bucket, assert_code};
 
 const SECRET: &str = "correct-horse-battery";
 const MASK: &str = "XXXXXXXXXXXXXXXXXXXXX";

@@ -198,6 +198,8 @@ impl Repository {
             ("core.attributesFile", "/dev/null"),
             ("core.fsync", "none"),
             ("fetch.unpackLimit", "1"),
+            // Files are written by as many processes as there are processors.
+            ("checkout.workers", "0"),
         ]
         .into_iter()
         .fold(git, |git, (key, value)| git.config(key, value));
@@ -295,7 +297,9 @@ impl Repository {
     /// Everything that may be run in a new folder, with names where ids are not known yet.
     fn all_steps(&self) -> Vec<Step> {
         let fetched = self.fetched();
-        let mut steps = self.start_steps();
+        let mut steps = vec![Step::Init];
+        let settings = self.settings().into_iter();
+        steps.extend(settings.map(|(key, value)| Step::Configure { key, value }));
         steps.extend(self.files_step());
         steps.extend(self.fetch_steps(self.filter(), &[]));
         steps.extend(self.commit_steps(self.filter()));

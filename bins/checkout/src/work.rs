@@ -12,8 +12,10 @@ use crate::history::{History, Holds};
 use crate::merge::merge;
 use crate::plan::Repository;
 use crate::record::Record;
+use crate::report;
 use crate::runner::Runner;
 use crate::sequence::{Fetched, MADE_BY_CHECKOUT};
+use crate::settings;
 use crate::step::Step;
 use crate::url::CloneUrl;
 
@@ -74,8 +76,12 @@ impl Work<'_> {
             self.clear(&obstacle)?;
             self.make(false, None).await?;
         }
+        let sha = match self.folder.detached_head() {
+            Some(commit) => commit,
+            None => self.runner.ask(&["rev-parse", "HEAD"]).await?,
+        };
         Ok(Placed {
-            sha: self.runner.ask(&["rev-parse", "HEAD"]).await?,
+            sha,
             describe: self
                 .runner
                 .ask(&["describe", "--tags", "--always", "--dirty"])
@@ -141,14 +147,18 @@ impl Work<'_> {
     /// run was writing, if it got so far.
     async fn make(&self, force: bool, before: Option<String>) -> Result<()> {
         self.folder.begin(before.as_deref())?;
-        self.start().await?;
+        let is_new = !force;
+        if is_new {
+            self.runner.step(&Step::Init).await?;
+            settings::add(&self.repository.folder, &self.repository.settings())?;
+        } else {
+            self.start().await?;
+        }
         let history = History::new(self.repository, &self.runner, true);
-        let holds = match (self.runner.commit("HEAD").await?, &self.repository.cache) {
-            (Some(_), _) => Holds::Something,
-            (None, Some(cache)) if cache.seed(self.repository, &self.runner).await? => {
-                Holds::Mirror
-            }
-            (None, _) => Holds::Nothing,
+        let holds = match (&self.repository.cache, is_new) {
+            (_, false) if self.runner.commit("HEAD").await?.is_some() => Holds::Something,
+            (Some(cache), _) if cache.seed(self.repository, &self.runner).await? => Holds::Mirror,
+            _ => Holds::Nothing,
         };
         let fetched = history.fetch(holds).await?;
         let end = self.write(&fetched, force, before).await;
@@ -167,7 +177,10 @@ impl Work<'_> {
     /// A repository that was there: its uncommitted changes are somebody's work.
     async fn update(&self, note: Option<String>) -> Result<Option<Error>> {
         let clean = self.repository.clean;
-        let head = self.runner.commit("HEAD").await?;
+        let head = match self.folder.detached_head() {
+            Some(commit) => Some(commit),
+            None => self.runner.commit("HEAD").await?,
+        };
         let mut changed = Vec::new();
         if clean {
             changed = self.runner.changed_files(clean).await?;
@@ -217,8 +230,9 @@ impl Work<'_> {
     }
 
     async fn start(&self) -> Result<()> {
-        for step in self.repository.start_steps() {
-            self.runner.step(&step).await?;
+        self.runner.step(&Step::Init).await?;
+        for (key, value) in self.repository.settings() {
+            self.runner.step(&Step::Configure { key, value }).await?;
         }
         Ok(())
     }
@@ -248,6 +262,7 @@ impl Work<'_> {
         for step in self.repository.place_steps(&target, force) {
             self.runner.step(&step).await?;
         }
+        report::warn_of_clashes(self.runner.tracked().await?, &self.repository.name());
         let note = self.repository.note(fetched, &target);
         self.folder.finish(Some(&note))
     }

@@ -1,13 +1,14 @@
 //! A folder in which checkouts leave what they fetched, for later ones: for each repository a
 //! bare mirror, shared by the jobs of a machine, or of a cluster over NFS.
 //!
-//! A checkout never uses the mirror's files in place. It copies packs and has git compute the id
-//! of every object in the copy, so that neither damage nor malice in the mirror gets into it,
+//! A checkout never uses the mirror's files in place. It copies packs and computes the id of
+//! every object in the copy, so that neither damage nor malice in the mirror gets into it,
 //! and the mirror may be removed at any time. The server is asked for the refs in each run; the
 //! mirror only saves the transfer. A cache that fails costs time and never a checkout.
 
 mod lock;
 mod mirror;
+mod pack;
 mod prune;
 mod seed;
 

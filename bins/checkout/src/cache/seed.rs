@@ -3,10 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Error, Result, ResultExt, whole_file};
 
 use super::mirror::{Content, Mirror, PARTS};
+use super::pack::{Verified, verify};
 use crate::plan::Repository;
 use crate::runner::Runner;
 
@@ -39,7 +42,7 @@ pub(super) struct Copied {
     refs: Vec<(String, String)>,
 }
 
-/// Copies a mirror's packs, without their indexes; `None` where it has none.
+/// Copies a mirror's packs; `None` where it has none.
 pub(super) fn copy(mirror: &Mirror, checkout: &Path) -> Result<Option<Copied>> {
     let what = || "copy packs from the cache";
     let Content { packs: names, refs } = mirror.content();
@@ -53,14 +56,14 @@ pub(super) fn copy(mirror: &Mirror, checkout: &Path) -> Result<Option<Copied>> {
         fs::create_dir_all(&folder)?;
         let mut packs = Vec::new();
         for name in &names {
-            for part in ["promisor", "pack"] {
+            for part in PARTS {
                 let source = mirror.packs().join(name).with_extension(part);
                 let target = folder.join(name).with_extension(part);
                 match File::open(source) {
                     Ok(mut source) => {
                         io::copy(&mut source, &mut File::create_new(target)?)?;
                     }
-                    // A pack that is not there is found out when it is indexed.
+                    // A pack that is not there is found out when it is looked through.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(error),
                 }
@@ -80,17 +83,17 @@ pub(super) fn copy(mirror: &Mirror, checkout: &Path) -> Result<Option<Copied>> {
 }
 
 impl Copied {
-    /// Has git compute every object's id, and takes the packs over. An error means damage.
+    /// Looks through the packs, and takes them over. An error means damage.
     pub(super) async fn check(&self, runner: &Runner<'_>) -> Result<()> {
-        // Two at a time, the large ones apart.
-        let mut packs = self.packs.clone();
-        packs.sort_by_key(|pack| fs::metadata(pack).map_or(0, |pack| pack.len()));
-        let half = |nth| packs.iter().skip(nth).step_by(2);
-        tokio::try_join!(index(runner, half(0)), index(runner, half(1)))?;
+        for pack in &self.packs {
+            if self.verified(pack, runner).await? == Verified::TooLarge {
+                index(runner, pack).await?;
+            }
+        }
         let to = self.git.join("objects/pack");
         let what = || format!("take packs over into {}", to.display());
         fs::create_dir_all(&to).or_failed(what)?;
-        for pack in &packs {
+        for pack in &self.packs {
             for part in PARTS {
                 let from = pack.with_extension(part);
                 if let Some(name) = from.file_name()
@@ -110,6 +113,18 @@ impl Copied {
         remove(&self.folder).or_failed(what)
     }
 
+    /// Looks through a pack while this thread does other things.
+    async fn verified(&self, pack: &Path, runner: &Runner<'_>) -> Result<Verified> {
+        let given_up = GiveUp::default();
+        let work = {
+            let (pack, given_up) = (pack.to_owned(), given_up.0.clone());
+            tokio::task::spawn_blocking(move || verify(&pack, &given_up))
+        };
+        let what = || format!("look through {}", pack.display());
+        let ended = runner.unless_stopped(work, &what()).await?;
+        ended.or_failed(what)?.or_failed(what)
+    }
+
     /// Removes what came from the mirror.
     pub(super) fn withdraw(&self) -> Result<()> {
         let removed = || -> io::Result<()> {
@@ -124,16 +139,26 @@ impl Copied {
     }
 }
 
-async fn index<'p>(runner: &Runner<'_>, packs: impl Iterator<Item = &'p PathBuf>) -> Result<()> {
-    for pack in packs {
-        let path = pack.display().to_string();
-        let printed = runner.ask(&["index-pack", &path]).await?;
-        // A pack's name is the checksum of its content, which git has just computed.
-        if !path.ends_with(&format!("/pack-{printed}.pack")) {
-            return Err(Error::failed(format!("{path} is another pack: {printed}")));
-        }
+/// Has git look through a pack; the index is git's own then.
+async fn index(runner: &Runner<'_>, pack: &Path) -> Result<()> {
+    let path = pack.display().to_string();
+    let printed = runner.ask(&["index-pack", &path]).await?;
+    // A pack's name is the checksum of its content, which git has just computed.
+    if path.ends_with(&format!("/pack-{printed}.pack")) {
+        Ok(())
+    } else {
+        Err(Error::failed(format!("{path} is another pack: {printed}")))
     }
-    Ok(())
+}
+
+/// Has a thread end early when this goes out of scope.
+#[derive(Default)]
+struct GiveUp(Arc<AtomicBool>);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn remove(folder: &Path) -> io::Result<()> {

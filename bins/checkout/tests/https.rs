@@ -19,8 +19,9 @@ fn a_server_of_https_is_known_by_the_authority_that_git_is_told_of() {
     server.accept_only(&[GitHttpServer::basic("x-access-token", TOKEN)]);
     let proxy = TlsProxy::start(&fixture.env, server.address());
     let job = |src: &str| {
-        let mut command = fixture.job(&[1]);
+        let mut command = fixture.env.bin("checkout");
         command.args(["--src-dir", src, "--git-base-url", &proxy.url()]);
+        command.env("JOB_SPEC", fixture.job_spec(&[1]));
         command.env("GITHUB_TOKEN", TOKEN);
         command
     };

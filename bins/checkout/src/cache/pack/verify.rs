@@ -130,7 +130,10 @@ impl Pack {
                 read => hasher.update(&buffer[..read]),
             }
         }
-        if hasher.finish().as_ref() == self.index.pack_checksum() {
+        let mut written = vec![0; self.algorithm.output_len()];
+        self.file.read_exact_at(&mut written, self.end)?;
+        let checksum = self.index.pack_checksum();
+        if hasher.finish().as_ref() == checksum && written == checksum {
             Ok(())
         } else {
             Err(damage("the pack has another checksum"))

@@ -25,11 +25,21 @@ const MADE_BY_GIT: [&str; 11] = [
     "\tobjectformat = sha256",
 ];
 
+/// The setting that `git init` has written already. Twice in a file it is one that git refuses to
+/// change.
+const VERSION: &str = "core.repositoryFormatVersion";
+
 /// Adds settings to what `git init` has just written.
 pub(crate) fn add(folder: &Path, settings: &[Setting]) -> Result<()> {
     let file = folder.join(".git/config");
     let what = || format!("write the settings in {}", file.display());
-    let made = fs::read_to_string(&file).or_failed(what)?;
+    let mut made = fs::read_to_string(&file).or_failed(what)?;
+    if settings.iter().any(|(key, _)| *key == VERSION) {
+        let lines = made.split_inclusive('\n');
+        made = lines
+            .filter(|line| !line.trim_start().starts_with("repositoryformatversion"))
+            .collect();
+    }
     let text = made + &text(settings);
     whole_file::replace(&file, |mut file| file.write_all(text.as_bytes())).or_failed(what)
 }
@@ -67,7 +77,7 @@ mod tests {
     #[test]
     fn git_reads_what_is_written() {
         let settings = [
-            ("core.repositoryFormatVersion", "1".to_owned()),
+            (VERSION, "1".to_owned()),
             (
                 "remote.origin.url",
                 "https://h/a \\\"b\";#c\n[core]".to_owned(),
@@ -83,7 +93,8 @@ mod tests {
         git(&["init", "--quiet", "--template="]);
         add(folder.path(), &settings).unwrap();
         for (key, value) in &settings {
-            assert_eq!(git(&["config", "--null", key]), format!("{value}\0"));
+            let all = git(&["config", "--null", "--get-all", key]);
+            assert_eq!(all, format!("{value}\0"));
         }
         let file = fs::read_to_string(folder.path().join(".git/config")).unwrap();
         assert!(are_own(&file, &settings), "{file}");

@@ -190,7 +190,8 @@ fn a_connection_that_is_cut_is_tried_again() {
 
 /// The processes of this test, found by its folder on their command line.
 fn processes(env: &TestEnvironment) -> Vec<u32> {
-    let folder = env.path().display().to_string();
+    // The server is in the folder beside.
+    let folder = env.path().join("src").display().to_string();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();

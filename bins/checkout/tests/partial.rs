@@ -31,8 +31,8 @@ fn the_history_comes_without_its_bulk_and_the_rest_on_demand() {
     // A commit between the base and what it is merged with: of no use to the merge.
     move_on(&mut fixture, "three\n");
     succeed(fixture.job(&[1]));
-    // Its tree and its README.
-    assert_eq!(missing(&fixture), 2);
+    // Its tree; what is in that cannot be seen.
+    assert_eq!(missing(&fixture), 1);
     assert_eq!(fixture.git(&["status", "--porcelain"]), "");
     assert_eq!(
         fixture.git(&["merge-base", "HEAD", "origin/main"]),

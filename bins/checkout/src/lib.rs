@@ -22,6 +22,7 @@ mod retry;
 mod runner;
 mod sequence;
 mod settings;
+mod stamp;
 mod step;
 mod transfer;
 mod url;

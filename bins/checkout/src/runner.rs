@@ -27,7 +27,7 @@ pub(crate) struct Runner<'a> {
     stop: &'a Stop,
     /// What was run.
     commands: RefCell<Vec<Command>>,
-    /// The files that were checked out.
+    /// The files of the commit that is checked out.
     tracked: OnceCell<Vec<u8>>,
 }
 
@@ -196,7 +196,7 @@ impl<'a> Runner<'a> {
         let name = self.repository.name();
         let folder = &self.repository.folder;
         if !in_submodules {
-            return Ok(lfs::is_wanted(folder, self.tracked().await?, &name));
+            return Ok(lfs::is_wanted(folder, self.tracked("HEAD").await?, &name));
         }
         let list = ["ls-files", "-z", "--recurse-submodules"];
         let what = ["--", ":(glob)**/.gitattributes"];
@@ -208,10 +208,17 @@ impl<'a> Runner<'a> {
         Ok(lfs::is_wanted(folder, &listed, &whose))
     }
 
-    /// The files of the commit that this run has checked out, each with a NUL behind it.
-    pub(crate) async fn tracked(&self) -> Result<&[u8]> {
-        let list = self.git.bytes(["ls-files", "-z"], self.stop);
+    /// The files of the commit that this run checks out, in the order of the index, each with a NUL
+    /// behind it.
+    pub(crate) async fn tracked(&self, commit: &str) -> Result<&[u8]> {
+        let list = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit];
+        let list = self.git.bytes(list, self.stop);
         Ok(self.tracked.get_or_try_init(|| list).await?)
+    }
+
+    /// The files of the index, each with a NUL behind it.
+    pub(crate) async fn indexed(&self) -> Result<Vec<u8>> {
+        self.git.bytes(["ls-files", "-z"], self.stop).await
     }
 
     /// Refuses a repository whose settings are not safe.

@@ -1,5 +1,6 @@
 //! Checks out one repository, and leaves its folder in a state that the next run understands.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
@@ -16,11 +17,23 @@ use crate::report;
 use crate::runner::Runner;
 use crate::sequence::{Fetched, MADE_BY_CHECKOUT};
 use crate::settings;
+use crate::stamp;
 use crate::step::Step;
 use crate::url::CloneUrl;
 
 /// How often a run looks whether another one has left the folder.
 const TURN: Duration = Duration::from_millis(200);
+
+/// What is in a folder whose files are about to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Before {
+    /// Nothing.
+    Nothing,
+    /// What a killed run wrote, of this commit if it got so far.
+    Unfinished(Option<String>),
+    /// The files of a commit, as git wrote them.
+    Clean,
+}
 
 /// A repository that is checked out.
 #[derive(Debug)]
@@ -38,6 +51,7 @@ pub(crate) async fn check_out(repository: &Repository, stop: &Stop) -> (Record, 
         repository,
         folder: Folder::at(&repository.folder),
         runner: Runner::new(repository, stop),
+        describe: RefCell::default(),
         stop,
     };
     let end = work.run().await;
@@ -55,6 +69,8 @@ struct Work<'a> {
     repository: &'a Repository,
     folder: Folder,
     runner: Runner<'a>,
+    /// What the commit in a new folder is called.
+    describe: RefCell<Option<String>>,
     stop: &'a Stop,
 }
 
@@ -74,19 +90,27 @@ impl Work<'_> {
                 return Err(obstacle);
             }
             self.clear(&obstacle)?;
-            self.make(false, None).await?;
+            self.make(Before::Nothing).await?;
         }
         let sha = match self.folder.detached_head() {
             Some(commit) => commit,
             None => self.runner.ask(&["rev-parse", "HEAD"]).await?,
         };
-        Ok(Placed {
-            sha,
-            describe: self
-                .runner
-                .ask(&["describe", "--tags", "--always", "--dirty"])
-                .await?,
-        })
+        let describe = self.describe().await?;
+        Ok(Placed { sha, describe })
+    }
+
+    async fn describe(&self) -> Result<String> {
+        let known = self.describe.take();
+        if let Some(describe) = known {
+            return Ok(describe);
+        }
+        let folder = &self.repository.folder;
+        let is_untouched =
+            stamp::is_there(folder) && stamp::holds(folder, &self.runner.indexed().await?);
+        let describe = ["describe", "--tags", "--always", "--dirty"];
+        let length = describe.len() - usize::from(is_untouched);
+        self.runner.ask(&describe[..length]).await
     }
 
     fn clear(&self, obstacle: &Error) -> Result<()> {
@@ -127,10 +151,10 @@ impl Work<'_> {
             return Ok(Some(obstacle));
         }
         match found {
-            Found::Nothing => self.make(false, None).await?,
+            Found::Nothing => self.make(Before::Nothing).await?,
             Found::Unfinished(target) => {
                 self.folder.remove_stale_locks()?;
-                self.make(true, target).await?;
+                self.make(Before::Unfinished(target)).await?;
             }
             Found::Fetching(note) => {
                 self.folder.remove_stale_locks()?;
@@ -143,11 +167,13 @@ impl Work<'_> {
     }
 
     /// A folder that is all checkout's own: files in the way are its own too. In one that a run
-    /// left unfinished they are overwritten by force; `before` is the commit whose files that
-    /// run was writing, if it got so far.
-    async fn make(&self, force: bool, before: Option<String>) -> Result<()> {
-        self.folder.begin(before.as_deref())?;
-        let is_new = !force;
+    /// left unfinished they are overwritten by force.
+    async fn make(&self, before: Before) -> Result<()> {
+        let is_new = before == Before::Nothing;
+        self.folder.begin(match &before {
+            Before::Unfinished(commit) => commit.as_deref(),
+            _ => None,
+        })?;
         if is_new {
             self.runner.step(&Step::Init).await?;
             settings::add(&self.repository.folder, &self.repository.settings())?;
@@ -161,7 +187,7 @@ impl Work<'_> {
             _ => Holds::Nothing,
         };
         let fetched = history.fetch(holds).await?;
-        let end = self.write(&fetched, force, before).await;
+        let end = self.write(&fetched, before).await;
         self.settle(end, None).await?;
         self.store().await
     }
@@ -212,7 +238,7 @@ impl Work<'_> {
                 self.folder.finish(note.as_deref())?;
             }
             let fetched = end?;
-            let end = self.write(&fetched, false, None).await;
+            let end = self.write(&fetched, Before::Clean).await;
             self.settle(end, note.as_deref()).await?;
             return Ok(None);
         }
@@ -244,15 +270,17 @@ impl Work<'_> {
         Ok(History::new(self.repository, &self.runner, partial))
     }
 
-    /// Merges, and writes the files. `before` is for a folder in which a run was killed: what
-    /// that one was writing is there, and known to no index. Checking the same commit out
-    /// again, by force, makes those files git's own, to be changed or removed.
-    async fn write(&self, fetched: &Fetched, force: bool, before: Option<String>) -> Result<()> {
+    /// Merges, and writes the files. In a folder in which a run was killed, what that one was
+    /// writing is there, and known to no index. Checking the same commit out again, by force, makes
+    /// those files git's own, to be changed or removed.
+    async fn write(&self, fetched: &Fetched, before: Before) -> Result<()> {
         let target = match self.repository.target(fetched) {
             Some(commit) => commit,
             None => merge(self.repository, &self.runner, fetched).await?,
         };
-        if let Some(rev) = before
+        let is_new = before == Before::Nothing;
+        let force = matches!(before, Before::Unfinished(_));
+        if let Before::Unfinished(Some(rev)) = before
             && rev != target
             && self.runner.commit(&rev).await?.is_some()
         {
@@ -260,11 +288,30 @@ impl Work<'_> {
         }
         self.folder.begin(Some(&target))?;
         for step in self.repository.place_steps(&target, force) {
-            self.runner.step(&step).await?;
+            if is_new && matches!(step, Step::Checkout { .. }) {
+                self.write_new(&step, &target).await?;
+            } else {
+                self.runner.step(&step).await?;
+            }
         }
-        report::warn_of_clashes(self.runner.tracked().await?, &self.repository.name());
+        let tracked = self.runner.tracked(&target).await?;
+        report::warn_of_clashes(tracked, &self.repository.name());
+        stamp::write(&self.repository.folder, tracked)?;
         let note = self.repository.note(fetched, &target);
         self.folder.finish(Some(&note))
+    }
+
+    /// Writes the files of a commit where none are, and asks meanwhile what there is to know of it.
+    /// What git has just written is as the commit has it: nothing is dirty.
+    async fn write_new(&self, step: &Step, target: &str) -> Result<()> {
+        let describe = ["describe", "--tags", "--always", target];
+        let (_, _, describe) = tokio::try_join!(
+            self.runner.step(step),
+            self.runner.tracked(target),
+            self.runner.ask(&describe),
+        )?;
+        self.describe.replace(Some(describe));
+        Ok(())
     }
 
     /// After a failure that left the files as some commit has them, a merge conflict for

@@ -85,7 +85,8 @@ fn a_server_that_repeats_a_secret_puts_it_into_no_log() {
     let fixture = Fixture::new();
     let server = fixture.http();
     server.accept_only(&[GitHttpServer::basic("me", "pass-word-37")]);
-    server.tell_the_refused("remote says: pass-word-37 and ghp_0123456789abcdefghijABCDEFGHIJ012345");
+    server
+        .tell_the_refused("remote says: pass-word-37 and ghp_0123456789abcdefghijABCDEFGHIJ012345");
     let mut command = fixture.job(&[1]);
     command.env("GIT_BASE_URL", server.url());
     let login = fixture.env.write("login", "you:pass-word-37");

@@ -49,7 +49,11 @@ fn the_history_comes_without_its_bulk_and_the_rest_on_demand() {
     );
     let log = fixture.git(&["log", "-p", "README"]);
     assert!(log.contains("-one\n+two") && log.contains("-two\n+three"));
-    assert!(fixture.git(&["blame", "-s", "README"]).ends_with("1) three"));
+    assert!(
+        fixture
+            .git(&["blame", "-s", "README"])
+            .ends_with("1) three")
+    );
     assert_eq!(fixture.git(&["show", "v1.0:README"]), "one");
     fixture.git(&["fetch", "--quiet"]);
     fixture.git(&["fsck"]);

@@ -83,7 +83,11 @@ impl Promisor {
             }
             // A tree comes with all below it; its server may have files left out all the same.
             if missing == asked {
-                let what = format!("{} files are not to be had from {}", missing.len(), self.name);
+                let what = format!(
+                    "{} files are not to be had from {}",
+                    missing.len(),
+                    self.name
+                );
                 return Err(Error::failed(what));
             }
             for ids in missing.chunks(OBJECTS_AT_ONCE) {
@@ -105,7 +109,12 @@ impl Promisor {
         let remote = self.name.as_str();
         let args = options.into_iter().chain([remote]);
         let args = args.chain(ids.iter().map(String::as_str));
-        let what = || format!("fetch what the partial clone lacks from {}", mask(&self.url));
+        let what = || {
+            format!(
+                "fetch what the partial clone lacks from {}",
+                mask(&self.url)
+            )
+        };
         git.text(args, stop).await.map(drop).or_failed(what)
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use common::app::Stop;
 use common::{Error, Result};
 
+use crate::cache::is_unchecked;
 use crate::explain;
 use crate::folder::{Folder, Found};
 use crate::history::{History, Holds};
@@ -169,27 +170,72 @@ impl Work<'_> {
     /// A folder that is all checkout's own: files in the way are its own too. In one that a run
     /// left unfinished they are overwritten by force.
     async fn make(&self, before: Before) -> Result<()> {
-        let is_new = before == Before::Nothing;
-        self.folder.begin(match &before {
-            Before::Unfinished(commit) => commit.as_deref(),
+        let before = self.begin(before).await?;
+        let cache = self.repository.cache.as_ref();
+        let seeded = match cache {
+            Some(cache) if before == Before::Nothing => {
+                cache.seed(self.repository, &self.runner).await?
+            }
             _ => None,
-        })?;
-        if is_new {
-            self.runner.step(&Step::Init).await?;
-            settings::add(&self.repository.folder, &self.repository.settings())?;
-        } else {
-            self.start().await?;
-        }
-        let history = History::new(self.repository, &self.runner, true);
-        let holds = match (&self.repository.cache, is_new) {
-            (_, false) if self.runner.commit("HEAD").await?.is_some() => Holds::Something,
-            (Some(cache), _) if cache.seed(self.repository, &self.runner).await? => Holds::Mirror,
-            _ => Holds::Nothing,
         };
-        let fetched = history.fetch(holds).await?;
-        let end = self.write(&fetched, before).await;
+        let holds = match &seeded {
+            Some(_) => Holds::Mirror,
+            None if before == Before::Nothing => Holds::Nothing,
+            None if self.runner.commit("HEAD").await?.is_some() => Holds::Something,
+            None => Holds::Nothing,
+        };
+        let (fetched, target) = if let (Some(cache), Some(seeded)) = (cache, seeded) {
+            // No file is written before both have come back. Damage explains whatever git says.
+            let check = cache.check(&seeded, self.repository, &self.runner);
+            match tokio::join!(check, self.prepare(holds)) {
+                (Ok(true), prepared) => prepared?,
+                (Ok(false), _) => {
+                    self.folder.clear()?;
+                    self.begin(Before::Nothing).await?;
+                    self.prepare(Holds::Nothing).await?
+                }
+                (Err(error), _) => return Err(error),
+            }
+        } else {
+            self.prepare(holds).await?
+        };
+        let end = self.write(&fetched, target, before).await;
         self.settle(end, None).await?;
         self.store().await
+    }
+
+    /// Makes the repository; anew where a killed run left what nobody has looked through, which is
+    /// before any file is written.
+    async fn begin(&self, before: Before) -> Result<Before> {
+        let folder = &self.repository.folder;
+        if let Before::Unfinished(commit) = &before {
+            if !is_unchecked(folder) {
+                self.folder.begin(commit.as_deref())?;
+                self.start().await?;
+                return Ok(before);
+            }
+            self.folder.clear()?;
+        }
+        self.folder.begin(None)?;
+        self.runner.step(&Step::Init).await?;
+        settings::add(folder, &self.repository.settings())?;
+        Ok(Before::Nothing)
+    }
+
+    /// Fetches, and merges.
+    async fn prepare(&self, holds: Holds) -> Result<(Fetched, Result<String>)> {
+        let history = History::new(self.repository, &self.runner, true);
+        let fetched = history.fetch(holds).await?;
+        let target = self.target(&fetched).await;
+        Ok((fetched, target))
+    }
+
+    /// The commit to be checked out.
+    async fn target(&self, fetched: &Fetched) -> Result<String> {
+        match self.repository.target(fetched) {
+            Some(commit) => Ok(commit),
+            None => merge(self.repository, &self.runner, fetched).await,
+        }
     }
 
     /// Leaves what was fetched in the cache.
@@ -238,7 +284,8 @@ impl Work<'_> {
                 self.folder.finish(note.as_deref())?;
             }
             let fetched = end?;
-            let end = self.write(&fetched, Before::Clean).await;
+            let target = self.target(&fetched).await;
+            let end = self.write(&fetched, target, Before::Clean).await;
             self.settle(end, note.as_deref()).await?;
             return Ok(None);
         }
@@ -270,14 +317,11 @@ impl Work<'_> {
         Ok(History::new(self.repository, &self.runner, partial))
     }
 
-    /// Merges, and writes the files. In a folder in which a run was killed, what that one was
+    /// Writes the files of a commit, if there is one. In a folder in which a run was killed, what that one was
     /// writing is there, and known to no index. Checking the same commit out again, by force, makes
     /// those files git's own, to be changed or removed.
-    async fn write(&self, fetched: &Fetched, before: Before) -> Result<()> {
-        let target = match self.repository.target(fetched) {
-            Some(commit) => commit,
-            None => merge(self.repository, &self.runner, fetched).await?,
-        };
+    async fn write(&self, fetched: &Fetched, target: Result<String>, before: Before) -> Result<()> {
+        let target = target?;
         let is_new = before == Before::Nothing;
         let force = matches!(before, Before::Unfinished(_));
         if let Before::Unfinished(Some(rev)) = before

@@ -17,6 +17,8 @@ pub struct GitHttpServer {
     server: HttpServer,
     accepted: Arc<Mutex<Vec<String>>>,
     observer: Arc<Mutex<Option<Observer>>>,
+    /// What those who are not served are told.
+    refusal: Arc<Mutex<String>>,
     large: LargeFiles,
 }
 
@@ -44,13 +46,19 @@ impl GitHttpServer {
         let large = LargeFiles::default();
         let stored = large.clone();
         let (allowed, watching) = (accepted.clone(), observer.clone());
+        let refusal = Arc::new(Mutex::new(String::new()));
+        let told = refusal.clone();
         let server = HttpServer::start(Arc::new(move |request, connection| {
             if let Some(observe) = &mut *lock(&watching) {
                 observe(request);
             }
             if !is_allowed(request, &lock(&allowed)) {
-                let challenge = [("WWW-Authenticate", "Basic realm=\"git\"")];
-                return http::answer(connection, "401 Unauthorized", &challenge, b"");
+                let challenge = [
+                    ("WWW-Authenticate", "Basic realm=\"git\""),
+                    ("Content-Type", "text/plain"),
+                ];
+                let told = lock(&told).clone();
+                return http::answer(connection, "401 Unauthorized", &challenge, told.as_bytes());
             }
             match stored.answer(request, connection) {
                 Some(answered) => answered,
@@ -61,6 +69,7 @@ impl GitHttpServer {
             server,
             accepted,
             observer,
+            refusal,
             large,
         }
     }
@@ -75,8 +84,8 @@ impl GitHttpServer {
         *lock(&self.observer) = Some(Box::new(observer));
     }
 
-    /// From now on only requests with one of these `Authorization` headers are served, for
-    /// example `Bearer TOKEN`. See [`basic`](Self::basic).
+    /// From now on only requests with one of these `Authorization` or `Cookie` headers are
+    /// served, for example `Bearer TOKEN`. See [`basic`](Self::basic).
     pub fn accept_only(&self, authorizations: &[String]) {
         *lock(&self.accepted) = authorizations.to_vec();
     }
@@ -88,6 +97,11 @@ impl GitHttpServer {
             "Basic {}",
             BASE64_STANDARD.encode(format!("{user}:{password}"))
         )
+    }
+
+    /// From now on git shows this to whoever is not served.
+    pub fn tell_the_refused(&self, text: &str) {
+        text.clone_into(&mut lock(&self.refusal));
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -111,8 +125,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn is_allowed(request: &Request, accepted: &[String]) -> bool {
-    let given = request.header("Authorization").unwrap_or_default();
-    accepted.is_empty() || accepted.iter().any(|accepted| accepted == given)
+    let is_given = |accepted: &String| {
+        ["Authorization", "Cookie"]
+            .iter()
+            .any(|name| request.header(name) == Some(accepted))
+    };
+    accepted.is_empty() || accepted.iter().any(is_given)
 }
 
 /// How `http-backend` is started, free of the test's lifetime.

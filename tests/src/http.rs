@@ -123,7 +123,10 @@ fn read(connection: &mut TcpStream) -> io::Result<Request> {
     let mut writer = connection.try_clone()?;
     let mut reader = BufReader::new(connection);
     let mut line = String::new();
-    reader.read_line(&mut line)?;
+    // A connection on which nothing is asked is no request.
+    if reader.read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     let mut words = line.split_whitespace();
     let mut word = || words.next().unwrap_or_default().to_owned();
     let (method, target) = (word(), word());

@@ -21,6 +21,7 @@ mod object_store;
 mod process;
 mod registry;
 mod ssh_server;
+mod tls_proxy;
 
 pub use cloud_build::{Asked, CloudBuild, DEFAULT_LOGS, Look};
 pub use cluster::{Api, Cluster, Namespace, Refusal};
@@ -33,3 +34,4 @@ pub use object_store::{ObjectStore, StoredObject};
 pub use process::{Running, is_running, wait_until};
 pub use registry::{ImageRegistry, REGISTRY_USER};
 pub use ssh_server::{SshServer, make_key};
+pub use tls_proxy::TlsProxy;

@@ -82,11 +82,24 @@ fn an_edit_in_a_clone_is_tested_as_a_pull_request() {
 }
 
 #[test]
-fn a_partial_clone_is_refused_before_anything_runs() {
-    let (test, _server) = edited_clone(&["--filter=blob:none"]);
-    let output = run(&test);
-    assert_eq!(output.status.code(), Some(2));
-    let log = text(&output.stderr);
-    assert!(log.contains("clone is a partial clone"), "{log}");
-    assert!(text(&output.stdout).is_empty());
+fn what_a_partial_clone_lacks_is_fetched_for_its_steps_and_not_into_it() {
+    for filter in ["--filter=blob:none", "--filter=tree:0"] {
+        let (test, _server) = edited_clone(&[filter]);
+        // The base moves on to a file that the clone has not seen.
+        test.write("origin/o/r/file", "fourth\n");
+        test.git("origin/o/r", &["commit", "--quiet", "--all", "-m", "x"]);
+        test.git("clone", &["checkout", "--quiet", "file"]);
+        test.git("clone", &["fetch", "--quiet"]);
+        test.write("clone/another", "new\n");
+        let objects = || test.git("clone", &["count-objects", "--verbose"]);
+        let before = objects();
+        let output = run(&test);
+        let printed = text(&output.stdout);
+        let log = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{filter}: {printed}{log}");
+        assert!(printed.contains("[look] fourth\n"), "{filter}: {printed}");
+        assert!(log.contains("1 uncommitted file is included"), "{log}");
+        assert_eq!(objects(), before, "{filter}");
+        assert_eq!(test.git("clone", &["status", "--porcelain"]), "?? another");
+    }
 }

@@ -15,7 +15,7 @@ use crate::step::Step;
 /// More paths are handed to git in several turns.
 const PATHS_AT_ONCE: usize = 200;
 
-/// A repository for the files of one commit, which come while the history is on its way. Both
+/// A repository for the files of a few commits, which come while the history is on its way. Both
 /// in one repository would see each other's half: the one is shallow and the other is not.
 pub(crate) struct Files<'a> {
     runner: &'a Runner<'a>,
@@ -50,9 +50,12 @@ impl<'a> Files<'a> {
     pub(crate) async fn fetch(&self, step: &Step) -> Result<bool> {
         clear(&self.folder)?;
         let folder = &self.folder;
-        fs::create_dir_all(folder).or_failed(|| format!("make {}", folder.display()))?;
-        let init = ["init", "--quiet", "--bare", "--template="];
-        self.runner.ask_by(&self.git, &init).await?;
+        // All that a repository needs, see gitrepository-layout(5); git would take a process.
+        ["objects", "refs"]
+            .iter()
+            .try_for_each(|name| fs::create_dir_all(folder.join(name)))
+            .and_then(|()| fs::write(folder.join("HEAD"), "ref: refs/heads/main\n"))
+            .or_failed(|| format!("make {}", folder.display()))?;
         Ok(self.runner.once(&self.git, step).await?.success())
     }
 

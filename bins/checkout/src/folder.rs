@@ -178,6 +178,13 @@ impl Folder {
         Ok(())
     }
 
+    /// The commit that is checked out, where no branch is; see gitrepository-layout(5).
+    pub(crate) fn detached_head(&self) -> Option<String> {
+        let head = fs::read_to_string(self.path.join(".git/HEAD")).ok()?;
+        let id = head.trim_end();
+        is_full_id(id).then(|| id.to_owned())
+    }
+
     /// Whether the commit that is checked out has submodules.
     pub(crate) fn has_submodules(&self) -> bool {
         fs::symlink_metadata(self.path.join(".gitmodules")).is_ok_and(|file| file.is_file())

@@ -12,6 +12,8 @@ use common::{Error, Result};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::lfs;
+use crate::sequence::Setting;
+use crate::settings;
 
 /// Settings that do so: the section, and the last part of the name, `""` for any. What
 /// `common::git` sets itself wins over the repository and is not here.
@@ -41,7 +43,8 @@ const REFUSED: [(&str, &str); 22] = [
 ];
 
 /// Refuses to let git work in a folder whose settings are not safe. Reading them runs nothing.
-pub(crate) async fn check(git: &Git, stop: &Stop) -> Result<()> {
+/// `own` is what checkout writes: of a file with nothing else git is not asked.
+pub(crate) async fn check(git: &Git, own: &[Setting], stop: &Stop) -> Result<()> {
     let root = git.folder();
     for path in git_files(root) {
         match path.file_name().and_then(OsStr::to_str) {
@@ -49,6 +52,7 @@ pub(crate) async fn check(git: &Git, stop: &Stop) -> Result<()> {
                 return Err(refuse(&path, "the place of another repository"));
             }
             Some("commondir") => return Err(refuse(&path, "the place of another repository")),
+            Some("config" | "config.worktree") if has_only(&path, own) => {}
             Some("config" | "config.worktree") => check_settings(git, &path, stop).await?,
             _ => {}
         }
@@ -68,6 +72,11 @@ fn is_below(folder: &Path, path: &Path) -> bool {
     folder
         .canonicalize()
         .is_ok_and(|folder| path != folder && path.starts_with(folder))
+}
+
+fn has_only(file: &Path, own: &[Setting]) -> bool {
+    let is_plain = fs::symlink_metadata(file).is_ok_and(|file| file.is_file());
+    is_plain && fs::read_to_string(file).is_ok_and(|text| settings::are_own(&text, own))
 }
 
 async fn check_settings(git: &Git, file: &Path, stop: &Stop) -> Result<()> {

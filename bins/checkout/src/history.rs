@@ -10,7 +10,7 @@ use crate::beside::Files;
 use crate::cache;
 use crate::explain;
 use crate::plan::Repository;
-use crate::runner::Runner;
+use crate::runner::{Heads, Runner};
 use crate::sequence::{Fetched, is_full_id, kept_pull_ref, pull_ref};
 use crate::step::Step;
 
@@ -87,16 +87,20 @@ impl<'a> History<'a> {
         if holds == Holds::Mirror {
             cache::forget_refs(self.repository)?;
         }
+        // What refs lead to is here: git need not be asked of each commit.
+        let heads = self.runner.heads().await?;
         for step in self.repository.commit_steps(self.filter()) {
-            self.runner.step(&step).await?;
+            if !matches!(&step, Step::FetchCommit { id, .. } if heads.has(id)) {
+                self.runner.step(&step).await?;
+            }
         }
         let names = self.repository.fetched();
-        let base = self.commit(&names.base).await?;
+        let base = self.commit(&names.base, &heads).await?;
         let mut pulls = Vec::new();
         for (pull, name) in self.repository.refs.pulls.iter().zip(&names.pulls) {
-            let commit = self.commit(name).await?;
+            let commit = self.commit(name, &heads).await?;
             let head = kept_pull_ref(pull);
-            if !pull.sha.is_empty()
+            if heads.of(&head) != Some(&commit)
                 && !lacking.contains(&pull.number)
                 && !self.runner.is_ancestor(&commit, &head).await?
             {
@@ -104,10 +108,39 @@ impl<'a> History<'a> {
             }
             pulls.push(commit);
         }
-        Ok(Fetched { base, pulls })
+        let time = heads.time(&base);
+        let merge_bases = self.merge_bases(&base, &pulls).await?;
+        Ok(Fetched {
+            base,
+            pulls,
+            time,
+            merge_bases,
+        })
     }
 
-    async fn commit(&self, name: &str) -> Result<String> {
+    /// The common ancestors of each pull request and what it is merged into: the base and the
+    /// pull requests before it. Not of a few commits, which may not reach back as far.
+    async fn merge_bases(&self, base: &str, pulls: &[String]) -> Result<Vec<Vec<String>>> {
+        let mut all = Vec::new();
+        if self.repository.depth.is_some() || self.repository.checks_out_head() {
+            return Ok(all);
+        }
+        let mut before = vec![base];
+        for pull in pulls {
+            let ask = [&["merge-base", "--all", pull.as_str()], &before[..]].concat();
+            all.push(self.runner.lines_if_any(&ask).await?);
+            before.push(pull);
+        }
+        Ok(all)
+    }
+
+    async fn commit(&self, name: &str, heads: &Heads) -> Result<String> {
+        if let Some(id) = heads.of(name) {
+            return Ok(id.clone());
+        }
+        if heads.has(name) {
+            return Ok(name.to_owned());
+        }
         let commit = self.runner.commit(name).await?;
         commit.ok_or_else(|| explain::no_commit(self.repository, name))
     }
@@ -170,26 +203,21 @@ impl<'a> History<'a> {
     }
 
     /// Fetches the trees that the merge and the checkout look at, where they are missing: git
-    /// itself would ask for one at a time. `base` says whether that of the base is among them.
-    async fn trees(&self, fetched: &Fetched, base: bool) -> Result<()> {
+    /// itself would ask for one at a time. `tips` says whether those of the commits under test are
+    /// among them.
+    async fn trees(&self, fetched: &Fetched, tips: bool) -> Result<()> {
         if !self.partial.get() {
             return Ok(());
         }
-        let mut commits = Vec::new();
-        if base {
+        let mut commits: Vec<String> = fetched.merge_bases.iter().flatten().cloned().collect();
+        if tips {
             commits.push(fetched.base.clone());
+            commits.extend(fetched.pulls.iter().cloned());
+        } else {
+            // Their trees come with their files.
+            let known = |commit: &String| *commit == fetched.base || fetched.pulls.contains(commit);
+            commits.retain(|commit| !known(commit));
         }
-        let mut before = vec![fetched.base.as_str()];
-        for pull in &fetched.pulls {
-            commits.push(pull.clone());
-            if !self.repository.checks_out_head() {
-                let ancestors = [&["merge-base", "--all", pull.as_str()], &before[..]].concat();
-                commits.extend(self.runner.lines_if_any(&ancestors).await?);
-                before.push(pull);
-            }
-        }
-        // The base's tree comes with its files.
-        commits.retain(|commit| base || *commit != fetched.base);
         commits.sort();
         commits.dedup();
         if commits.is_empty() {

@@ -1,7 +1,7 @@
 //! Large files (Git LFS): of a repository that uses it, git-lfs fetches them once the pointers
 //! are checked out.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
@@ -20,49 +20,41 @@ pub(crate) const SETTINGS: [(&str, &str); 3] = [
 pub(crate) const IN_SUBMODULES: &str =
     "git lfs install --local --skip-repo --force && git lfs pull";
 
+const ATTRIBUTES: &str = ".gitattributes";
+
 /// A `.gitattributes` file is small; more than this of one is not read.
 const MOST_ATTRIBUTES: u64 = 1024 * 1024;
 
-/// Whether large files are to be fetched. Where git-lfs is not here, a warning says what that
-/// means: their pointers are there in their place.
-pub(crate) async fn is_wanted(
-    git: &Git,
-    name: &str,
-    in_submodules: bool,
-    stop: &Stop,
-) -> Result<bool> {
-    if !is_used(git, in_submodules, stop).await? {
-        return Ok(false);
+/// Whether files in this list of git's (`-z`) say that large files are to be fetched. Where
+/// git-lfs is not here, a warning says what that means: their pointers are there in their place.
+/// `whose` names the repository.
+pub(crate) fn is_wanted(folder: &Path, listed: &[u8], whose: &str) -> bool {
+    let listed = String::from_utf8_lossy(listed);
+    let is_attributes = |file: &&str| *file == ATTRIBUTES || file.ends_with("/.gitattributes");
+    let mut files = listed.split_terminator('\0').filter(is_attributes);
+    if !files.any(|file| names_the_filter(&folder.join(file))) {
+        return false;
     }
-    if is_installed() {
-        return Ok(true);
+    let is_here = is_installed();
+    if !is_here {
+        tracing::warn!(
+            "{whose} keeps files with Git LFS, and git-lfs is not installed here: \
+             pointers of three lines are in their place"
+        );
     }
-    let whose = if in_submodules { "a submodule of " } else { "" };
-    tracing::warn!(
-        "{whose}{name} keeps files with Git LFS, and git-lfs is not installed here: \
-         pointers of three lines are in their place"
-    );
-    Ok(false)
+    is_here
 }
 
-/// Whether git-lfs has been set up in the repository.
+/// Whether git-lfs has been set up in the repository. Git is asked only where it may have been.
 pub(crate) async fn is_set_up(git: &Git, stop: &Stop) -> Result<bool> {
     let (key, value) = SETTINGS[2];
+    let file = fs::read_to_string(git.folder().join(".git/config")).unwrap_or_default();
+    if !file.contains(value) {
+        return Ok(false);
+    }
     let args = ["config", "--local", "--get", key];
     let finished = git.run(args, stop).await?;
     Ok(finished.stdout.trim_ascii() == value.as_bytes())
-}
-
-/// Whether a file's attributes name the filter.
-async fn is_used(git: &Git, in_submodules: bool, stop: &Stop) -> Result<bool> {
-    let recurse = ["--recurse-submodules"];
-    let recurse = if in_submodules { &recurse[..] } else { &[] };
-    let list = ["ls-files", "-z", "--cached"];
-    let what = ["--", ":(glob)**/.gitattributes"];
-    let listed = git.bytes([&list, recurse, &what].concat(), stop).await?;
-    let listed = String::from_utf8_lossy(&listed);
-    let mut files = listed.split_terminator('\0');
-    Ok(files.any(|file| names_the_filter(&git.folder().join(file))))
 }
 
 fn names_the_filter(file: &Path) -> bool {

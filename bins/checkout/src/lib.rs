@@ -21,6 +21,8 @@ mod report;
 mod retry;
 mod runner;
 mod sequence;
+mod settings;
+mod stamp;
 mod step;
 mod transfer;
 mod url;
@@ -54,6 +56,7 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     if opts.dry_run {
         return app.print(plan);
     }
+    common::git::check_version(&app.stop).await?;
     let (records, ends): (Vec<Record>, Vec<_>) = LocalSet::new()
         .run_until(check_out_all(&mut plan, &opts, &app))
         .await?
@@ -125,7 +128,6 @@ async fn check_out(repository: &Repository, stop: &Stop) -> (Record, Result<Repo
     let report = async {
         let placed = end?;
         if !record.commands.is_empty() {
-            report::warn_of_clashes(&repository.git(), &repository.name(), stop).await?;
             report::tell(repository, &placed, before, record.duration);
         }
         Report::new(repository, &placed, stop).await

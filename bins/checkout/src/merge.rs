@@ -1,8 +1,7 @@
 //! Pull requests merged onto their base: the very commits that Prow's clonerefs makes, before
 //! any file is written.
 
-use common::git::Finished;
-use common::{Error, Result};
+use common::Result;
 
 use crate::beside::MergeTree;
 use crate::explain;
@@ -18,15 +17,23 @@ pub(crate) async fn merge(
     fetched: &Fetched,
 ) -> Result<String> {
     let mut target = fetched.base.clone();
-    let time = ["log", "-1", "--format=%ct", &fetched.base, "--"];
-    let time: i64 = runner.ask(&time).await?.parse().unwrap_or_default();
+    let time = if let Some(time) = fetched.time {
+        time
+    } else {
+        let time = ["log", "-1", "--format=%ct", &fetched.base, "--"];
+        runner.ask(&time).await?.parse().unwrap_or_default()
+    };
     let pulls = repository.refs.pulls.iter().zip(&fetched.pulls);
-    for ((pull, rev), nth) in pulls.zip(1..) {
+    for (before, ((pull, rev), nth)) in pulls.zip(1..).enumerate() {
         if repository.depth.is_some() {
             let between = [target.clone(), rev.clone()];
             runner.step(&Step::Deepen { between }).await?;
         }
-        if runner.is_ancestor(rev, &target).await? {
+        let is_merged = match fetched.merge_bases.get(before) {
+            Some(bases) => bases.contains(rev),
+            None => runner.is_ancestor(rev, &target).await?,
+        };
+        if is_merged {
             tracing::info!(
                 "{}: pull request {} is merged already",
                 repository.name(),
@@ -42,7 +49,7 @@ pub(crate) async fn merge(
             place.remove()?;
             return Err(match merged.code {
                 1 => explain::conflict(repository, pull.number, rev, &output.split_off(1)),
-                _ => failure(runner, &merge, &merged),
+                _ => runner.failure(&merge, &merged),
             });
         }
         let tree = output.first().map_or("", |tree| tree.trim());
@@ -58,12 +65,4 @@ pub(crate) async fn merge(
         place.remove()?;
     }
     Ok(target)
-}
-
-fn failure(runner: &Runner<'_>, step: &Step, finished: &Finished) -> Error {
-    let error = runner.failure(step, finished);
-    if finished.stderr.contains("usage: git merge-tree") {
-        return error.hint("git 2.38 or newer is needed to merge pull requests");
-    }
-    error
 }

@@ -140,7 +140,7 @@ impl Repository {
         };
         let depth = NonZeroU32::new(depth.unwrap_or(refs.clone_depth));
         Ok(Repository {
-            history: history(opts.filter.as_deref(), depth, &url)?,
+            history: history(opts.filter.as_deref(), depth, &url, &refs)?,
             sparse: sparse(&opts.sparse)?,
             clean: opts.clean,
             cache: Cache::new(opts),
@@ -198,6 +198,8 @@ impl Repository {
             ("core.attributesFile", "/dev/null"),
             ("core.fsync", "none"),
             ("fetch.unpackLimit", "1"),
+            // Files are written by as many processes as there are processors.
+            ("checkout.workers", "0"),
         ]
         .into_iter()
         .fold(git, |git, (key, value)| git.config(key, value));
@@ -211,15 +213,22 @@ impl Repository {
 }
 
 /// A repository on this machine gives no partial clones unless its owner set it up to; it costs
-/// little to have it whole. A few commits have little bulk.
-fn history(filter: Option<&str>, depth: Option<NonZeroU32>, url: &CloneUrl) -> Result<History> {
+/// little to have it whole, unless the job says that it is a partial one itself. A few commits
+/// have little bulk.
+fn history(
+    filter: Option<&str>,
+    depth: Option<NonZeroU32>,
+    url: &CloneUrl,
+    refs: &Refs,
+) -> Result<History> {
+    let is_whole = depth.is_some() || (url.is_local() && refs.blobless_fetch != Some(true));
     let is_word = |filter: &str| {
         let starts_well = filter.starts_with(|c: char| c.is_ascii_alphanumeric());
         let mut chars = filter.chars();
         starts_well && chars.all(|c| c.is_ascii_alphanumeric() || ":=+%/._-".contains(c))
     };
     match filter {
-        None if depth.is_some() || url.is_local() => Ok(History::Whole),
+        None if is_whole => Ok(History::Whole),
         None => Ok(History::OnDemand),
         Some("none") => Ok(History::Whole),
         Some(filter) if is_word(filter) => Ok(History::Filtered(filter.to_owned())),
@@ -295,7 +304,9 @@ impl Repository {
     /// Everything that may be run in a new folder, with names where ids are not known yet.
     fn all_steps(&self) -> Vec<Step> {
         let fetched = self.fetched();
-        let mut steps = self.start_steps();
+        let mut steps = vec![Step::Init];
+        let settings = self.settings().into_iter();
+        steps.extend(settings.map(|(key, value)| Step::Configure { key, value }));
         steps.extend(self.files_step());
         steps.extend(self.fetch_steps(self.filter(), &[]));
         steps.extend(self.commit_steps(self.filter()));

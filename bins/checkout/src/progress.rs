@@ -1,7 +1,11 @@
 //! What git says of its progress, shown on a terminal.
 
+use common::git::mask;
 use common::on_one_line;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::credentials::Access;
+use crate::plan::Repository;
 
 /// A longer line would be broken by the terminal, and the next one would not replace it.
 const WIDEST: usize = 70;
@@ -10,6 +14,7 @@ const WIDEST: usize = 70;
 #[derive(Debug)]
 pub(crate) struct Progress {
     name: String,
+    access: Access,
     bar: ProgressBar,
     /// The last piece of git's output that has no end yet.
     line: Vec<u8>,
@@ -17,14 +22,16 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Shows the line.
-    pub(crate) fn new(name: &str) -> Progress {
+    pub(crate) fn new(repository: &Repository) -> Progress {
+        let name = repository.name();
         let bar = common::progress().add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
         }
-        bar.set_message(name.to_owned());
+        bar.set_message(name.clone());
         Progress {
-            name: name.to_owned(),
+            name,
+            access: repository.access.clone(),
             bar,
             line: Vec::new(),
         }
@@ -44,7 +51,8 @@ impl Progress {
             if !matches!(byte, b'\r' | b'\n') {
                 self.line.push(*byte);
             } else if !self.line.is_empty() {
-                let line = String::from_utf8_lossy(&self.line).into_owned();
+                let line = mask(&String::from_utf8_lossy(&self.line));
+                let line = self.access.redact(&line);
                 self.bar
                     .set_message(format!("{}: {}", self.name, short(&line)));
                 self.bar.tick();

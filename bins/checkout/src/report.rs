@@ -7,7 +7,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::app::Stop;
-use common::git::Git;
 use common::{Result, ResultExt, exec, on_one_line};
 use serde::Serialize;
 use walkdir::WalkDir;
@@ -149,11 +148,11 @@ fn files(folder: &Path) -> u32 {
 
 /// Warns of names that differ in case only: where case does not count, on the machines of those
 /// who write the code, one of the files hides the other.
-pub(crate) async fn warn_of_clashes(git: &Git, name: &str, stop: &Stop) -> Result<()> {
-    let listed = git.bytes(["ls-files", "-z"], stop).await?;
-    let clashes = clashes(&listed);
+/// `listed` is git's list of them, each with a NUL behind it.
+pub(crate) fn warn_of_clashes(listed: &[u8], name: &str) {
+    let clashes = clashes(listed);
     if clashes.is_empty() {
-        return Ok(());
+        return;
     }
     let shown: Vec<String> = clashes
         .iter()
@@ -170,7 +169,6 @@ pub(crate) async fn warn_of_clashes(git: &Git, name: &str, stop: &Stop) -> Resul
         "{name}: names that differ in case only: {}{more}",
         shown.join(", ")
     );
-    Ok(())
 }
 
 /// Names of git's `-z` output, folders of them included, that are the same in lower case.

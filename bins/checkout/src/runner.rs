@@ -7,6 +7,7 @@ use common::app::Stop;
 use common::git::{self, Finished, Git};
 use common::job::check_sha;
 use common::{Error, Result};
+use tokio::sync::OnceCell;
 
 use crate::explain;
 use crate::fault::Fault;
@@ -26,6 +27,8 @@ pub(crate) struct Runner<'a> {
     stop: &'a Stop,
     /// What was run.
     commands: RefCell<Vec<Command>>,
+    /// The files of the commit that is checked out.
+    tracked: OnceCell<Vec<u8>>,
 }
 
 impl<'a> Runner<'a> {
@@ -36,6 +39,7 @@ impl<'a> Runner<'a> {
             git: repository.git(),
             stop,
             commands: RefCell::default(),
+            tracked: OnceCell::new(),
         }
     }
 
@@ -107,7 +111,7 @@ impl<'a> Runner<'a> {
 
     async fn is_needed(&self, when: &When) -> Result<bool> {
         Ok(match when {
-            When::Always | When::New | When::Beside | When::MissingTrees => true,
+            When::Always | When::New | When::Settings | When::Beside | When::MissingTrees => true,
             When::Missing(id) => self.commit(id).await?.is_none(),
             When::Unrelated([one, other]) => {
                 let related = self.git.run(["merge-base", one, other], self.stop).await?;
@@ -126,19 +130,25 @@ impl<'a> Runner<'a> {
 
     /// Runs a step's command once and records it.
     pub(crate) async fn once(&self, git: &Git, step: &Step) -> Result<Finished> {
-        let command = git.command(step.args());
+        let mut command = git.command(step.args());
         let line = git::mask(&command.to_string());
         tracing::debug!("{line}");
         let start = Instant::now();
-        let end = if step.uses_network() {
-            let limit = self.repository.stall_timeout;
-            transfer::finish(&command, &self.repository.name(), limit, self.stop).await
+        let access = &self.repository.access;
+        let mut end = if step.uses_network() {
+            // A killed checkout would leave a git that waits for its server.
+            command = command.guarded();
+            transfer::finish(&command, self.repository, self.stop).await
         } else {
             git::finish(&command, self.stop).await
         };
+        if let Ok(finished) = &mut end {
+            finished.stderr = access.redact(&finished.stderr);
+        }
         let (output, error) = match &end {
             Ok(finished) => {
-                let stdout = git::mask(&String::from_utf8_lossy(&finished.stdout));
+                let stdout = String::from_utf8_lossy(&finished.stdout);
+                let stdout = access.redact(&git::mask(&stdout));
                 let error = (!finished.success()).then(|| format!("exit status {}", finished.code));
                 (stdout + &finished.stderr, error.unwrap_or_default())
             }
@@ -165,19 +175,55 @@ impl<'a> Runner<'a> {
 
     /// Waits; a signal meanwhile is an interruption of `what`.
     pub(crate) async fn sleep(&self, pause: Duration, what: &str) -> Result<()> {
+        self.unless_stopped(tokio::time::sleep(pause), what).await
+    }
+
+    /// Waits for some work; a signal meanwhile is an interruption of `what`.
+    pub(crate) async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = T>,
+        what: &str,
+    ) -> Result<T> {
         tokio::select! {
-            () = tokio::time::sleep(pause) => Ok(()),
-            _ = self.stop.wait() => self.stop.check(what),
+            done = work => Ok(done),
+            number = self.stop.wait() => {
+                Err(Error::interrupted(number, format!("interrupted: {what}")))
+            }
         }
     }
 
     async fn wants_large_files(&self, in_submodules: bool) -> Result<bool> {
-        lfs::is_wanted(&self.git, &self.repository.name(), in_submodules, self.stop).await
+        let name = self.repository.name();
+        let folder = &self.repository.folder;
+        if !in_submodules {
+            return Ok(lfs::is_wanted(folder, self.tracked("HEAD").await?, &name));
+        }
+        let list = ["ls-files", "-z", "--recurse-submodules"];
+        let what = ["--", ":(glob)**/.gitattributes"];
+        let listed = self
+            .git
+            .bytes([&list[..], &what].concat(), self.stop)
+            .await?;
+        let whose = format!("a submodule of {name}");
+        Ok(lfs::is_wanted(folder, &listed, &whose))
+    }
+
+    /// The files of the commit that this run checks out, in the order of the index, each with a NUL
+    /// behind it.
+    pub(crate) async fn tracked(&self, commit: &str) -> Result<&[u8]> {
+        let list = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit];
+        let list = self.git.bytes(list, self.stop);
+        Ok(self.tracked.get_or_try_init(|| list).await?)
+    }
+
+    /// The files of the index, each with a NUL behind it.
+    pub(crate) async fn indexed(&self) -> Result<Vec<u8>> {
+        self.git.bytes(["ls-files", "-z"], self.stop).await
     }
 
     /// Refuses a repository whose settings are not safe.
     pub(crate) async fn check_settings(&self) -> Result<()> {
-        guard::check(&self.git, self.stop).await
+        guard::check(&self.git, &self.repository.settings(), self.stop).await
     }
 
     /// The tracked files with uncommitted changes, and the others too if asked.
@@ -214,6 +260,15 @@ impl<'a> Runner<'a> {
             }
         }
         self.look_up(revision).await
+    }
+
+    /// What has been fetched, as far as refs lead to it.
+    pub(crate) async fn heads(&self) -> Result<Heads> {
+        let format = "--format=%(refname) %(objecttype) %(objectname) %(committerdate:unix)";
+        let listed = self
+            .ask(&["for-each-ref", format, "refs/remotes/origin"])
+            .await?;
+        Ok(Heads::parse(&listed))
     }
 
     async fn look_up(&self, revision: &str) -> Result<Option<String>> {
@@ -275,6 +330,49 @@ impl<'a> Runner<'a> {
     /// The names that this git lists, each with a NUL behind it.
     pub(crate) async fn names_by(&self, git: &Git, args: &[&str]) -> Result<Vec<String>> {
         Ok(names(&git.bytes(args, self.stop).await?))
+    }
+}
+
+/// The commits that refs of the server lead to.
+#[derive(Debug, Default)]
+pub(crate) struct Heads(Vec<Head>);
+
+#[derive(Debug)]
+struct Head {
+    name: String,
+    id: String,
+    time: i64,
+}
+
+impl Heads {
+    /// Lines of name, type, id and time; a tag is not the commit that it stands for.
+    fn parse(listed: &str) -> Heads {
+        let parse = |line: &str| {
+            let mut words = line.split_whitespace();
+            let name = words.next()?.to_owned();
+            words.next().filter(|kind| *kind == "commit")?;
+            let id = words.next()?.to_owned();
+            let time = words.next()?.parse().ok()?;
+            Some(Head { name, id, time })
+        };
+        Heads(listed.lines().filter_map(parse).collect())
+    }
+
+    /// The commit of a ref.
+    pub(crate) fn of(&self, name: &str) -> Option<&String> {
+        let head = self.0.iter().find(|head| head.name == name)?;
+        Some(&head.id)
+    }
+
+    /// Whether a ref leads to just this commit.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.time(id).is_some()
+    }
+
+    /// When this commit was made, in seconds, if a ref leads to it.
+    pub(crate) fn time(&self, id: &str) -> Option<i64> {
+        let head = self.0.iter().find(|head| head.id == id)?;
+        Some(head.time)
     }
 }
 

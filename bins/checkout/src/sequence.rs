@@ -10,6 +10,9 @@ use crate::opts::PullMode;
 use crate::plan::{History, Repository};
 use crate::step::Step;
 
+/// The name of a setting and its value.
+pub(crate) type Setting = (&'static str, String);
+
 /// The setting that tells a repository of checkout's own from a person's clone.
 pub(crate) const MADE_BY_CHECKOUT: &str = "testworker.madeByCheckout";
 
@@ -24,51 +27,60 @@ pub(crate) struct Fetched {
     pub base: String,
     /// The pull requests, in merge order.
     pub pulls: Vec<String>,
+    /// When the base was committed, in seconds; `None` where that is not known yet.
+    pub time: Option<i64>,
+    /// For each pull request its best common ancestors with what it is merged into; none where
+    /// nobody has asked yet.
+    pub merge_bases: Vec<Vec<String>>,
 }
 
 impl Repository {
-    /// Makes the repository. `origin` is set up so that a person's `git fetch` works in it.
-    pub(crate) fn start_steps(&self) -> Vec<Step> {
-        let set = |key, value: &str| Step::Configure {
-            key,
-            value: value.to_owned(),
-        };
-        let mut steps = vec![
-            Step::Init,
+    /// The repository's own settings. `origin` is set up so that a person's `git fetch` works in
+    /// it.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let set = |key, value: &str| (key, value.to_owned());
+        let mut settings = vec![
             set(MADE_BY_CHECKOUT, "true"),
             set("remote.origin.url", self.url.as_str()),
             set("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"),
         ];
         // Later fetches bring the trees, without which `git log` on a path asks for each.
         let later = match &self.history {
-            History::Whole => return steps,
+            History::Whole => return settings,
             History::OnDemand => "blob:none",
             History::Filtered(filter) => filter,
         };
-        steps.extend([
+        settings.extend([
             set("core.repositoryFormatVersion", "1"),
             set("extensions.partialClone", "origin"),
             set("remote.origin.promisor", "true"),
             set("remote.origin.partialCloneFilter", later),
         ]);
-        steps
+        settings
     }
 
-    /// Fetches the files of the commit under test while the history is on its way.
+    /// Fetches the files of the commits under test while the history is on its way.
     pub(crate) fn files_step(&self) -> Option<Step> {
-        let wants_all = self.history == History::OnDemand && self.sparse.is_empty();
-        let pull = self.refs.pulls.first().filter(|_| self.checks_out_head());
-        let (id, reference) = match pull {
-            Some(pull) => (pull.sha.as_str(), pull_ref(pull)),
-            None if self.refs.base_ref.is_empty() => (self.refs.base_sha.as_str(), "HEAD".into()),
-            None => (self.refs.base_sha.as_str(), self.refs.base_ref.clone()),
+        if self.history != History::OnDemand || !self.sparse.is_empty() {
+            return None;
+        }
+        // A part of an id cannot be asked for.
+        let source = |id: &str, reference: String| match id {
+            "" => Some(reference),
+            id => is_full_id(id).then(|| id.to_owned()),
         };
-        let source = match id {
-            "" => reference,
-            id if is_full_id(id) => id.to_owned(),
-            _ => return None,
-        };
-        wants_all.then_some(Step::FetchFiles { source })
+        let pulls = self.refs.pulls.iter();
+        let pulls = pulls.filter_map(|pull| source(&pull.sha, pull_ref(pull)));
+        let mut sources = Vec::new();
+        if self.refs.pulls.is_empty() || !self.checks_out_head() {
+            let reference = match self.refs.base_ref.as_str() {
+                "" => "HEAD",
+                name => name,
+            };
+            sources.push(source(&self.refs.base_sha, reference.to_owned())?);
+        }
+        sources.extend(pulls);
+        (!sources.is_empty()).then_some(Step::FetchFiles { sources })
     }
 
     /// Fetches the base and the pull requests, all at once where no depth divides them, but for
@@ -124,6 +136,8 @@ impl Repository {
         Fetched {
             base,
             pulls: self.refs.pulls.iter().map(pull).collect(),
+            time: None,
+            merge_bases: Vec::new(),
         }
     }
 
@@ -341,24 +355,29 @@ mod tests {
     }
 
     #[test]
-    fn the_files_that_come_early_are_those_of_the_base_or_of_the_head() {
+    fn the_files_that_come_early_are_those_of_the_commits_under_test() {
         let pull = format!(r#""base_ref": "release", "pulls": [{{"number": 1, "sha": "{PULL}"}}]"#);
-        let source = |refs: &str, args: &[&str]| match repository(refs, args).files_step() {
-            Some(Step::FetchFiles { source }) => source,
+        let sources = |refs: &str, args: &[&str]| match repository(refs, args).files_step() {
+            Some(Step::FetchFiles { sources }) => sources.join(" "),
             other => format!("{other:?}"),
         };
-        assert_eq!(source(&pull, &[]), "release");
-        assert_eq!(source(&pull, &["--pr-mode=head"]), PULL);
-        assert_eq!(source(&format!(r#""base_sha": "{BASE}""#), &[]), BASE);
-        assert_eq!(source(r#""path_alias": """#, &[]), "HEAD");
+        assert_eq!(sources(&pull, &[]), format!("release {PULL}"));
+        assert_eq!(sources(&pull, &["--pr-mode=head"]), PULL);
+        assert_eq!(sources(&format!(r#""base_sha": "{BASE}""#), &[]), BASE);
+        assert_eq!(sources(r#""path_alias": """#, &[]), "HEAD");
+        let no_sha = r#""base_ref": "release", "pulls": [{"number": 1}]"#;
+        assert_eq!(sources(no_sha, &[]), "release refs/pull/1/head");
         // A part of an id cannot be asked for; a depth or a filter say what comes.
+        let part = r#""base_ref": "release", "pulls": [{"number": 1, "sha": "2222222"}]"#;
+        assert_eq!(sources(part, &[]), "release");
         for (refs, args) in [
             (r#""base_sha": "1111111""#, [].as_slice()),
             (&pull, &["--depth=1"]),
             (&pull, &["--filter=blob:none"]),
             (&pull, &["--sparse", "docs"]),
+            (part, &["--pr-mode=head"]),
         ] {
-            assert_eq!(source(refs, args), "None", "{refs} {args:?}");
+            assert_eq!(sources(refs, args), "None", "{refs} {args:?}");
         }
     }
 

@@ -20,10 +20,10 @@ pub(crate) enum Step {
         /// Its value.
         value: String,
     },
-    /// Fetches one commit with its files and without its history, into a repository beside.
+    /// Fetches commits with their files and without their history, into a repository beside.
     FetchFiles {
-        /// The commit's id, or a ref.
-        source: String,
+        /// The commits' ids, or refs.
+        sources: Vec<String>,
     },
     /// Fetches the base with the tags, which `git describe` needs, and the pull requests.
     Fetch {
@@ -107,6 +107,8 @@ pub(crate) enum When {
     Always,
     /// While the folder has not been set up.
     New,
+    /// As well; all settings go into `.git/config` at once.
+    Settings,
     /// At the same time as the next one, in a repository beside.
     Beside,
     /// When this commit is not there yet.
@@ -129,7 +131,8 @@ impl Step {
     /// When it is needed.
     pub(crate) fn when(&self) -> When {
         match self {
-            Step::Init | Step::Configure { .. } => When::New,
+            Step::Init => When::New,
+            Step::Configure { .. } => When::Settings,
             Step::FetchFiles { .. } => When::Beside,
             Step::FetchCommit { id, .. } => When::Missing(id.clone()),
             Step::FetchTrees { .. } => When::MissingTrees,
@@ -177,12 +180,9 @@ impl Step {
             Step::Configure { key, value } => words(&["config", "--replace-all", key, value]),
             // A filter that filters nothing: it marks what comes as the server's, so that git
             // does not look for the history.
-            Step::FetchFiles { source } => fetch(
-                &["--no-tags"],
-                Some(1),
-                Some(EVERYTHING),
-                std::slice::from_ref(source),
-            ),
+            Step::FetchFiles { sources } => {
+                fetch(&["--no-tags"], Some(1), Some(EVERYTHING), sources)
+            }
             // A tag that was moved on the server has moved here too: hence the force.
             Step::Fetch {
                 refspecs,
@@ -293,6 +293,7 @@ impl fmt::Display for When {
         match self {
             When::Always => out.write_str("always"),
             When::New => out.write_str("in a new folder"),
+            When::Settings => out.write_str("in a new folder, all settings at once"),
             When::Beside => out.write_str("in a new folder, at the same time as the next"),
             When::Missing(id) => write!(out, "if {id} is not there yet"),
             When::MissingTrees => out.write_str("if they are not there yet"),

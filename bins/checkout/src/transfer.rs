@@ -11,6 +11,7 @@ use common::exec::Command;
 use common::git::{self, Finished, Heard};
 use tokio::time::Instant;
 
+use crate::plan::Repository;
 use crate::progress::{Progress, settled};
 
 /// What a git that was cut is said to have said, in lower case.
@@ -22,16 +23,16 @@ const BYTES_A_SECOND: u64 = 1000;
 /// A git that computes for this part of the time is at work: one that unpacks, for example.
 const BUSY: f64 = 0.01;
 
-/// Runs a command that talks to a server, and ends it when it comes to a halt for `limit`.
+/// Runs a command that talks to a server, and ends it when it comes to a halt for too long.
 /// On a terminal it shows how far git is.
 pub(crate) async fn finish(
     command: &Command,
-    name: &str,
-    limit: Duration,
+    repository: &Repository,
     stop: &Stop,
 ) -> Result<Finished> {
+    let limit = repository.stall_timeout;
     let (group, said, cut) = (Cell::new(0), Cell::new(0), Cell::new(false));
-    let mut progress = Progress::new(name);
+    let mut progress = Progress::new(repository);
     let heard = |heard: Heard<'_>| match heard {
         Heard::Started(number) => group.set(number),
         Heard::Said(piece) => {

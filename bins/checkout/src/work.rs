@@ -1,24 +1,40 @@
 //! Checks out one repository, and leaves its folder in a state that the next run understands.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
 use common::app::Stop;
 use common::{Error, Result};
 
+use crate::cache::is_unchecked;
 use crate::explain;
 use crate::folder::{Folder, Found};
 use crate::history::{History, Holds};
 use crate::merge::merge;
 use crate::plan::Repository;
 use crate::record::Record;
+use crate::report;
 use crate::runner::Runner;
 use crate::sequence::{Fetched, MADE_BY_CHECKOUT};
+use crate::settings;
+use crate::stamp;
 use crate::step::Step;
 use crate::url::CloneUrl;
 
 /// How often a run looks whether another one has left the folder.
 const TURN: Duration = Duration::from_millis(200);
+
+/// What is in a folder whose files are about to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Before {
+    /// Nothing.
+    Nothing,
+    /// What a killed run wrote, of this commit if it got so far.
+    Unfinished(Option<String>),
+    /// The files of a commit, as git wrote them.
+    Clean,
+}
 
 /// A repository that is checked out.
 #[derive(Debug)]
@@ -36,6 +52,7 @@ pub(crate) async fn check_out(repository: &Repository, stop: &Stop) -> (Record, 
         repository,
         folder: Folder::at(&repository.folder),
         runner: Runner::new(repository, stop),
+        describe: RefCell::default(),
         stop,
     };
     let end = work.run().await;
@@ -53,6 +70,8 @@ struct Work<'a> {
     repository: &'a Repository,
     folder: Folder,
     runner: Runner<'a>,
+    /// What the commit in a new folder is called.
+    describe: RefCell<Option<String>>,
     stop: &'a Stop,
 }
 
@@ -72,15 +91,27 @@ impl Work<'_> {
                 return Err(obstacle);
             }
             self.clear(&obstacle)?;
-            self.make(false, None).await?;
+            self.make(Before::Nothing).await?;
         }
-        Ok(Placed {
-            sha: self.runner.ask(&["rev-parse", "HEAD"]).await?,
-            describe: self
-                .runner
-                .ask(&["describe", "--tags", "--always", "--dirty"])
-                .await?,
-        })
+        let sha = match self.folder.detached_head() {
+            Some(commit) => commit,
+            None => self.runner.ask(&["rev-parse", "HEAD"]).await?,
+        };
+        let describe = self.describe().await?;
+        Ok(Placed { sha, describe })
+    }
+
+    async fn describe(&self) -> Result<String> {
+        let known = self.describe.take();
+        if let Some(describe) = known {
+            return Ok(describe);
+        }
+        let folder = &self.repository.folder;
+        let is_untouched =
+            stamp::is_there(folder) && stamp::holds(folder, &self.runner.indexed().await?);
+        let describe = ["describe", "--tags", "--always", "--dirty"];
+        let length = describe.len() - usize::from(is_untouched);
+        self.runner.ask(&describe[..length]).await
     }
 
     fn clear(&self, obstacle: &Error) -> Result<()> {
@@ -121,10 +152,10 @@ impl Work<'_> {
             return Ok(Some(obstacle));
         }
         match found {
-            Found::Nothing => self.make(false, None).await?,
+            Found::Nothing => self.make(Before::Nothing).await?,
             Found::Unfinished(target) => {
                 self.folder.remove_stale_locks()?;
-                self.make(true, target).await?;
+                self.make(Before::Unfinished(target)).await?;
             }
             Found::Fetching(note) => {
                 self.folder.remove_stale_locks()?;
@@ -137,23 +168,74 @@ impl Work<'_> {
     }
 
     /// A folder that is all checkout's own: files in the way are its own too. In one that a run
-    /// left unfinished they are overwritten by force; `before` is the commit whose files that
-    /// run was writing, if it got so far.
-    async fn make(&self, force: bool, before: Option<String>) -> Result<()> {
-        self.folder.begin(before.as_deref())?;
-        self.start().await?;
-        let history = History::new(self.repository, &self.runner, true);
-        let holds = match (self.runner.commit("HEAD").await?, &self.repository.cache) {
-            (Some(_), _) => Holds::Something,
-            (None, Some(cache)) if cache.seed(self.repository, &self.runner).await? => {
-                Holds::Mirror
+    /// left unfinished they are overwritten by force.
+    async fn make(&self, before: Before) -> Result<()> {
+        let before = self.begin(before).await?;
+        let cache = self.repository.cache.as_ref();
+        let seeded = match cache {
+            Some(cache) if before == Before::Nothing => {
+                cache.seed(self.repository, &self.runner).await?
             }
-            (None, _) => Holds::Nothing,
+            _ => None,
         };
-        let fetched = history.fetch(holds).await?;
-        let end = self.write(&fetched, force, before).await;
+        let holds = match &seeded {
+            Some(_) => Holds::Mirror,
+            None if before == Before::Nothing => Holds::Nothing,
+            None if self.runner.commit("HEAD").await?.is_some() => Holds::Something,
+            None => Holds::Nothing,
+        };
+        let (fetched, target) = if let (Some(cache), Some(seeded)) = (cache, seeded) {
+            // No file is written before both have come back. Damage explains whatever git says.
+            let check = cache.check(&seeded, self.repository, &self.runner);
+            match tokio::join!(check, self.prepare(holds)) {
+                (Ok(true), prepared) => prepared?,
+                (Ok(false), _) => {
+                    self.folder.clear()?;
+                    self.begin(Before::Nothing).await?;
+                    self.prepare(Holds::Nothing).await?
+                }
+                (Err(error), _) => return Err(error),
+            }
+        } else {
+            self.prepare(holds).await?
+        };
+        let end = self.write(&fetched, target, before).await;
         self.settle(end, None).await?;
         self.store().await
+    }
+
+    /// Makes the repository; anew where a killed run left what nobody has looked through, which is
+    /// before any file is written.
+    async fn begin(&self, before: Before) -> Result<Before> {
+        let folder = &self.repository.folder;
+        if let Before::Unfinished(commit) = &before {
+            if !is_unchecked(folder) {
+                self.folder.begin(commit.as_deref())?;
+                self.start().await?;
+                return Ok(before);
+            }
+            self.folder.clear()?;
+        }
+        self.folder.begin(None)?;
+        self.runner.step(&Step::Init).await?;
+        settings::add(folder, &self.repository.settings())?;
+        Ok(Before::Nothing)
+    }
+
+    /// Fetches, and merges.
+    async fn prepare(&self, holds: Holds) -> Result<(Fetched, Result<String>)> {
+        let history = History::new(self.repository, &self.runner, true);
+        let fetched = history.fetch(holds).await?;
+        let target = self.target(&fetched).await;
+        Ok((fetched, target))
+    }
+
+    /// The commit to be checked out.
+    async fn target(&self, fetched: &Fetched) -> Result<String> {
+        match self.repository.target(fetched) {
+            Some(commit) => Ok(commit),
+            None => merge(self.repository, &self.runner, fetched).await,
+        }
     }
 
     /// Leaves what was fetched in the cache.
@@ -167,7 +249,10 @@ impl Work<'_> {
     /// A repository that was there: its uncommitted changes are somebody's work.
     async fn update(&self, note: Option<String>) -> Result<Option<Error>> {
         let clean = self.repository.clean;
-        let head = self.runner.commit("HEAD").await?;
+        let head = match self.folder.detached_head() {
+            Some(commit) => Some(commit),
+            None => self.runner.commit("HEAD").await?,
+        };
         let mut changed = Vec::new();
         if clean {
             changed = self.runner.changed_files(clean).await?;
@@ -199,7 +284,8 @@ impl Work<'_> {
                 self.folder.finish(note.as_deref())?;
             }
             let fetched = end?;
-            let end = self.write(&fetched, false, None).await;
+            let target = self.target(&fetched).await;
+            let end = self.write(&fetched, target, Before::Clean).await;
             self.settle(end, note.as_deref()).await?;
             return Ok(None);
         }
@@ -217,8 +303,9 @@ impl Work<'_> {
     }
 
     async fn start(&self) -> Result<()> {
-        for step in self.repository.start_steps() {
-            self.runner.step(&step).await?;
+        self.runner.step(&Step::Init).await?;
+        for (key, value) in self.repository.settings() {
+            self.runner.step(&Step::Configure { key, value }).await?;
         }
         Ok(())
     }
@@ -230,15 +317,14 @@ impl Work<'_> {
         Ok(History::new(self.repository, &self.runner, partial))
     }
 
-    /// Merges, and writes the files. `before` is for a folder in which a run was killed: what
-    /// that one was writing is there, and known to no index. Checking the same commit out
-    /// again, by force, makes those files git's own, to be changed or removed.
-    async fn write(&self, fetched: &Fetched, force: bool, before: Option<String>) -> Result<()> {
-        let target = match self.repository.target(fetched) {
-            Some(commit) => commit,
-            None => merge(self.repository, &self.runner, fetched).await?,
-        };
-        if let Some(rev) = before
+    /// Writes the files of a commit, if there is one. In a folder in which a run was killed, what that one was
+    /// writing is there, and known to no index. Checking the same commit out again, by force, makes
+    /// those files git's own, to be changed or removed.
+    async fn write(&self, fetched: &Fetched, target: Result<String>, before: Before) -> Result<()> {
+        let target = target?;
+        let is_new = before == Before::Nothing;
+        let force = matches!(before, Before::Unfinished(_));
+        if let Before::Unfinished(Some(rev)) = before
             && rev != target
             && self.runner.commit(&rev).await?.is_some()
         {
@@ -246,10 +332,30 @@ impl Work<'_> {
         }
         self.folder.begin(Some(&target))?;
         for step in self.repository.place_steps(&target, force) {
-            self.runner.step(&step).await?;
+            if is_new && matches!(step, Step::Checkout { .. }) {
+                self.write_new(&step, &target).await?;
+            } else {
+                self.runner.step(&step).await?;
+            }
         }
+        let tracked = self.runner.tracked(&target).await?;
+        report::warn_of_clashes(tracked, &self.repository.name());
+        stamp::write(&self.repository.folder, tracked)?;
         let note = self.repository.note(fetched, &target);
         self.folder.finish(Some(&note))
+    }
+
+    /// Writes the files of a commit where none are, and asks meanwhile what there is to know of it.
+    /// What git has just written is as the commit has it: nothing is dirty.
+    async fn write_new(&self, step: &Step, target: &str) -> Result<()> {
+        let describe = ["describe", "--tags", "--always", target];
+        let (_, _, describe) = tokio::try_join!(
+            self.runner.step(step),
+            self.runner.tracked(target),
+            self.runner.ask(&describe),
+        )?;
+        self.describe.replace(Some(describe));
+        Ok(())
     }
 
     /// After a failure that left the files as some commit has them, a merge conflict for

@@ -122,7 +122,7 @@ fn a_tag_that_the_server_has_no_more_is_not_in_a_checkout() {
 #[test]
 fn a_damaged_mirror_is_told_and_replaced() {
     type Damage = fn(&[PathBuf]);
-    let damage: [(&str, Damage); 4] = [
+    let damage: [(&str, Damage); 6] = [
         ("a bit that fell over", |packs| {
             for pack in packs {
                 let mut content = fs::read(pack).unwrap();
@@ -137,6 +137,15 @@ fn a_damaged_mirror_is_told_and_replaced() {
         }),
         ("a pack that is gone", |packs| {
             fs::remove_file(&packs[0]).unwrap();
+        }),
+        ("an index that is gone", |packs| {
+            fs::remove_file(packs[0].with_extension("idx")).unwrap();
+        }),
+        ("an index in which a bit fell over", |packs| {
+            let index = packs[0].with_extension("idx");
+            let mut content = fs::read(&index).unwrap();
+            content[8 + 1024] ^= 1;
+            write(&index, &content);
         }),
         ("another pack in the place of one", |packs| {
             let content = fs::read(&packs[1]).unwrap();

@@ -116,14 +116,14 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
     ----- stdout
     # kubeflow/testing@main:[BASE],1:[PULL 1] from [SERVER]/kubeflow/testing
     git -C [ROOT]/src/kubeflow/testing init --quiet '--template='  # in a new folder
-    git -C [ROOT]/src/kubeflow/testing config --replace-all testworker.madeByCheckout true  # in a new folder
-    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.url [SERVER]/kubeflow/testing  # in a new folder
-    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
-    git -C [ROOT]/src/kubeflow/testing config --replace-all core.repositoryFormatVersion 1  # in a new folder
-    git -C [ROOT]/src/kubeflow/testing config --replace-all extensions.partialClone origin  # in a new folder
-    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.promisor true  # in a new folder
-    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.partialCloneFilter blob:none  # in a new folder
-    git -C [ROOT]/src/kubeflow/testing/.git/test-worker-files fetch --quiet --update-shallow --no-tags --depth 1 --filter 'blob:limit=1024g' origin [BASE]  # in a new folder, at the same time as the next
+    git -C [ROOT]/src/kubeflow/testing config --replace-all testworker.madeByCheckout true  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.url [SERVER]/kubeflow/testing  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/testing config --replace-all core.repositoryFormatVersion 1  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/testing config --replace-all extensions.partialClone origin  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.promisor true  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.partialCloneFilter blob:none  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/testing/.git/test-worker-files fetch --quiet --update-shallow --no-tags --depth 1 --filter 'blob:limit=1024g' origin [BASE] [PULL 1]  # in a new folder, at the same time as the next
     git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --tags --force --filter tree:0 origin +main:refs/remotes/origin/main +refs/pull/1/head:refs/remotes/origin/pull/1/head
     git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --no-tags --filter tree:0 origin [BASE]  # if [BASE] is not there yet
     git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --no-tags --filter tree:0 origin [PULL 1]  # if [PULL 1] is not there yet
@@ -138,13 +138,13 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
 
     # kubeflow/other@v2 from [SERVER]/kubeflow/other
     git -C [ROOT]/src/kubeflow/other init --quiet '--template='  # in a new folder
-    git -C [ROOT]/src/kubeflow/other config --replace-all testworker.madeByCheckout true  # in a new folder
-    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.url [SERVER]/kubeflow/other  # in a new folder
-    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder
-    git -C [ROOT]/src/kubeflow/other config --replace-all core.repositoryFormatVersion 1  # in a new folder
-    git -C [ROOT]/src/kubeflow/other config --replace-all extensions.partialClone origin  # in a new folder
-    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.promisor true  # in a new folder
-    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.partialCloneFilter blob:none  # in a new folder
+    git -C [ROOT]/src/kubeflow/other config --replace-all testworker.madeByCheckout true  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.url [SERVER]/kubeflow/other  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/other config --replace-all core.repositoryFormatVersion 1  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/other config --replace-all extensions.partialClone origin  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.promisor true  # in a new folder, all settings at once
+    git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.partialCloneFilter blob:none  # in a new folder, all settings at once
     git -C [ROOT]/src/kubeflow/other/.git/test-worker-files fetch --quiet --update-shallow --no-tags --depth 1 --filter 'blob:limit=1024g' origin v2  # in a new folder, at the same time as the next
     git -C [ROOT]/src/kubeflow/other fetch --quiet --update-shallow --tags --force --filter tree:0 origin +v2:refs/remotes/origin/v2
     git -C [ROOT]/src/kubeflow/other checkout --quiet --detach refs/remotes/origin/v2 --
@@ -305,4 +305,23 @@ fn several_repositories_and_an_alias_have_folders_of_their_own() {
         ["k8s.io/alias", "kubeflow/testing", "kubeflow/other"].map(|name| format!("{src}/{name}"))
     );
     assert_eq!(fixture.git(&["rev-list", "--count", "HEAD"]), "1");
+}
+
+#[test]
+fn a_git_that_is_too_old_is_refused_before_it_does_anything() {
+    use std::os::unix::fs::PermissionsExt;
+    let env = TestEnvironment::new();
+    let script = "#!/bin/sh\n[ \"$1\" = version ] && echo git version 2.30.2 || : > \"$0.used\"\n";
+    let git = env.write("old/git", script);
+    std::fs::set_permissions(&git, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = env.bin("checkout");
+    command.args(["--repos=o/r", "--src-dir=src"]);
+    command.env("PATH", git.parent().unwrap());
+    let output = command.output().unwrap();
+    let stderr = e2e::text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("2.30.2"), "{stderr}");
+    assert!(stderr.contains("git 2.38 or newer is needed"), "{stderr}");
+    assert!(!git.with_extension("used").exists());
+    assert!(!env.path().join("src").exists());
 }

@@ -60,7 +60,7 @@ impl Session {
             None => Origin::of_working_tree(&opts.source, &build_id, &run_dir, &app.stop).await?,
         };
         if let Origin::WorkingTree(tree) = &origin {
-            tree.check_whole(&app.stop).await?;
+            tree.complete(&app.stop).await?;
         }
         let bucket = bucket_url(&opts, &origin, &run_dir);
         let record = Record::new(origin.job(), bucket.as_deref(), opts.layout, &app.env)?;

@@ -2,6 +2,7 @@
 //! that its branch would make. The person's repository is only read.
 
 mod base;
+mod promised;
 mod snapshot;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use common::{Error, Result};
 use tracing::info;
 
 use base::Base;
+use promised::Promisor;
 use snapshot::Snapshot;
 
 /// Name of the job.
@@ -29,6 +31,8 @@ pub(crate) struct WorkingTree {
     pub(crate) repository: Git,
     /// The commit of the pull request.
     pub(crate) head: String,
+    /// Who has what is not in a partial clone.
+    promisor: Option<Promisor>,
 }
 
 /// Makes a pull request of the working tree that `start` is in: its repository goes to
@@ -50,6 +54,7 @@ pub(crate) async fn pull_request(
     };
     let base = base::find(&git, base, stop).await?;
     let snapshot = snapshot::take(&git, &head, &base, folder, stop).await?;
+    let promisor = Promisor::find(&git, stop).await?;
     let (org, repo) = repository_name(&git, &root, stop).await?;
     info!("{}", description(&org, &repo, &base, &snapshot));
     let refs = Refs {
@@ -63,6 +68,7 @@ pub(crate) async fn pull_request(
             sha: snapshot.commit.clone(),
             ..Pull::default()
         }],
+        blobless_fetch: promisor.is_some().then_some(true),
         ..Refs::default()
     };
     Ok(WorkingTree {
@@ -77,23 +83,18 @@ pub(crate) async fn pull_request(
         root,
         repository: snapshot.repository,
         head: snapshot.commit,
+        promisor,
     })
 }
 
 impl WorkingTree {
-    /// Steps can only check out what is there: the repository that they are given borrows the
-    /// objects of the person's, and cannot fetch those that a partial clone lacks.
-    pub(crate) async fn check_whole(&self, stop: &Stop) -> Result<()> {
-        let git = Git::at(&self.root);
-        let promised = ["config", "--get-regexp", r"^remote\..*\.promisor$"];
-        if !git.run(promised, stop).await?.success() {
-            return Ok(());
+    /// Makes the pull request's repository one that steps can check out, whatever the person's
+    /// lacks.
+    pub(crate) async fn complete(&self, stop: &Stop) -> Result<()> {
+        match &self.promisor {
+            Some(promisor) => promisor.complete(self, stop).await,
+            None => Ok(()),
         }
-        let what = format!("{} is a partial clone", self.root.display());
-        Err(Error::usage(what).hint(
-            "steps could not check it out: clone it again without --filter, or run \
-             `submit-e2e plan`, which needs less",
-        ))
     }
 }
 

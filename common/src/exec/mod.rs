@@ -158,16 +158,14 @@ pub async fn run_until(
     stop: &Stop,
     sink: &mut impl Sink,
 ) -> io::Result<Ended> {
+    let mut guard = guard(command);
     let (mut child, mut pipes) = command.spawn()?;
     let _waited_for = child.id().map(WaitedFor::new);
     let group = Group::of(&child);
-    child.id().into_iter().for_each(|id| sink.started(id));
-    let then = command.if_killed.as_deref();
-    let watched = group.0.filter(|_| command.guarded || then.is_some());
-    let guard = watched.map(|group| Guard::over(group, then));
-    if let Some(Err(error)) = &guard {
-        tracing::warn!("the command would outlive this program: start /bin/sh: {error}");
+    if let (Some(guard), Some(group)) = (&mut guard, group.0) {
+        guard.watch(group);
     }
+    child.id().into_iter().for_each(|id| sink.started(id));
     let (tell, told) = watch::channel(false);
     let waiting = async {
         let ended = wait(&mut child, &group, time_is_up, grace, stop).await?;
@@ -177,6 +175,19 @@ pub async fn run_until(
     };
     let ((), ended) = tokio::try_join!(pump(&mut pipes, sink, told), waiting)?;
     Ok(ended)
+}
+
+/// What ends a command's group where this process is killed, if the command is to have that.
+fn guard(command: &Command) -> Option<Guard> {
+    let then = command.if_killed.as_deref();
+    if !command.guarded && then.is_none() {
+        return None;
+    }
+    Guard::start(then)
+        .inspect_err(|error| {
+            tracing::warn!("the command would outlive this program: start /bin/sh: {error}");
+        })
+        .ok()
 }
 
 /// A command's whole output, for commands that say little.

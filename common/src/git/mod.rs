@@ -5,6 +5,7 @@
 
 mod mask;
 mod settings;
+mod version;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,9 +14,11 @@ use std::time::Duration;
 
 use crate::app::Stop;
 use crate::exec::{self, Cause, Sink, Stream};
+use crate::redact::Rules;
 use crate::{Error, Result, ResultExt};
 
 pub use mask::mask;
+pub use version::check_version;
 
 /// More output than this is an error: nothing that is read whole is that long by right.
 const MOST_OUTPUT: usize = 64 * 1024 * 1024;
@@ -35,6 +38,7 @@ pub struct Git {
     folder: PathBuf,
     env: Vec<(OsString, OsString)>,
     config: Vec<(String, String)>,
+    secrets: Option<Rules>,
 }
 
 /// What a git command did, for callers to whom a failure says something.
@@ -72,6 +76,7 @@ impl Git {
             folder: folder.into(),
             env: Vec::new(),
             config: Vec::new(),
+            secrets: None,
         }
     }
 
@@ -91,6 +96,13 @@ impl Git {
     #[must_use]
     pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Git {
         self.config.push((key.into(), value.into()));
+        self
+    }
+
+    /// Masks these in what git says on stderr.
+    #[must_use]
+    pub fn secrets(mut self, rules: Rules) -> Git {
+        self.secrets = Some(rules);
         self
     }
 
@@ -166,7 +178,11 @@ impl Git {
         stop: &Stop,
     ) -> Result<Finished> {
         let command = self.command(args.into_iter().map(|arg| arg.as_ref().to_owned()));
-        finish(&command, stop).await
+        let mut finished = finish(&command, stop).await?;
+        if let Some(secrets) = &self.secrets {
+            finished.stderr = secrets.redact(&finished.stderr);
+        }
+        Ok(finished)
     }
 }
 

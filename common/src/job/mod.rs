@@ -106,6 +106,9 @@ pub struct Refs {
     /// Number of commits to fetch; 0 for all.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub clone_depth: u32,
+    /// Whether files may be left out until something needs them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blobless_fetch: Option<bool>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

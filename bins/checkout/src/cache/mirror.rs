@@ -172,6 +172,9 @@ impl Mirror {
             (self.folder.join("packed-refs"), for_git),
             (self.note_file(), lines.join("\n") + "\n"),
         ] {
+            if fs::read_to_string(&file).is_ok_and(|old| old == text) {
+                continue;
+            }
             whole_file::replace(&file, |mut file| file.write_all(text.as_bytes()))
                 .or_failed(|| format!("write {}", file.display()))?;
         }

@@ -1,13 +1,14 @@
 //! A folder in which checkouts leave what they fetched, for later ones: for each repository a
 //! bare mirror, shared by the jobs of a machine, or of a cluster over NFS.
 //!
-//! A checkout never uses the mirror's files in place. It copies packs and has git compute the id
-//! of every object in the copy, so that neither damage nor malice in the mirror gets into it,
-//! and the mirror may be removed at any time. The server is asked for the refs in each run; the
+//! A checkout never uses the mirror's files in place. It copies packs and computes the id of
+//! every object in the copy before it writes any file, so that neither damage nor malice in the
+//! mirror gets into it, and the mirror may be removed at any time. The server is asked for the refs in each run; the
 //! mirror only saves the transfer. A cache that fails costs time and never a checkout.
 
 mod lock;
 mod mirror;
+mod pack;
 mod prune;
 mod seed;
 
@@ -22,7 +23,7 @@ use crate::plan::Repository;
 use crate::runner::Runner;
 use lock::Lock;
 use mirror::Mirror;
-pub(crate) use seed::forget_refs;
+pub(crate) use seed::{Copied, forget_refs, is_unchecked};
 
 /// Where the cache is, and how large and old it may become.
 #[derive(Debug, Clone)]
@@ -51,45 +52,59 @@ impl Cache {
         Some(Cache { folder, limits })
     }
 
-    /// Fills a new repository with what the mirror has. Says whether it had something.
-    pub(crate) async fn seed(&self, repository: &Repository, runner: &Runner<'_>) -> Result<bool> {
+    /// Fills a new repository with what the mirror has; `None` where that is nothing. It is not to be
+    /// trusted before [`check`](Cache::check) has come back.
+    pub(crate) async fn seed(
+        &self,
+        repository: &Repository,
+        runner: &Runner<'_>,
+    ) -> Result<Option<Copied>> {
         let Some(mirror) = self.mirror(repository) else {
-            return Ok(false);
+            return Ok(None);
         };
-        match self.try_seed(&mirror, repository, runner).await {
+        let seeded = async {
+            let _shared = Lock::shared(&self.folder, mirror.name(), runner).await?;
+            seed::copy(&mirror, &repository.folder)
+        };
+        match seeded.await {
             Err(error) if is_interruption(&error) => Err(error),
             Err(error) => {
                 warn(repository, &error);
-                Ok(false)
+                seed::withdraw(&repository.folder)?;
+                Ok(None)
             }
             Ok(seeded) => Ok(seeded),
         }
     }
 
-    async fn try_seed(
+    /// Looks through what came from the mirror; says whether it is what it should be. A mirror of
+    /// which it is not is told of and removed.
+    pub(crate) async fn check(
         &self,
-        mirror: &Mirror,
+        copied: &Copied,
         repository: &Repository,
         runner: &Runner<'_>,
     ) -> Result<bool> {
-        let copied = {
-            let _shared = Lock::shared(&self.folder, mirror.name(), runner).await?;
-            seed::copy(mirror, &repository.folder)?
-        };
-        let Some(copied) = copied else {
-            return Ok(false);
-        };
         let Err(damage) = copied.check(runner).await else {
             return Ok(true);
         };
-        copied.withdraw()?;
-        if is_interruption(&damage) {
+        let Some(mirror) = self
+            .mirror(repository)
+            .filter(|_| !is_interruption(&damage))
+        else {
             return Err(damage);
-        }
+        };
         let name = repository.name();
         tracing::warn!("{name}: the mirror in the cache is damaged and is replaced: {damage}");
-        let _exclusive = Lock::exclusive(&self.folder, mirror.name(), runner).await?;
-        mirror.remove()?;
+        let removed = async {
+            let _exclusive = Lock::exclusive(&self.folder, mirror.name(), runner).await?;
+            mirror.remove()
+        };
+        match removed.await {
+            Err(error) if is_interruption(&error) => return Err(error),
+            Err(error) => warn(repository, &error),
+            Ok(()) => {}
+        }
         Ok(false)
     }
 

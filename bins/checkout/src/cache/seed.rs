@@ -3,10 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Error, Result, ResultExt, whole_file};
 
 use super::mirror::{Content, Mirror, PARTS};
+use super::pack::{Verified, verify};
 use crate::plan::Repository;
 use crate::runner::Runner;
 
@@ -29,115 +32,122 @@ pub(crate) fn forget_refs(repository: &Repository) -> Result<()> {
     whole_file::replace(&file, |mut file| file.write_all(text.as_bytes())).or_failed(what)
 }
 
-/// What was copied and is not trusted yet.
-pub(super) struct Copied {
-    /// The checkout's `.git`.
-    git: PathBuf,
-    /// The copies.
-    folder: PathBuf,
-    packs: Vec<PathBuf>,
-    refs: Vec<(String, String)>,
+/// Is there as long as what is in the repository has not been looked through: the mark of a run that
+/// was killed.
+fn mark(git: &Path) -> PathBuf {
+    git.join("test-worker-unchecked")
 }
 
-/// Copies a mirror's packs, without their indexes; `None` where it has none.
+/// Whether a killed run left something from a mirror that nobody has looked through.
+pub(crate) fn is_unchecked(folder: &Path) -> bool {
+    mark(&folder.join(".git")).exists()
+}
+
+/// What was copied and is not trusted yet.
+pub(crate) struct Copied {
+    /// The checkout's `.git`.
+    git: PathBuf,
+    packs: Vec<PathBuf>,
+}
+
+/// Copies a mirror's packs and refs; `None` where it has none.
 pub(super) fn copy(mirror: &Mirror, checkout: &Path) -> Result<Option<Copied>> {
-    let what = || "copy packs from the cache";
     let Content { packs: names, refs } = mirror.content();
     if refs.is_empty() || names.is_empty() {
         return Ok(None);
     }
     let git = checkout.join(".git");
-    let folder = git.join("test-worker-cache");
     let copied = || -> io::Result<Vec<PathBuf>> {
-        remove(&folder)?;
-        fs::create_dir_all(&folder)?;
+        File::create(mark(&git))?;
+        let to = git.join("objects/pack");
+        fs::create_dir_all(&to)?;
         let mut packs = Vec::new();
         for name in &names {
-            for part in ["promisor", "pack"] {
-                let source = mirror.packs().join(name).with_extension(part);
-                let target = folder.join(name).with_extension(part);
-                match File::open(source) {
+            for part in PARTS {
+                let target = to.join(name).with_extension(part);
+                match File::open(mirror.packs().join(name).with_extension(part)) {
                     Ok(mut source) => {
                         io::copy(&mut source, &mut File::create_new(target)?)?;
                     }
-                    // A pack that is not there is found out when it is indexed.
+                    // A pack that is not there is found out when it is looked through.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(error),
                 }
             }
-            packs.push(folder.join(name).with_extension("pack"));
+            packs.push(to.join(name).with_extension("pack"));
         }
+        let mut lines = vec!["# pack-refs with: sorted ".to_owned()];
+        let refs = refs.iter();
+        lines.extend(refs.map(|(name, id)| format!("{id} {}", kept_ref(name))));
+        let text = lines.join("\n") + "\n";
+        File::create(git.join(PACKED_REFS))?.write_all(text.as_bytes())?;
+        mirror.touch()?;
         Ok(packs)
     };
-    let packs = copied().or_failed(what)?;
-    mirror.touch().or_failed(what)?;
-    Ok(Some(Copied {
-        git,
-        folder,
-        packs,
-        refs,
-    }))
+    let packs = copied().or_failed(|| "copy packs from the cache")?;
+    Ok(Some(Copied { git, packs }))
+}
+
+/// Removes what came from a mirror.
+pub(super) fn withdraw(checkout: &Path) -> Result<()> {
+    let git = checkout.join(".git");
+    let removed = || -> io::Result<()> {
+        remove(fs::remove_dir_all(git.join("objects/pack")))?;
+        remove(fs::remove_file(git.join(PACKED_REFS)))?;
+        remove(fs::remove_file(mark(&git)))
+    };
+    removed().or_failed(|| "remove what came from the cache")
 }
 
 impl Copied {
-    /// Has git compute every object's id, and takes the packs over. An error means damage.
+    /// Looks through the packs. An error means damage.
     pub(super) async fn check(&self, runner: &Runner<'_>) -> Result<()> {
-        // Two at a time, the large ones apart.
-        let mut packs = self.packs.clone();
-        packs.sort_by_key(|pack| fs::metadata(pack).map_or(0, |pack| pack.len()));
-        let half = |nth| packs.iter().skip(nth).step_by(2);
-        tokio::try_join!(index(runner, half(0)), index(runner, half(1)))?;
-        let to = self.git.join("objects/pack");
-        let what = || format!("take packs over into {}", to.display());
-        fs::create_dir_all(&to).or_failed(what)?;
-        for pack in &packs {
-            for part in PARTS {
-                let from = pack.with_extension(part);
-                if let Some(name) = from.file_name()
-                    && from.exists()
-                {
-                    fs::rename(&from, to.join(name)).or_failed(what)?;
-                }
+        for pack in &self.packs {
+            if self.verified(pack, runner).await? == Verified::TooLarge {
+                index(runner, pack).await?;
             }
         }
-        let mut lines = vec!["# pack-refs with: sorted ".to_owned()];
-        let refs = self.refs.iter();
-        lines.extend(refs.map(|(name, id)| format!("{id} {}", kept_ref(name))));
-        let text = lines.join("\n") + "\n";
-        File::create(self.git.join(PACKED_REFS))
-            .and_then(|mut file| file.write_all(text.as_bytes()))
-            .or_failed(|| "write the refs of the cache")?;
-        remove(&self.folder).or_failed(what)
+        fs::remove_file(mark(&self.git)).or_failed(|| "note that the packs are good")
     }
 
-    /// Removes what came from the mirror.
-    pub(super) fn withdraw(&self) -> Result<()> {
-        let removed = || -> io::Result<()> {
-            remove(&self.folder)?;
-            remove(&self.git.join("objects/pack"))?;
-            match fs::remove_file(self.git.join(PACKED_REFS)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            }
+    /// Looks through a pack while this thread does other things.
+    async fn verified(&self, pack: &Path, runner: &Runner<'_>) -> Result<Verified> {
+        let given_up = GiveUp::default();
+        let work = {
+            let (pack, given_up) = (pack.to_owned(), given_up.0.clone());
+            tokio::task::spawn_blocking(move || verify(&pack, &given_up))
         };
-        removed().or_failed(|| "remove what came from the cache")
+        let what = || format!("look through {}", pack.display());
+        let ended = runner.unless_stopped(work, &what()).await?;
+        ended.or_failed(what)?.or_failed(what)
     }
 }
 
-async fn index<'p>(runner: &Runner<'_>, packs: impl Iterator<Item = &'p PathBuf>) -> Result<()> {
-    for pack in packs {
-        let path = pack.display().to_string();
-        let printed = runner.ask(&["index-pack", &path]).await?;
-        // A pack's name is the checksum of its content, which git has just computed.
-        if !path.ends_with(&format!("/pack-{printed}.pack")) {
-            return Err(Error::failed(format!("{path} is another pack: {printed}")));
-        }
+/// Has git look through a pack; the index is git's own then.
+async fn index(runner: &Runner<'_>, pack: &Path) -> Result<()> {
+    let path = pack.display().to_string();
+    let printed = runner.ask(&["index-pack", &path]).await?;
+    // A pack's name is the checksum of its content, which git has just computed.
+    if path.ends_with(&format!("/pack-{printed}.pack")) {
+        Ok(())
+    } else {
+        Err(Error::failed(format!("{path} is another pack: {printed}")))
     }
-    Ok(())
 }
 
-fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+/// Has a thread end early when this goes out of scope.
+#[derive(Default)]
+struct GiveUp(Arc<AtomicBool>);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What is not there need not be removed.
+fn remove(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

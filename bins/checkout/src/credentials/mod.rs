@@ -18,6 +18,7 @@ use std::rc::Rc;
 use common::app as process;
 use common::env;
 use common::git::Git;
+use common::redact::{Rules, Secrets};
 use common::{Error, Exit, Result, ResultExt};
 
 use crate::opts::{CredentialRequest, Opts};
@@ -61,6 +62,8 @@ pub(crate) struct Access {
     config: Vec<(String, String)>,
     env: Vec<(String, String)>,
     trouble: Trouble,
+    /// What must not be read in git's output.
+    secrets: Option<Rules>,
 }
 
 /// Why the last login that git asked for was not to be had. Git itself hears only that it was
@@ -120,6 +123,19 @@ impl Credentials {
             let login = Login { username, password };
             self.logins.push((place, Source::Fixed(login)));
         }
+    }
+
+    /// What must not be read anywhere. The tokens of an App have the well-known shape of theirs.
+    fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        for (place, source) in &self.logins {
+            if let Source::Fixed(login) = source {
+                let password = login.password.reveal();
+                let place = format!("the password for {}", place.host);
+                secrets.add(place, password.as_bytes());
+            }
+        }
+        secrets
     }
 
     /// The login for what git wants to reach; `None` where none was given.
@@ -223,6 +239,23 @@ fn read(file: &Path) -> Result<Login> {
     })
 }
 
+/// The values of a cookie file, in either format that curl reads: fields with tabs between them,
+/// of which the last is the value, or `Set-Cookie: NAME=VALUE; …`.
+fn add_cookies(secrets: &mut Secrets, file: &Path) -> Result<()> {
+    let what = || format!("--cookiefile {}", file.display());
+    let text = std::fs::read_to_string(file).or_usage(what)?;
+    for line in text.lines() {
+        let value = match line.strip_prefix("Set-Cookie:") {
+            Some(cookie) => cookie.split(';').next().unwrap_or_default().split_once('='),
+            None => line.rsplit_once('\t'),
+        };
+        if let Some((_, value)) = value {
+            secrets.add(what(), value.as_bytes());
+        }
+    }
+    Ok(())
+}
+
 impl Session {
     /// Makes everything ready for the gits of a run. It has to be on a `LocalSet`.
     pub(crate) async fn start(opts: &Opts, plan: &Plan, process: &process::App) -> Result<Session> {
@@ -234,6 +267,7 @@ impl Session {
         }
         let keys = ssh::Keys::new(&opts.ssh_key, opts.known_hosts.as_deref())?;
         let mut access = Access::default();
+        let mut secrets = credentials.secrets();
         if let Some(command) = keys.command() {
             access.env.push(("GIT_SSH_COMMAND".to_owned(), command));
             access
@@ -242,9 +276,11 @@ impl Session {
         }
         if let Some(file) = &opts.cookiefile {
             let file = std::path::absolute(file).or_usage(|| "--cookiefile")?;
+            add_cookies(&mut secrets, &file)?;
             let file = file.display().to_string();
             access.config.push(("http.cookieFile".to_owned(), file));
         }
+        access.secrets = Some(secrets.with_token_shapes().compile()?);
         let agent = if credentials.logins.is_empty() {
             None
         } else {
@@ -301,8 +337,19 @@ impl Access {
         Some(error.because(report))
     }
 
+    /// What git printed, without secrets: a server or a proxy may repeat what it was sent.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        match &self.secrets {
+            Some(secrets) => secrets.redact(text),
+            None => text.to_owned(),
+        }
+    }
+
     /// Git with access.
     pub(crate) fn apply(&self, mut git: Git) -> Git {
+        if let Some(secrets) = &self.secrets {
+            git = git.secrets(secrets.clone());
+        }
         for (key, value) in &self.config {
             git = git.config(key, value);
         }

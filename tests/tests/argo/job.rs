@@ -161,8 +161,7 @@ impl<'a> Job<'a> {
 
     /// An object of the job's folder.
     pub(crate) fn read(&self, name: &str) -> Option<String> {
-        let content = self.store.read("bucket", &format!("{FOLDER}/{name}"));
-        content.map(|content| text(&content))
+        self.store.read_text("bucket", &format!("{FOLDER}/{name}"))
     }
 
     /// The names of all objects of the job's folder, below it.

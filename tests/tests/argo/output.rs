@@ -45,6 +45,6 @@ fn a_step_that_succeeds_at_its_second_attempt_is_flaky_in_junit() {
     let junit = job.read(&format!("artifacts/junit_{name}.xml"));
     let junit = junit.unwrap_or_else(|| panic!("no JUnit: {:?}", job.files()));
     // TestGrid's rule: two cases of one name, one of them failed.
-    assert_eq!(junit.matches("name=\"flaky\"").count(), 2, "{junit}");
+    assert_eq!(junit.matches("name=\"e2e/flaky\"").count(), 2, "{junit}");
     assert_eq!(junit.matches("<failure").count(), 1, "{junit}");
 }

@@ -3,6 +3,7 @@
 pub(crate) mod by_hand;
 mod client;
 mod evidence;
+mod executor;
 #[cfg(test)]
 mod fake;
 mod fault;

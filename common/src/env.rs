@@ -38,6 +38,10 @@ pub const SSH_KNOWN_HOSTS: &str = "SSH_KNOWN_HOSTS";
 pub const CREDENTIAL_SOCKET: &str = "CHECKOUT_CREDENTIAL_SOCKET";
 /// Google Cloud project of a job that runs as `run_workflows.sh`.
 pub const PROJECT: &str = "PROJECT";
+/// Zone or region of the cluster of such a job.
+pub const ZONE: &str = "ZONE";
+/// Cluster of Google Kubernetes Engine that runs the workflows of such a job.
+pub const CLUSTER: &str = "CLUSTER";
 /// Bucket for the results of such a job: a name, or a URL.
 pub const BUCKET: &str = "BUCKET";
 /// Branch of a periodic job.

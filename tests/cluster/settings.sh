@@ -61,7 +61,7 @@ containerd_images() {
 # Identifies what a running cluster was made from.
 stamp() {
   printf '%s\n' "$binaries"
-  find "$here" -type f ! -name '*.md' -print0 | LC_ALL=C sort --zero-terminated | xargs -0 cat | sha256sum
+  find "$here" -type f ! -name '*.md' ! -name run -print0 | LC_ALL=C sort --zero-terminated | xargs -0 cat | sha256sum
 }
 
 # Takes a lock until this script ends, unless the script that has started this one holds it: lock DESCRIPTOR FILE WHAT

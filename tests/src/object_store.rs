@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 use crate::git_server::free_port;
@@ -147,6 +148,18 @@ impl ObjectStore {
             (404, _) => None,
             (status, _) => panic!("read {path}: {status}"),
         }
+    }
+
+    /// A text, if it is there, as a browser shows it: compressed or not.
+    pub fn read_text(&self, bucket: &str, name: &str) -> Option<String> {
+        let content = self.read(bucket, name)?;
+        if !content.starts_with(&[0x1f, 0x8b]) {
+            return Some(String::from_utf8_lossy(&content).into_owned());
+        }
+        let mut text = String::new();
+        let read = GzDecoder::new(&content[..]).read_to_string(&mut text);
+        read.unwrap_or_else(|error| panic!("{name}: {error}"));
+        Some(text)
     }
 
     /// Writes an object.

@@ -23,6 +23,14 @@ struct RunWorkflowsSh {
     #[arg(long, value_name = "PROJECT", env = env::PROJECT)]
     project: Option<String>,
 
+    /// Zone or region of the cluster
+    #[arg(long, value_name = "ZONE", env = env::ZONE)]
+    zone: Option<String>,
+
+    /// Cluster of Google Kubernetes Engine that runs the workflows
+    #[arg(long, value_name = "CLUSTER", env = env::CLUSTER)]
+    cluster: Option<String>,
+
     /// Bucket for the results: NAME, or a URL
     #[arg(long, value_name = "BUCKET", env = env::BUCKET)]
     bucket: Option<String>,
@@ -51,6 +59,13 @@ pub fn called(args: Vec<OsString>) -> Result<Vec<OsString>, clap::Error> {
     add("--repos-dir=", src_dir.unwrap_or_else(|| "/src".into()));
     if let Some(project) = script.project.filter(|project| !project.is_empty()) {
         add("--project=", project.into());
+    }
+    // A zone alone says nothing of what is to be done there.
+    if let Some(cluster) = script.cluster.filter(|cluster| !cluster.is_empty()) {
+        add("--cluster=", cluster.into());
+        if let Some(zone) = script.zone.filter(|zone| !zone.is_empty()) {
+            add("--zone=", zone.into());
+        }
     }
     if let Some(bucket) = script.bucket.filter(|bucket| !bucket.is_empty()) {
         let is_url = bucket.contains("://");
@@ -81,6 +96,17 @@ mod tests {
             own(&["/usr/local/bin/run_workflows.sh"]),
             ["submit-e2e", "run", "--checkout", "--repos-dir=/src"]
         );
+    }
+
+    #[test]
+    fn a_cluster_is_named_with_its_zone_and_a_zone_alone_is_not() {
+        let start = ["run_workflows.sh", "--project=p", "--zone=z"];
+        let own_of = |more: &[&str]| own(&[&start, more].concat());
+        assert_eq!(
+            own_of(&["--cluster=c"])[4..],
+            ["--project=p", "--cluster=c", "--zone=z"]
+        );
+        assert_eq!(own_of(&["--cluster="])[4..], ["--project=p"]);
     }
 
     #[test]

@@ -57,12 +57,14 @@ impl Engine {
         app: &App,
     ) -> Result<(Engine, Choice)> {
         let is_prow_job = matches!(origin, Origin::Prow(_));
-        let cluster = Source::find(&opts.cluster, &app.env);
+        let project = opts.render.project.as_deref();
+        let cluster = Source::find(&opts.cluster, project, &app.env);
         let choice = choose(opts.engine, is_prow_job, cluster.as_ref());
         let engine = match choice.engine {
             EngineName::Local => Engine::Local(Local::new(run_dir, opts)),
             EngineName::Argo => {
-                let source = Source::of_person(&opts.cluster, &app.env)?;
+                choice.check(opts)?;
+                let source = Source::of_person(&opts.cluster, project, &app.env)?;
                 let argo = Argo::new(source, origin.job(), run_dir.to_owned(), opts, &app.env)?;
                 Engine::Argo(Box::new(argo))
             }

@@ -104,7 +104,7 @@ pub(crate) struct RenderOpts {
     /// Namespace of the workflows
     #[arg(long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
-    /// The Google Cloud project that the links to logs lead to
+    /// The Google Cloud project: that of --cluster, and of the logs that links lead to
     #[arg(long, value_name = "PROJECT")]
     pub(crate) project: Option<String>,
     /// The Python that calls the functions of py_func
@@ -226,8 +226,14 @@ pub(crate) struct PruneOpts {
 pub(crate) struct ClusterOpts {
     /// Kubeconfig of the cluster [default: KUBECONFIG or KUBE_CONFIG, else the service account of
     /// the pod that this runs in]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "cluster")]
     pub(crate) kubeconfig: Option<PathBuf>,
+    /// Cluster of Google Kubernetes Engine, in place of a kubeconfig
+    #[arg(long, value_name = "NAME", requires_all = ["project", "zone"])]
+    pub(crate) cluster: Option<String>,
+    /// Zone or region of --cluster
+    #[arg(long, value_name = "LOCATION", visible_aliases = ["location", "region"], requires = "cluster")]
+    pub(crate) zone: Option<String>,
 }
 
 /// Workflows on a cluster.
@@ -238,6 +244,9 @@ pub(crate) struct ObjectsOpts {
     pub(crate) names: Vec<String>,
     #[command(flatten)]
     pub(crate) cluster: ClusterOpts,
+    /// The Google Cloud project of --cluster
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
     /// Namespace of the workflows
     #[arg(long, short, value_name = "NAME")]
     pub(crate) namespace: Option<String>,

@@ -2,12 +2,26 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kube::config::{Cluster, Kubeconfig};
 use serde_json::{Value, json};
 
 /// The URL of the API server.
 pub(super) fn server(kubeconfig: &Path) -> String {
     cluster(kubeconfig).server.expect("a server")
+}
+
+/// The certificate authority: PEM in base64.
+pub(super) fn authority(kubeconfig: &Path) -> String {
+    let cluster = cluster(kubeconfig);
+    let read = |file: String| {
+        let file = kubeconfig.with_file_name(file);
+        STANDARD.encode(std::fs::read(file).expect("read the certificate authority"))
+    };
+    let data = cluster.certificate_authority_data;
+    data.or_else(|| cluster.certificate_authority.map(read))
+        .expect("a certificate authority")
 }
 
 /// A kubeconfig with a token and nothing else for the same cluster; JSON is YAML as well.

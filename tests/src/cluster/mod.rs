@@ -1,6 +1,6 @@
 //! A real Kubernetes with the real controller of Argo Workflows, and what a test does with it.
 //!
-//! `make test` brings one up, or takes the one of `TEST_KUBECONFIG`. Tests share it: each has
+//! `make test-cluster` brings one up, or takes the one of `TEST_KUBECONFIG`. Tests share it: each has
 //! a namespace of its own.
 
 mod api;
@@ -49,6 +49,11 @@ impl Cluster {
         }
     }
 
+    /// Its certificate authority: PEM in base64.
+    pub fn authority(&self) -> String {
+        kubeconfig::authority(&self.kubeconfig)
+    }
+
     /// A new namespace with the accounts of manifests/base/rbac; it ends when dropped.
     pub fn namespace(&self) -> Namespace<'_> {
         Namespace::make(self)
@@ -72,6 +77,6 @@ impl Cluster {
 /// A variable of tests/cluster/run.
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
-        panic!("{name} is not set: run it by `make test`, or `tests/cluster/run COMMAND`")
+        panic!("{name} is not set: run it by `make test-cluster`, or `tests/cluster/run COMMAND`")
     })
 }

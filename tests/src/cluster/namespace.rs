@@ -54,6 +54,7 @@ impl<'a> Namespace<'a> {
     pub fn path(&self, kind: &str) -> String {
         let group = match kind {
             "workflows" | "workflowtaskresults" => "/apis/argoproj.io/v1alpha1",
+            "pipelineruns" => "/apis/tekton.dev/v1",
             "roles" | "rolebindings" => "/apis/rbac.authorization.k8s.io/v1",
             _ => "/api/v1",
         };
@@ -78,11 +79,20 @@ impl<'a> Namespace<'a> {
 
     /// A token of an account; the API server gives none for less than 600 s.
     pub fn token(&self, account: &str, seconds: u32) -> String {
+        self.request_token(account, json!({"expirationSeconds": seconds}))
+    }
+
+    /// A token of an account that is good for as long as this secret is there.
+    pub fn token_while_there_is(&self, secret: &str, account: &str) -> String {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "name": secret});
+        self.request_token(account, json!({"boundObjectRef": secret}))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "callers make it")]
+    fn request_token(&self, account: &str, spec: Value) -> String {
         let path = format!("{}/{account}/token", self.path("serviceaccounts"));
         let request = json!({
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"expirationSeconds": seconds},
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec,
         });
         let answer = self.api().create(&path, &request);
         text(&answer, "/status/token").to_owned()

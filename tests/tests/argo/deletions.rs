@@ -2,7 +2,7 @@
 
 use e2e::Cluster;
 
-use crate::job::Job;
+use crate::job::{Job, phases};
 use crate::manifest::{steps, two_steps};
 
 #[test]
@@ -11,6 +11,9 @@ fn a_pod_that_is_deleted_fails_its_step() {
     let job = Job::new(&cluster, &steps(&[("step", "sleep 600")]));
     let mut program = job.start();
     let pod = job.namespace.wait_for_pod("step", "Running");
+    // Until the controller knows that it runs, it makes another one in its place.
+    let runs = |workflow: &serde_json::Value| phases(workflow, "step") == ["Running"];
+    job.namespace.wait_for_workflow("the step to run", runs);
     let pods = job.namespace.path("pods");
     cluster.api().delete(&format!("{pods}/{pod}"));
     assert_eq!(job.end_of(&mut program), 1, "{}", job.log());

@@ -86,8 +86,7 @@ impl<'a> Demo<'a> {
 
     fn read(&self, number: u32, name: &str) -> Option<String> {
         let folder = format!("pr-logs/pull/example_greeter/{number}/greeter/7");
-        let content = self.store.read("bucket", &format!("{folder}/{name}"));
-        content.map(|content| text(&content))
+        self.store.read_text("bucket", &format!("{folder}/{name}"))
     }
 
     fn assert_result(&self, number: u32, result: &str) {

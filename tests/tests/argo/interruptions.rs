@@ -1,8 +1,11 @@
 //! SIGTERM at different moments, as Prow sends it when a job is aborted or out of time.
 
+use std::time::{Duration, Instant};
+
 use e2e::{Cluster, Running};
 
 use crate::job::{Job, phases, signal};
+use crate::manifest::{steps, with_exit_handler};
 use crate::moment::Moment;
 
 /// Interrupts; gives the exit code.
@@ -49,6 +52,20 @@ fn during_the_first_step() {
 #[test]
 fn during_the_second_step() {
     the_workflow_is_stopped(Moment::SecondStep);
+}
+
+#[test]
+fn an_exit_handler_that_takes_too_long_is_terminated_within_the_grace_time() {
+    let cluster = Cluster::connect();
+    let workflow = with_exit_handler(steps(&[("long", "sleep 600")]), "sleep 600");
+    let job = Job::new(&cluster, &workflow);
+    let mut program = job.start_with(&["--grace-period=30s"]);
+    job.namespace.wait_for_pod("long", "Running");
+    let since = Instant::now();
+    assert_eq!(interrupt(&job, &mut program), 143, "{}", job.log());
+    let took = since.elapsed();
+    assert!(took < Duration::from_secs(30), "{took:?}: {}", job.log());
+    job.assert_result("ABORTED");
 }
 
 #[test]

@@ -26,13 +26,25 @@ impl<'a> Job<'a> {
 
     /// The job of some workflows.
     pub(crate) fn of(cluster: &'a Cluster, workflows: &[(&str, &Value)]) -> Self {
-        let test = TestEnvironment::new();
-        let mut config = "workflows:\n".to_owned();
-        for (name, workflow) in workflows {
-            // JSON is YAML as well.
-            test.write(format!("src/o/r/{name}.yaml"), workflow.to_string());
-            writeln!(config, "- {{name: {name}, manifest: {name}.yaml}}").unwrap();
+        let mut entries = String::new();
+        for (name, _) in workflows {
+            writeln!(entries, "- {{name: {name}, manifest: {name}.yaml}}").unwrap();
         }
+        Self::with_entries(cluster, &entries, workflows)
+    }
+
+    /// The job of these entries of `prow_config.yaml`, with these files beside it.
+    pub(crate) fn with_entries(
+        cluster: &'a Cluster,
+        entries: &str,
+        files: &[(&str, &Value)],
+    ) -> Self {
+        let test = TestEnvironment::new();
+        for (name, object) in files {
+            // JSON is YAML as well.
+            test.write(format!("src/o/r/{name}.yaml"), object.to_string());
+        }
+        let config = format!("workflows:\n{entries}");
         test.write("src/o/r/prow_config.yaml", config);
         test.git("src/o/r", &["init", "--quiet", "--initial-branch=main"]);
         test.git("src/o/r", &["add", "--all"]);
@@ -61,17 +73,33 @@ impl<'a> Job<'a> {
     }
 
     fn command_in(&self, run_dir: &str) -> Command {
+        let mut command = self.program();
+        command
+            .args(["run", "--engine=argo", "--bucket=gs://bucket"])
+            .args(["--repos-dir=src", "--run-dir", run_dir])
+            .arg(format!("--namespace={}", self.namespace.name()));
+        command
+    }
+
+    /// submit-e2e with the variables of the job.
+    fn program(&self) -> Command {
         let mut command = self.test.command(&binary("submit-e2e"));
         command
             .envs([("JOB_TYPE", "periodic"), ("JOB_NAME", "job")])
             .envs([("BUILD_ID", "7"), ("PROW_JOB_ID", "4-2")])
             .envs([("REPO_OWNER", "o"), ("REPO_NAME", "r")])
             .env("KUBECONFIG", self.test.path().join("kubeconfig"))
-            .env("STORAGE_EMULATOR_HOST", self.store.url())
-            .args(["run", "--engine=argo", "--bucket=gs://bucket"])
-            .args(["--repos-dir=src", "--run-dir", run_dir])
-            .arg(format!("--namespace={}", self.namespace.name()));
+            .env("STORAGE_EMULATOR_HOST", self.store.url());
         command
+    }
+
+    /// What a person calls beside the job, in its namespace; gives its exit code, and what it prints.
+    pub(crate) fn by_hand(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = self.program();
+        let namespace = format!("--namespace={}", self.namespace.name());
+        let output = command.args(arguments).arg(namespace).output().unwrap();
+        let code = output.status.code().expect("an exit code");
+        (code, text(&output.stdout), text(&output.stderr))
     }
 
     pub(crate) fn run(&self) -> Output {
@@ -95,6 +123,11 @@ impl<'a> Job<'a> {
             self.command_in("run-beside"),
             &self.test.path().join("log-beside"),
         )
+    }
+
+    /// Starts what a command has become.
+    pub(crate) fn start_command(&self, command: Command) -> Running {
+        Self::started(command, &self.log_file())
     }
 
     fn started(mut command: Command, log: &Path) -> Running {
@@ -128,8 +161,7 @@ impl<'a> Job<'a> {
 
     /// An object of the job's folder.
     pub(crate) fn read(&self, name: &str) -> Option<String> {
-        let content = self.store.read("bucket", &format!("{FOLDER}/{name}"));
-        content.map(|content| text(&content))
+        self.store.read_text("bucket", &format!("{FOLDER}/{name}"))
     }
 
     /// The names of all objects of the job's folder, below it.

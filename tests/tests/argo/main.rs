@@ -1,5 +1,5 @@
 //! submit-e2e on a real cluster: from a Prow job's variables to the verdict in the bucket, and what
-//! becomes of it when parts of the cluster fail. `make test` runs these where a cluster can be had.
+//! becomes of it when parts of the cluster fail. `make test-cluster` runs these.
 
 #![expect(
     clippy::expect_used,
@@ -9,15 +9,19 @@
 )]
 
 mod bucket;
+mod by_hand;
 mod deletions;
 mod demo;
 mod evidence;
+mod gke;
 mod interruptions;
 mod job;
 mod kills;
 mod manifest;
 mod moment;
 mod outages;
+mod output;
+mod pipeline_runs;
 mod rights;
 mod verdicts;
 mod watches;

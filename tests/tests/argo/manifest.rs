@@ -32,13 +32,23 @@ pub(crate) fn two_steps() -> Value {
     with_exit_handler(workflow, "true")
 }
 
+/// The same, with a parameter and its default.
+pub(crate) fn parameter(mut workflow: Value, name: &str, default: &str) -> Value {
+    workflow["spec"]["arguments"] = json!({"parameters": [{"name": name, "value": default}]});
+    workflow
+}
+
+/// The template of a step.
+pub(crate) fn template<'a>(workflow: &'a mut Value, step: &str) -> &'a mut Value {
+    let templates = workflow["spec"]["templates"].as_array_mut().unwrap();
+    let mut templates = templates.iter_mut();
+    let template = templates.find(|template| template["name"] == step);
+    template.unwrap()
+}
+
 /// The container of a step.
 pub(crate) fn container<'a>(workflow: &'a mut Value, step: &str) -> &'a mut Value {
-    let templates = workflow["spec"]["templates"].as_array_mut().unwrap();
-    let template = templates
-        .iter_mut()
-        .find(|template| template["name"] == step);
-    &mut template.unwrap()["container"]
+    &mut template(workflow, step)["container"]
 }
 
 /// A template of a step.

@@ -35,7 +35,8 @@ impl Moment {
             Moment::Finishing => proxy.on(&UPLOAD, stall_once_over(&job, over.clone())),
             _ => {}
         }
-        let program = job.start();
+        // Time enough for a pod of the exit handler on a busy machine.
+        let program = job.start_with(&["--grace-period=60s"]);
         match self {
             Moment::Starting => {
                 let is_upload = |line: &String| UPLOAD.iter().all(|word| line.contains(word));

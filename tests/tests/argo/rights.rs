@@ -1,7 +1,7 @@
 //! Rights that the job's account lacks. That it needs no more than manifests/ give it is what all
 //! other tests here show.
 
-use e2e::Cluster;
+use e2e::{Cluster, FaultProxy};
 use serde_json::json;
 
 use crate::job::Job;
@@ -40,11 +40,15 @@ fn evidence_that_may_not_be_read_is_named_and_the_verdict_stays() {
 #[test]
 fn rights_that_are_lost_during_the_run_end_it_with_the_truth() {
     let cluster = Cluster::connect();
-    let job = Job::new(&cluster, &steps(&[("step", "sleep 20")]));
-    let mut program = job.start_with(&["--timeout=60s"]);
+    let job = Job::new(&cluster, &steps(&[("step", "sleep 10")]));
+    let proxy = FaultProxy::start(&cluster.address(), []);
+    job.reach_cluster_as("submit-e2e", proxy.address());
+    let mut program = job.start_with(&["--timeout=40s"]);
     job.namespace.wait_for_pod("step", "Running");
     let role = format!("{}/submit-e2e", job.namespace.path("roles"));
     cluster.api().merge(&role, &json!({"rules": []}));
+    // A watch that is open stays so: rights are looked at when it is opened.
+    proxy.cut();
     let code = job.end_of(&mut program);
     assert!(code != 0, "{}", job.log());
     // Nobody saw the workflow's end, so nobody may say that it was good.

@@ -24,7 +24,7 @@ fn a_workflow_that_succeeds_is_a_success() {
     let junit = job.read(&format!("artifacts/junit_{name}.xml"));
     let junit = junit.unwrap_or_else(|| panic!("no JUnit: {:?}", job.files()));
     for step in ["first", "second"] {
-        assert!(junit.contains(&format!("name=\"{step}\"")), "{junit}");
+        assert!(junit.contains(&format!("name=\"e2e/{step}\"")), "{junit}");
     }
 }
 

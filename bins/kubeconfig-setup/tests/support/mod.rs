@@ -1,66 +1,36 @@
-//! What the tests of kubeconfig-setup share: Google at the wire, as its REST reference has it.
+//! What the tests of kubeconfig-setup share: Google at the wire, and clusters of it.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::collections::VecDeque;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
-use e2e::http::{self, HttpServer, Request};
-use e2e::{TestEnvironment, binary};
+use e2e::{Gke, TestEnvironment, binary};
 use serde_json::{Value, json};
 
-/// PEM of nothing, in base64.
-pub(crate) const AUTHORITY: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg==";
-
-/// Google's APIs.
-pub(crate) struct Google {
-    server: HttpServer,
-    clusters: Arc<Mutex<Vec<Value>>>,
-    refusals: Arc<Mutex<VecDeque<(String, Value)>>>,
-}
+/// Google's API, and the binary that talks to it.
+pub(crate) struct Google(Gke);
 
 impl Google {
     /// Has these clusters.
     pub(crate) fn with(clusters: Vec<Value>) -> Self {
-        let clusters = Arc::new(Mutex::new(clusters));
-        let refusals = Arc::new(Mutex::new(VecDeque::<(String, Value)>::new()));
-        let (known, next) = (clusters.clone(), refusals.clone());
-        let server = HttpServer::start(Arc::new(move |request, connection| {
-            let refusal = next.lock().unwrap().pop_front();
-            let (status, body) = refusal.unwrap_or_else(|| answer(request, &known.lock().unwrap()));
-            let headers = [("Content-Type", "application/json; charset=UTF-8")];
-            http::answer(connection, &status, &headers, body.to_string().as_bytes())
-        }));
-        Google {
-            server,
-            clusters,
-            refusals,
-        }
+        Google(Gke::with(clusters))
     }
 
-    /// The next requests are answered so, one after the other.
-    pub(crate) fn refuse(&self, status: &str, error: &Value) {
-        let refusal = (status.to_owned(), json!({ "error": error }));
-        self.refusals.lock().unwrap().push_back(refusal);
-    }
-
-    pub(crate) fn requests(&self) -> Vec<Request> {
-        self.server.requests()
-    }
-
-    pub(crate) fn url(&self) -> String {
-        self.server.url()
-    }
-
-    /// The binary; its Google is this one, and wants no credentials.
+    /// The binary; its Google is this one.
     pub(crate) fn command(&self, environment: &TestEnvironment) -> Command {
         let mut command = command(environment);
+        command.envs(self.variables());
         command
-            .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", self.url())
-            .env("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true");
-        command
+    }
+}
+
+impl Deref for Google {
+    type Target = Gke;
+
+    fn deref(&self) -> &Gke {
+        &self.0
     }
 }
 
@@ -69,65 +39,9 @@ pub(crate) fn command(environment: &TestEnvironment) -> Command {
     environment.command(&binary("kubeconfig-setup"))
 }
 
-fn answer(request: &Request, clusters: &[Value]) -> (String, Value) {
-    let parts: Vec<&str> = request.path.split('/').skip(1).collect();
-    match parts.as_slice() {
-        ["v1", "projects", "p-1", "locations", location, "clusters"] => {
-            let is_there = |cluster: &&Value| *location == "-" || cluster["location"] == *location;
-            let clusters: Vec<&Value> = clusters.iter().filter(is_there).collect();
-            ("200 OK".to_owned(), json!({ "clusters": clusters }))
-        }
-        [
-            "v1",
-            "projects",
-            "p-1",
-            "locations",
-            location,
-            "clusters",
-            name,
-        ] => {
-            let mut found = clusters.iter();
-            let found = found.find(|it| it["name"] == *name && it["location"] == *location);
-            match found {
-                Some(cluster) => ("200 OK".to_owned(), cluster.clone()),
-                None => ("404 Not Found".to_owned(), not_found(location, name)),
-            }
-        }
-        _ => panic!("no such method: {} {}", request.method, request.path),
-    }
-}
-
-fn not_found(location: &str, name: &str) -> Value {
-    json!({"error": {
-        "code": 404, "status": "NOT_FOUND",
-        "message": format!("Not found: projects/p-1/zones/{location}/clusters/{name}."),
-        "details": [{"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "0x1"}],
-    }})
-}
-
-/// A zonal cluster with public and private addresses and a name in DNS.
+/// A zonal one.
 pub(crate) fn zonal(name: &str) -> Value {
-    json!({
-        "name": name, "location": "us-central1-a", "zone": "us-central1-a", "status": "RUNNING",
-        "createTime": "2026-05-01T10:00:00+00:00", "currentMasterVersion": "1.33.4-gke.100",
-        "endpoint": "203.0.113.7", "masterAuth": {"clusterCaCertificate": AUTHORITY},
-        "selfLink": format!(
-            "https://container.googleapis.com/v1/projects/p-1/zones/us-central1-a/clusters/{name}"
-        ),
-        "privateClusterConfig": {
-            "enablePrivateNodes": true, "privateEndpoint": "10.128.0.2",
-            "publicEndpoint": "203.0.113.7",
-        },
-        "controlPlaneEndpointsConfig": {
-            "dnsEndpointConfig": {
-                "endpoint": "gke-0a1b-123.us-central1-a.gke.goog", "allowExternalTraffic": true,
-            },
-            "ipEndpointsConfig": {
-                "enabled": true, "enablePublicEndpoint": true, "publicEndpoint": "203.0.113.7",
-                "privateEndpoint": "10.128.0.2",
-            },
-        },
-    })
+    Gke::zonal(name)
 }
 
 /// A regional one.

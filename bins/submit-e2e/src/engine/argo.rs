@@ -3,6 +3,7 @@
 pub(crate) mod by_hand;
 mod client;
 mod evidence;
+mod executor;
 #[cfg(test)]
 mod fake;
 mod fault;
@@ -111,29 +112,29 @@ impl Argo {
         if workflows.is_empty() {
             return Ok(());
         }
-        let cluster = Cluster::connect(&self.source).await?;
-        info!("the cluster is {}", cluster.server);
         let checked = async {
+            let cluster = Cluster::connect(&self.source, &app.env).await?;
+            info!("the cluster is {}", cluster.server);
             let mut items = Vec::new();
             for workflow in workflows {
                 items.push(self.item(workflow, &cluster.namespace)?);
             }
             let feeds = self.find(&cluster, &mut items).await?;
             check_all(&cluster, &items).await?;
-            Ok((items, feeds))
+            Ok(Ready {
+                cluster,
+                items,
+                feeds,
+            })
         };
-        let (items, feeds) = tokio::select! {
+        let ready = tokio::select! {
             checked = checked => checked?,
             signal = app.stop.wait() => {
                 let what = "interrupted: before anything was submitted";
                 return Err(Error::interrupted(signal, what));
             }
         };
-        self.ready = Some(Ready {
-            cluster,
-            items,
-            feeds,
-        });
+        self.ready = Some(ready);
         Ok(())
     }
 

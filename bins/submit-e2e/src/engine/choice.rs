@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use common::{Error, Result};
+
 use super::argo::Source;
-use crate::opts::EngineName;
+use crate::opts::{EngineName, RunOpts, Runtime};
 
 /// An engine, and why it is this one.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +33,25 @@ pub(crate) fn choose(
             format!("this is no Prow job; --engine argo takes the cluster of {cluster}"),
         ),
         (None, None) => choice(EngineName::Local, "no cluster is configured".to_owned()),
+    }
+}
+
+impl Choice {
+    /// Refuses for a cluster what is for steps on this machine: a run that passes over it would not be
+    /// the one that was asked for.
+    pub(super) fn check(&self, opts: &RunOpts) -> Result<()> {
+        let given = [
+            (opts.runtime == Runtime::Docker, "--runtime docker"),
+            (!opts.secret.is_empty(), "--secret"),
+            (!opts.pass_env.is_empty(), "--pass-env"),
+        ];
+        match given.into_iter().find(|(is_given, _)| *is_given) {
+            None => Ok(()),
+            Some((_, option)) => Err(Error::usage(format!(
+                "{option} is for steps on this machine, and these run on a cluster ({self})"
+            ))
+            .hint("leave it out, or choose this machine with --engine local")),
+        }
     }
 }
 

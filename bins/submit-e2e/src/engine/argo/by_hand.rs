@@ -38,8 +38,8 @@ enum Which {
 
 impl Objects {
     async fn new(opts: &ObjectsOpts, app: &App) -> Result<Objects> {
-        let source = Source::of_person(&opts.cluster, &app.env)?;
-        let cluster = Cluster::connect(&source).await?;
+        let source = Source::of_person(&opts.cluster, opts.project.as_deref(), &app.env)?;
+        let cluster = Cluster::connect(&source, &app.env).await?;
         let namespace = opts.namespace.as_deref().unwrap_or(&cluster.namespace);
         let resource = Resource::workflows(namespace)?;
         let which = if !opts.names.is_empty() {

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Result, ResultExt};
+use common::env::Env;
+use common::{Error, Result};
 use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderValue, Response};
 use http_body::Body as _;
@@ -14,7 +15,7 @@ use kube::client::Body;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use super::fault::{Fault, Refusal};
+use super::fault::{Fault, Refusal, plugin_failure};
 use super::source::Source;
 
 /// Longest time until a connection is there.
@@ -46,9 +47,9 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Prepares the connection; nothing is sent yet.
-    pub(super) async fn connect(source: &Source) -> Result<Cluster> {
-        let config = source.config().await?;
-        Cluster::of(config).or_usage(|| format!("use the cluster of {source}"))
+    pub(super) async fn connect(source: &Source, env: &Env) -> Result<Cluster> {
+        let config = source.config(env).await?;
+        Cluster::of(config).map_err(|error| refused_config(error, source))
     }
 
     pub(super) fn of(mut config: kube::Config) -> Result<Cluster, kube::Error> {
@@ -132,6 +133,16 @@ impl Cluster {
             );
         }
     }
+}
+
+/// A cluster that cannot even be asked: its configuration is wrong, unless its plugin for credentials
+/// says otherwise.
+fn refused_config(error: kube::Error, source: &Source) -> Error {
+    let what = format!("use the cluster of {source}");
+    if plugin_failure(&error).is_some() {
+        return Fault::Broken(error).explain(what);
+    }
+    Error::usage(what).because(error)
 }
 
 async fn refusal(response: Response<Body>) -> Fault {

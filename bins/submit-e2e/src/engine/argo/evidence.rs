@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::client::{ANSWER, Cluster, Pauses};
+use super::executor::Executor;
 use super::fault::Fault;
 use super::pod::{self, Container};
 use super::resource::Resource;
@@ -355,10 +356,13 @@ fn keep_last(last: &mut VecDeque<u8>, shown: &[u8]) {
     last.drain(..last.len().saturating_sub(LAST_BYTES));
 }
 
-/// The last lines of what a log ends with; the first one may be the end of a longer one.
+/// The last lines of the step in what a log ends with; the first one may be the end of a longer one.
 fn last_lines(end: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(end);
-    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let mut executor = Executor::default();
+    let lines: Vec<&str> = (text.trim_end().lines())
+        .filter(|line| !executor.says(line.as_bytes()))
+        .collect();
     let first = lines.len().saturating_sub(LAST_LINES);
     let shown = lines[first..].iter().map(|line| (*line).to_owned());
     shown.filter(|line| !line.is_empty()).collect()

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use common::Error;
 use http::StatusCode;
+use kube::client::AuthError;
 use serde::Deserialize;
+
+use crate::siblings::last_error;
 
 /// Where the permissions that this program needs are written down.
 const PERMISSIONS: &str = "manifests/base/rbac/submit-e2e.yaml grants what submit-e2e needs";
@@ -101,7 +104,10 @@ impl Fault {
             }
             Fault::Broken(kube::Error::BuildRequest(_) | kube::Error::HttpError(_))
             | Fault::Garbled(_) => false,
-            Fault::Broken(_) | Fault::Stalled(_) => true,
+            Fault::Broken(error) => {
+                plugin_failure(error).is_none_or(|plugin| plugin.code != Some(2))
+            }
+            Fault::Stalled(_) => true,
         }
     }
 
@@ -141,6 +147,7 @@ impl Fault {
             Some(403) => (Error::usage(what), Some(PERMISSIONS)),
             Some(400 | 404 | 409 | 413 | 422) => (Error::usage(what), None),
             Some(_) if !may_pass => (Error::failed(what), None),
+            None if !may_pass && matches!(self, Fault::Broken(_)) => (Error::usage(what), None),
             _ => (Error::unavailable(what), None),
         };
         let error = error.because(cause);
@@ -161,8 +168,40 @@ impl fmt::Display for Fault {
                 humantime::format_duration(*waited)
             ),
             Fault::Garbled(what) => out.write_str(what),
-            Fault::Broken(error) => out.write_str(&chain(error)),
+            Fault::Broken(error) => match plugin_failure(error) {
+                Some(plugin) => write!(out, "{plugin}"),
+                None => out.write_str(&chain(error)),
+            },
         }
+    }
+}
+
+/// The program that a kubeconfig names for credentials has failed.
+#[derive(Debug)]
+pub(super) struct PluginFailure {
+    /// Its exit code; that of ours is 2 where trying again does not help.
+    code: Option<i32>,
+    said: String,
+}
+
+/// What a plugin for credentials said, if that is why a request failed.
+pub(super) fn plugin_failure(error: &kube::Error) -> Option<PluginFailure> {
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = next {
+        if let Some(AuthError::AuthExecRun { out, .. }) = error.downcast_ref() {
+            return Some(PluginFailure {
+                code: out.status.code(),
+                said: last_error(&out.stderr),
+            });
+        }
+        next = error.source();
+    }
+    None
+}
+
+impl fmt::Display for PluginFailure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "the plugin for credentials gives none: {}", self.said)
     }
 }
 

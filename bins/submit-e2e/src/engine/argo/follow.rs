@@ -173,12 +173,17 @@ impl<'a> Follow<'a> {
         let mut order = item.order.clone();
         std::mem::swap(&mut order.manifest, &mut item.order.manifest);
         item.order.manifest = serde_json::Value::Null;
-        let (creating, until) = (self.creating.clone(), self.run.deadline);
-        let stop = self.run.stop.clone();
+        // What tears down is wanted in any case, and most of all where the job was interrupted.
+        let is_teardown = item.parent.is_some();
+        let until = match &self.ending {
+            Some(ending) => ending.evidence_until(),
+            None => self.run.deadline,
+        };
+        let (creating, stop) = (self.creating.clone(), self.run.stop.clone());
         let task = async move {
             // The semaphore is never closed.
             let _turn = creating.acquire().await;
-            if let Err(error) = stop.check("before the workflow was submitted") {
+            if !is_teardown && let Err(error) = stop.check("before the workflow was submitted") {
                 return Done::Created(index, Err(error));
             }
             Done::Created(index, order.create(cluster, identity, until).await)

@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 
 use super::client::{Cluster, Pauses};
 use super::evidence::{Subject, log_request, parsed, pod_request};
+use super::executor::Executor;
 use super::fault::Fault;
 use super::pod;
 use crate::output::Output;
@@ -159,10 +160,11 @@ impl Screen<'_> {
     }
 }
 
-/// Lines with a step's name before each, and without secrets.
+/// Lines with a step's name before each, without secrets, and without those that are not the step's.
 pub(super) struct Prefixed {
     prefix: String,
     redactor: Redactor,
+    executor: Executor,
     /// A line without its end.
     partial: Vec<u8>,
     ready: Vec<u8>,
@@ -173,6 +175,7 @@ impl Prefixed {
         Prefixed {
             prefix: common::on_one_line(prefix),
             redactor,
+            executor: Executor::default(),
             partial: Vec::new(),
             ready: Vec::new(),
         }
@@ -186,8 +189,10 @@ impl Prefixed {
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |at| at + 1);
         for line in self.partial[..whole].split_inclusive(|byte| *byte == b'\n') {
-            self.ready.extend_from_slice(self.prefix.as_bytes());
-            self.ready.extend_from_slice(line);
+            if !self.executor.says(line) {
+                self.ready.extend_from_slice(self.prefix.as_bytes());
+                self.ready.extend_from_slice(line);
+            }
         }
         self.partial.drain(..whole);
         if self.partial.len() > LONGEST_LINE {

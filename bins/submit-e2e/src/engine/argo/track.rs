@@ -59,7 +59,11 @@ impl Tracker {
         };
         let is_new = if known.phase.is_final() || node.phase == Phase::Pending {
             let waits = known.phase == Phase::Pending && node.phase == Phase::Pending;
-            let is_told = node.message.is_empty() || known.told.contains(&node.message);
+            let is_usual = matches!(
+                node.message.as_str(),
+                "" | "PodInitializing" | "ContainerCreating"
+            );
+            let is_told = is_usual || known.told.contains(&node.message);
             if !waits || is_told || known.told.len() >= REASONS {
                 return None;
             }
@@ -152,6 +156,7 @@ mod tests {
                 &json!({"1": node("Pending", message)}),
             )
         };
+        assert!(step("PodInitializing").is_empty());
         assert_eq!(step("ErrImagePull"), ["unit: waits: ErrImagePull"]);
         assert_eq!(step("ImagePullBackOff"), ["unit: waits: ImagePullBackOff"]);
         assert!(step("ErrImagePull").is_empty());

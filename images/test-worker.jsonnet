@@ -2,12 +2,17 @@
 local image = std.extVar('imageBase') + '/test-worker';
 local tag = std.extVar('tag');
 
-// What the image says of itself.
+// What is built, from what: the Makefile's IMAGE_FACTS.
+local label(name, value) = '--label=org.opencontainers.image.%s=%s' % [name, value];
 local facts = [
   '--build-arg=VERSION=' + std.extVar('gitVersion'),
   '--build-arg=REVISION=' + std.extVar('revision'),
-  '--build-arg=CREATED=' + std.extVar('created'),
   '--build-arg=SOURCE_DATE_EPOCH=' + std.extVar('sourceDateEpoch'),
+  label('source', 'https://github.com/test-worker/test-worker'),
+  label('licenses', 'Apache-2.0'),
+  label('version', std.extVar('gitVersion')),
+  label('revision', std.extVar('revision')),
+  label('created', std.extVar('created')),
 ];
 
 local docker(args) = { name: 'gcr.io/cloud-builders/docker', args: args };

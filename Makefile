@@ -113,7 +113,7 @@ DOCKER ?= docker
 REGISTRY ?= ghcr.io/test-worker
 IMG ?= $(REGISTRY)/test-worker
 # The immutable tag, by the code that build-image has; asked for once, and only by what needs it.
-TAG ?= $(eval TAG := $$(shell cargo run --quiet --locked --package build-image -- tag))$(or $(TAG),$(error no tag: see above))
+TAG ?= $(eval TAG := $$(shell cargo run --quiet --locked --bin build-image -- tag))$(or $(TAG),$(error no tag: see above))
 # More arguments of docker build: another base, a network, a cache.
 IMAGE_ARGS ?=
 # What is built, from what: images/test-worker.jsonnet says the same to Cloud Build.
@@ -152,9 +152,9 @@ image-latest: image-push ## The same, and lets the tags latest and tools mean it
 
 .PHONY: image-gcb
 image-gcb: ## Builds and pushes it by Cloud Build of PROJECT
-	cargo run --quiet --locked --package build-image -- --config images/test-worker.jsonnet --project $(PROJECT) \
-	  --image $(IMG) --tag $(TAG) --ext-var revision=$(REVISION) --ext-var created=$(CREATED) \
-	  --ext-var sourceDateEpoch=$(SOURCE_DATE_EPOCH)
+	cargo run --quiet --locked --bin build-image -- --config images/test-worker.jsonnet --project $(PROJECT) \
+	  --image $(IMG) --tag $(TAG) --ext-var version=$(VERSION) --ext-var revision=$(REVISION) \
+	  --ext-var created=$(CREATED) --ext-var sourceDateEpoch=$(SOURCE_DATE_EPOCH)
 
 .PHONY: image-reproducible
 image-reproducible: ## Compiles the programs of the image once more, from nothing; fails where a byte differs
@@ -172,7 +172,8 @@ image-demo: image ## The demo with every step as a container of the image
 	DEMO_IMAGE=$(IMG):$(TAG) examples/demo.sh
 
 .PHONY: image-test
-image-test: $(NEXTEST) ## Tests the image IMG:TAG with a real Docker engine: sizes, users, signals, steps as containers
+image-test: $(NEXTEST) $(OBJECT_STORE) ## Tests the image IMG:TAG with a real Docker engine: sizes, users, signals, steps as containers
+	@.ci/install-packages $(TEST_PROGRAMS)
 	cargo build --workspace --bins --tests --locked
 	TEST_WORKER_IMAGE=$(IMG):$(TAG) TEST_WORKER_TOOLS=$(IMG):tools-$(TAG) INSTA_UPDATE=no \
 	  $(NEXTEST) nextest run --profile image --package e2e --locked

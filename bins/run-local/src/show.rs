@@ -108,7 +108,11 @@ impl Plan {
         let name = container.name.iter();
         let name: String = name.map(|name| format!("first {name}: ")).collect();
         let source = container.source.as_ref().map_or("", |_| " SCRIPT");
-        writeln!(out, "{indent}{name}{image}$ {}{source}", words.join(" "))?;
+        let runs = match &words[..] {
+            [] => "its own command".to_owned(),
+            words => format!("$ {}{source}", words.join(" ")),
+        };
+        writeln!(out, "{indent}{name}{image}{runs}")?;
         if self.runtime == RuntimeName::Docker {
             for flags in self.flags(template, container) {
                 writeln!(out, "{indent}  {flags}")?;

@@ -73,7 +73,7 @@ templates:
     let folder = test.path().display();
     let expected = format!(
         "\
-  first tools: [tools:1] $ 
+  first tools: [tools:1] its own command
     --group-add=777
     --mount=type=bind,\"source={folder}/token\",\"target={folder}/token\",readonly
     --mount=type=bind,\"source=(a new folder)\",\"target=/tools\"

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 /// A copy of manifests/, and a kustomization beside it that puts an overlay into a test's namespace.
 struct Manifests<'a> {
     test: TestEnvironment,
-    namespace: Namespace<'a>,
+    /// Ends when the test does.
+    _namespace: Namespace<'a>,
 }
 
 impl<'a> Manifests<'a> {
@@ -34,7 +35,10 @@ impl<'a> Manifests<'a> {
             "components": components.map(|name| format!("../manifests/components/{name}")).collect::<Vec<_>>(),
         });
         test.write("here/kustomization.yaml", kustomization.to_string());
-        Manifests { test, namespace }
+        Manifests {
+            test,
+            _namespace: namespace,
+        }
     }
 
     fn kubectl(&self, args: &[&str]) -> Output {

@@ -3,8 +3,8 @@
 #   docker build --tag test-worker .                            the image
 #   docker build --tag test-worker:tools --target tools .       the programs alone, for images of a team's own
 #
-# It keeps to what every builder understands: BuildKit, the classic one, Kaniko, Buildah. `make image` fills in the
-# arguments that say what is built.
+# It keeps to what every builder understands: BuildKit, the classic one, Kaniko, Buildah. `make image` adds the arguments
+# and labels that say what is built from which commit.
 
 # The Rust of rust-toolchain.toml; a slim image has the C compiler and linker that are needed as well.
 ARG BUILDER_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
@@ -35,39 +35,22 @@ WORKDIR /source
 COPY --from=skeleton /skeleton .
 RUN ./cargo-build && cargo clean --quiet --workspace --release --target "$(rustc --print host-tuple)"
 COPY . .
-# What the programs say of themselves with --version.
+# What the programs say of themselves with --version, and the records of when they were made.
 ARG VERSION=unknown
 ARG REVISION=unknown
-RUN TEST_WORKER_VERSION="$VERSION ($REVISION)" images/cargo-build --to /programs
-
-
-# What is in the programs: a CycloneDX document for each, and the licences of all crates.
-FROM ${BUILDER_IMAGE} AS records
-ENV CARGO_HOME=/cargo
-RUN cargo install --quiet --locked --root /usr/local cargo-about@0.9.3 cargo-cyclonedx@0.5.9
-WORKDIR /source
-COPY . .
 ARG SOURCE_DATE_EPOCH=0
-RUN images/records /records
+RUN TEST_WORKER_VERSION="$VERSION ($REVISION)" images/cargo-build --to /image
 
 
 # An init container that puts the programs on a volume: `tools install DIR`. Nothing else is in it.
 FROM scratch AS tools
-COPY --from=programs /programs /usr/local/bin
-COPY --from=records /records /usr/share/doc/test-worker
+COPY --from=programs /image/programs /usr/local/bin
+COPY --from=programs /image/records /usr/share/doc/test-worker
 ENV PATH=/usr/local/bin
 USER 65532:65532
 CMD ["tools", "install", "/tools"]
-ARG VERSION=unknown
-ARG REVISION=unknown
-ARG CREATED
 LABEL org.opencontainers.image.title="test-worker tools" \
-      org.opencontainers.image.description="The programs of test-worker, to be copied to a volume by `tools install DIR`" \
-      org.opencontainers.image.source="https://github.com/test-worker/test-worker" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
+      org.opencontainers.image.description="The programs of test-worker, to be copied to a volume by `tools install DIR`"
 
 
 FROM ${BASE_IMAGE} AS worker
@@ -89,21 +72,13 @@ RUN set -eu; \
     rm -rf $rules /var/lib/apt/lists/* /var/cache/* /var/log/*; \
     git config --system --add safe.directory '*'; \
     useradd --uid 65532 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin worker
-COPY --from=records /records /usr/share/doc/test-worker
-COPY --from=programs /programs /usr/local/bin
+COPY --from=programs /image/programs /usr/local/bin
+COPY --from=programs /image/records /usr/share/doc/test-worker
 # /tmp is the one folder that a pod with a read-only root file system has all the same, as a volume.
 ENV HOME=/tmp LANG=C.UTF-8
 WORKDIR /
 USER 65532:65532
 # What a Prow job runs that names no command.
 CMD ["run_workflows.sh"]
-ARG VERSION=unknown
-ARG REVISION=unknown
-ARG CREATED
 LABEL org.opencontainers.image.title="test-worker" \
-      org.opencontainers.image.description="Runs end-to-end tests: checkout, test steps, artifacts and the verdict" \
-      org.opencontainers.image.source="https://github.com/test-worker/test-worker" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
+      org.opencontainers.image.description="Runs end-to-end tests: checkout, test steps, artifacts and the verdict"

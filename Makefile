@@ -112,15 +112,24 @@ bench: $(GOTESTSUM) $(OBJECT_STORE) ## Measures the figures of the README; fails
 DOCKER ?= docker
 REGISTRY ?= ghcr.io/test-worker
 IMG ?= $(REGISTRY)/test-worker
-# The immutable tag: day, git describe, hash of git diff.
-TAG ?= $(shell date -u +v%Y%m%d)-$(shell git describe --tags --always --dirty)-$(shell git diff | sha256sum | cut -c -6)
+# The immutable tag, by the code that build-image has; asked for once, and only by what needs it.
+TAG ?= $(eval TAG := $$(shell cargo run --quiet --locked --bin build-image -- tag))$(or $(TAG),$(error no tag: see above))
 # More arguments of docker build: another base, a network, a cache.
 IMAGE_ARGS ?=
+# What is built, from what: images/test-worker.jsonnet says the same to Cloud Build.
+VERSION = $(shell git describe --tags --always --dirty)
+REVISION = $(shell git rev-parse HEAD)
+CREATED = $(shell TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
+SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
 IMAGE_FACTS = \
-	--build-arg=VERSION=$(shell git describe --tags --always --dirty) \
-	--build-arg=REVISION=$(shell git rev-parse HEAD) \
-	--build-arg=CREATED=$(shell TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd) \
-	--build-arg=SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct)
+	--build-arg=VERSION=$(VERSION) \
+	--build-arg=REVISION=$(REVISION) \
+	--build-arg=SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) \
+	--label=org.opencontainers.image.source=https://github.com/test-worker/test-worker \
+	--label=org.opencontainers.image.licenses=Apache-2.0 \
+	--label=org.opencontainers.image.version=$(VERSION) \
+	--label=org.opencontainers.image.revision=$(REVISION) \
+	--label=org.opencontainers.image.created=$(CREATED)
 # The project whose Cloud Build builds it.
 PROJECT ?=
 
@@ -143,17 +152,18 @@ image-latest: image-push ## The same, and lets the tags latest and tools mean it
 
 .PHONY: image-gcb
 image-gcb: ## Builds and pushes it by Cloud Build of PROJECT
-	cargo run --quiet --locked --package build-image -- --config images/test-worker.jsonnet --project $(PROJECT) \
-	  --image $(IMG) --tag $(TAG) --ext-var revision=$(shell git rev-parse HEAD) \
-	  --ext-var created=$(shell TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd) \
-	  --ext-var sourceDateEpoch=$(shell git log -1 --format=%ct)
+	cargo run --quiet --locked --bin build-image -- --config images/test-worker.jsonnet --project $(PROJECT) \
+	  --image $(IMG) --tag $(TAG) --ext-var version=$(VERSION) --ext-var revision=$(REVISION) \
+	  --ext-var created=$(CREATED) --ext-var sourceDateEpoch=$(SOURCE_DATE_EPOCH)
 
 .PHONY: image-reproducible
-image-reproducible: ## Compiles the programs of the image twice, from nothing; fails where a byte differs
+image-reproducible: ## Compiles the programs of the image once more, from nothing; fails where a byte differs
 	mkdir -p $(TARGET)
+	$(DOCKER) build $(IMAGE_ARGS) $(IMAGE_FACTS) --tag=$(IMG):first --target=programs .
+	$(DOCKER) build --no-cache $(IMAGE_ARGS) $(IMAGE_FACTS) --tag=$(IMG):second --target=programs .
 	for time in first second; do \
-	  $(DOCKER) build --no-cache $(IMAGE_ARGS) $(IMAGE_FACTS) --tag=$(IMG):$$time --target=programs .; \
-	  $(DOCKER) run --rm $(IMG):$$time sh -c 'cd /programs && sha256sum *' | tee $(TARGET)/$$time.sha256; \
+	  $(DOCKER) run --rm $(IMG):$$time sh -c 'cd /image && find . -type f | LC_ALL=C sort | xargs sha256sum' \
+	    | tee $(TARGET)/$$time.sha256; \
 	done
 	cmp $(TARGET)/first.sha256 $(TARGET)/second.sha256
 
@@ -162,7 +172,8 @@ image-demo: image ## The demo with every step as a container of the image
 	DEMO_IMAGE=$(IMG):$(TAG) examples/demo.sh
 
 .PHONY: image-test
-image-test: $(NEXTEST) ## Tests the image IMG:TAG with a real Docker engine: sizes, users, signals, steps as containers
+image-test: $(NEXTEST) $(OBJECT_STORE) ## Tests the image IMG:TAG with a real Docker engine: sizes, users, signals, steps as containers
+	@.ci/install-packages $(TEST_PROGRAMS)
 	cargo build --workspace --bins --tests --locked
 	TEST_WORKER_IMAGE=$(IMG):$(TAG) TEST_WORKER_TOOLS=$(IMG):tools-$(TAG) INSTA_UPDATE=no \
 	  $(NEXTEST) nextest run --profile image --package e2e --locked

@@ -1,13 +1,18 @@
 // Cloud Build's configuration for the image and that of the tools: `make image-gcb`.
-local image = std.extVar('imageBase') + '/test-worker';
+local image = std.extVar('imageBase');
 local tag = std.extVar('tag');
 
-// What the image says of itself.
+// What is built, from what: the Makefile's IMAGE_FACTS.
+local label(name, value) = '--label=org.opencontainers.image.%s=%s' % [name, value];
 local facts = [
-  '--build-arg=VERSION=' + std.extVar('gitVersion'),
+  '--build-arg=VERSION=' + std.extVar('version'),
   '--build-arg=REVISION=' + std.extVar('revision'),
-  '--build-arg=CREATED=' + std.extVar('created'),
   '--build-arg=SOURCE_DATE_EPOCH=' + std.extVar('sourceDateEpoch'),
+  label('source', 'https://github.com/test-worker/test-worker'),
+  label('licenses', 'Apache-2.0'),
+  label('version', std.extVar('version')),
+  label('revision', std.extVar('revision')),
+  label('created', std.extVar('created')),
 ];
 
 local docker(args) = { name: 'gcr.io/cloud-builders/docker', args: args };

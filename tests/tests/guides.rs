@@ -94,6 +94,16 @@ fn prow_jobs() {
     run_guide("prow-jobs.md");
 }
 
+/// The guides have people install the version that the tests run.
+#[test]
+fn the_argo_that_is_installed_is_the_one_that_tests_run() {
+    let installed = fs::read_to_string(top().join("manifests/argo/kustomization.yaml")).unwrap();
+    let pinned = installed.split("?ref=").nth(1).unwrap().trim();
+    let module = fs::read_to_string(top().join("tests/cluster/modules/argo/go.mod")).unwrap();
+    let line = format!("github.com/argoproj/argo-workflows/v3 {pinned}");
+    assert!(module.contains(&line), "{pinned} is not in {module}");
+}
+
 /// A link to a file that is not there helps nobody.
 #[test]
 fn links_of_the_guides_lead_to_files() {

@@ -8,6 +8,7 @@ mod manifest;
 mod opts;
 mod plan;
 mod report;
+mod show;
 mod step;
 mod substitute;
 

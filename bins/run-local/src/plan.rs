@@ -1,7 +1,6 @@
 //! What will be done: the manifest checked in full, every folder named, nothing started.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use common::env::Env;
 use common::{Error, Result, ResultExt};
 
 use crate::choice::Choice;
-use crate::manifest::{Body, EnvSource, Template, VolumeSource, Workflow};
+use crate::manifest::{Container, EnvSource, Template, VolumeSource, Workflow};
 use crate::opts::{Opts, RuntimeName};
 use crate::step::{Secrets, Shared, missing};
 
@@ -79,29 +78,33 @@ impl Plan {
     /// What a runtime needs of each container, and what it does not give.
     fn check_containers(&self) -> Result<()> {
         for template in self.templates() {
-            let Body::Leaf(container) = &template.body else {
-                continue;
-            };
-            let error = |what: &str| {
-                let what = format!("template {:?}: {what}", template.name);
-                self.workflow.document.error(&template.pointer, what)
-            };
-            let by_docker = self.runtime == RuntimeName::Docker;
-            if container.command.is_empty() && (!by_docker || container.source.is_some()) {
-                return Err(error(
-                    "there is no command, and run-local cannot ask the image for its own",
-                )
-                .hint("give the template a command; Argo then starts faster as well"));
+            for container in template.containers() {
+                self.check_container(template, container)?;
             }
-            if by_docker && container.image.is_none() {
-                return Err(error("there is no image to make a container of"));
-            }
-            if by_docker && template.security.privileged {
-                return Err(error(
-                    "run-local gives no container the whole machine (privileged: true)",
-                )
-                .hint("run this step with --runtime process, or on a cluster"));
-            }
+        }
+        Ok(())
+    }
+
+    fn check_container(&self, template: &Template, container: &Container) -> Result<()> {
+        let error = |what: &str| {
+            let what = format!("template {:?}: {what}", template.name);
+            self.workflow.document.error(&container.pointer, what)
+        };
+        let by_docker = self.runtime == RuntimeName::Docker;
+        if container.command.is_empty() && (!by_docker || container.source.is_some()) {
+            return Err(error(
+                "there is no command, and run-local cannot ask the image for its own",
+            )
+            .hint("give the template a command; Argo then starts faster as well"));
+        }
+        if by_docker && container.image.is_none() {
+            return Err(error("there is no image to make a container of"));
+        }
+        if by_docker && container.security.privileged {
+            return Err(
+                error("run-local gives no container the whole machine (privileged: true)")
+                    .hint("run this step with --runtime process, or on a cluster"),
+            );
         }
         Ok(())
     }
@@ -157,36 +160,30 @@ impl Plan {
 }
 
 fn required_secrets<'a>(workflow: &'a Workflow, template: &'a Template) -> Vec<&'a str> {
-    let Body::Leaf(container) = &template.body else {
-        return Vec::new();
-    };
     let mut names = Vec::new();
-    for variable in &container.env {
-        if let EnvSource::Key {
-            object,
-            optional: false,
-            ..
-        } = &variable.source
-        {
-            names.push(object.as_str());
-        }
-    }
-    names.extend(
-        container
-            .env_from
-            .iter()
-            .filter(|from| !from.optional)
-            .map(|f| f.object.as_str()),
-    );
-    for mount in &container.mounts {
-        let mut volumes = workflow.volumes.iter().chain(&template.volumes);
-        if let Some(volume) = volumes.find(|volume| volume.name == mount.volume)
-            && let VolumeSource::Projected {
-                name,
+    for container in template.containers() {
+        for variable in &container.env {
+            if let EnvSource::Key {
+                object,
                 optional: false,
-            } = &volume.source
-        {
-            names.push(name);
+                ..
+            } = &variable.source
+            {
+                names.push(object.as_str());
+            }
+        }
+        let from = container.env_from.iter().filter(|from| !from.optional);
+        names.extend(from.map(|from| from.object.as_str()));
+        for mount in &container.mounts {
+            let mut volumes = workflow.volumes.iter().chain(&template.volumes);
+            if let Some(volume) = volumes.find(|volume| volume.name == mount.volume)
+                && let VolumeSource::Projected {
+                    name,
+                    optional: false,
+                } = &volume.source
+            {
+                names.push(name);
+            }
         }
     }
     names
@@ -228,100 +225,4 @@ fn shared(mounts: &[String], runtime: RuntimeName) -> Result<Vec<Shared>> {
         Ok(Shared { folder, read_only })
     };
     mounts.iter().map(one).collect()
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            out,
-            "workflow {} ({})",
-            self.workflow.name,
-            self.manifest.display()
-        )?;
-        writeln!(out, "run folder {}", self.run_dir.display())?;
-        if let Some(status) = &self.status {
-            writeln!(out, "status {}", status.display())?;
-        }
-        for (name, value) in &self.workflow.parameters {
-            writeln!(out, "parameter {name}={value:?}")?;
-        }
-        let mut shown = BTreeSet::new();
-        if let Some(choice) = &self.choice {
-            writeln!(out, "step {}", choice.display_name)?;
-            self.show(out, &choice.template, 1, &mut shown)?;
-        } else {
-            writeln!(out, "entrypoint {}", self.workflow.entrypoint)?;
-            self.show(out, &self.workflow.entrypoint, 1, &mut shown)?;
-            if let Some(on_exit) = &self.workflow.on_exit {
-                writeln!(out, "onExit {on_exit}")?;
-                self.show(out, on_exit, 1, &mut shown)?;
-            }
-        }
-        let fields = self.not_applied();
-        if !fields.is_empty() {
-            writeln!(out, "not applied on this machine: {}", fields.join(", "))?;
-        }
-        Ok(())
-    }
-}
-
-impl Plan {
-    /// One line for each step. The steps of a template are shown once, however often it is
-    /// called: templates that call others twice each would fill any disk.
-    fn show<'a>(
-        &'a self,
-        out: &mut fmt::Formatter<'_>,
-        template: &str,
-        depth: usize,
-        shown: &mut BTreeSet<&'a str>,
-    ) -> fmt::Result {
-        const DEEPEST: usize = 8;
-        let Some(template) = self.workflow.templates.get(template) else {
-            return Ok(());
-        };
-        let indent = "  ".repeat(depth);
-        match &template.body {
-            Body::Leaf(container) => {
-                let words: Vec<String> = container
-                    .command
-                    .iter()
-                    .chain(&container.args)
-                    .map(|word| common::exec::quote(word))
-                    .collect();
-                let script = if container.source.is_some() {
-                    " SCRIPT"
-                } else {
-                    ""
-                };
-                let image = match (self.runtime, &container.image) {
-                    (RuntimeName::Docker, Some(image)) => format!("[{image}] "),
-                    _ => String::new(),
-                };
-                writeln!(out, "{indent}{image}$ {}{script}", words.join(" "))
-            }
-            _ if depth > DEEPEST || !shown.insert(&template.name) => writeln!(out, "{indent}…"),
-            Body::Steps(groups) => {
-                for (index, group) in groups.iter().enumerate() {
-                    for step in group {
-                        writeln!(out, "{indent}[{index}] {}", step.name)?;
-                        self.show(out, &step.template, depth + 1, shown)?;
-                    }
-                }
-                Ok(())
-            }
-            Body::Dag(tasks) => {
-                for task in tasks {
-                    let waits_for = task.waits_for();
-                    let after = if waits_for.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" after {}", waits_for.join(", "))
-                    };
-                    writeln!(out, "{indent}{}{after}", task.name)?;
-                    self.show(out, &task.template, depth + 1, shown)?;
-                }
-                Ok(())
-            }
-        }
-    }
 }

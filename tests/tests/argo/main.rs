@@ -18,6 +18,7 @@ mod interruptions;
 mod job;
 mod kills;
 mod manifest;
+mod manifests_folder;
 mod moment;
 mod outages;
 mod output;

@@ -72,6 +72,30 @@ fn a_step_has_the_mounts_variables_user_and_folder_of_its_pod() {
 }
 
 #[test]
+fn init_containers_bring_the_programs_to_a_step_of_another_image() {
+    let run = Run::new(&format!(
+        r#"
+  volumes: [{{name: tools, emptyDir: {{}}}}]
+  templates:
+    - name: main
+      initContainers:
+        - name: tools
+          image: {}
+          command: [tools, install, /tools]
+          mirrorVolumeMounts: true
+      container:
+        image: IMAGE
+        command: [/tools/run-tests, --junit=/tmp/junit.xml, --, echo, the step ran]
+        volumeMounts: [{{name: tools, mountPath: /tools}}]
+"#,
+        crate::docker::tools_image()
+    ));
+    let said = run.succeed(&[]);
+    assert!(said.contains("the step ran"), "{said}");
+    assert_eq!(run.containers(), [""; 0]);
+}
+
+#[test]
 fn outputs_results_and_scripts_are_as_in_a_cluster() {
     let run = Run::new(
         r#"

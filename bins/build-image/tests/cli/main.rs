@@ -11,6 +11,7 @@ mod cloud;
 mod docker;
 mod faults;
 mod input;
+mod own_image;
 mod registry;
 mod requests;
 mod signals;

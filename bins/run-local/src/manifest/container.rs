@@ -1,15 +1,19 @@
-//! `container` and `script`: what a leaf template runs.
+//! `container` and `script`: what a leaf template runs; `initContainers`: what runs before it.
 
 use std::collections::BTreeSet;
 
 use common::Result;
 
 use super::cursor::Cursor;
-use super::fields;
+use super::fields::{self, Fields};
+use super::security::Security;
+use super::volume::segment;
 
 /// A container or script; texts still hold their tags.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Container {
+    /// Of an init container; the step's own has none.
+    pub(crate) name: Option<String>,
     pub(crate) image: Option<String>,
     pub(crate) pull: Option<Pull>,
     pub(crate) command: Vec<String>,
@@ -20,6 +24,27 @@ pub(crate) struct Container {
     pub(crate) env_from: Vec<EnvFrom>,
     pub(crate) working_dir: Option<String>,
     pub(crate) mounts: Vec<Mount>,
+    pub(crate) security: Security,
+    /// Where the manifest has it, for errors.
+    pub(crate) pointer: String,
+}
+
+/// What a container is in its template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Container,
+    Script,
+    Init,
+}
+
+impl Kind {
+    fn fields(self) -> &'static Fields {
+        match self {
+            Kind::Container => &fields::CONTAINER,
+            Kind::Script => &fields::SCRIPT,
+            Kind::Init => &fields::INIT_CONTAINER,
+        }
+    }
 }
 
 /// `imagePullPolicy`.
@@ -69,28 +94,29 @@ pub(crate) struct Mount {
 }
 
 impl Container {
+    /// `owners` are the spec and the template, whose security contexts count for it as well.
     pub(crate) fn read(
         cursor: &Cursor,
-        script: bool,
+        kind: Kind,
+        owners: [&Cursor; 2],
         not_applied: &mut BTreeSet<String>,
     ) -> Result<Self> {
-        cursor.check(
-            if script {
-                &fields::SCRIPT
-            } else {
-                &fields::CONTAINER
-            },
-            not_applied,
-        )?;
+        cursor.check(kind.fields(), not_applied)?;
+        let [spec, template] = owners;
         Ok(Container {
+            name: match kind {
+                Kind::Init => Some(segment(cursor, "name")?),
+                Kind::Container | Kind::Script => None,
+            },
+            security: Security::read([spec, template, cursor])?,
+            pointer: cursor.pointer.clone(),
             image: cursor.text("image")?.filter(|image| !image.is_empty()),
             pull: read_pull(cursor)?,
             command: cursor.texts("command")?,
             args: cursor.texts("args")?,
-            source: if script {
-                Some(cursor.required_text("source")?)
-            } else {
-                None
+            source: match kind {
+                Kind::Script => Some(cursor.required_text("source")?),
+                Kind::Container | Kind::Init => None,
             },
             env: read_each(cursor, "env", |env| read_env(env, not_applied))?,
             env_from: read_each(cursor, "envFrom", |from| read_env_from(from, not_applied))?,

@@ -53,6 +53,7 @@ pub(crate) const TEMPLATE: Fields = Fields {
         "activeDeadlineSeconds",
         "container",
         "dag",
+        "initContainers",
         "inputs",
         "name",
         "outputs",
@@ -109,6 +110,32 @@ pub(crate) const CONTAINER: Fields = Fields {
         "workingDir",
     ],
     cluster_only: CONTAINER_CLUSTER_ONLY,
+};
+
+/// Of `initContainers`. One with a `restartPolicy` would go on running beside the step.
+pub(crate) const INIT_CONTAINER: Fields = Fields {
+    honoured: &[
+        "args",
+        "command",
+        "env",
+        "envFrom",
+        "mirrorVolumeMounts",
+        "name",
+        "volumeMounts",
+        "workingDir",
+    ],
+    cluster_only: &[
+        "image",
+        "imagePullPolicy",
+        "ports",
+        "resources",
+        "securityContext",
+        "stdin",
+        "stdinOnce",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+        "tty",
+    ],
 };
 
 pub(crate) const SCRIPT: Fields = Fields {

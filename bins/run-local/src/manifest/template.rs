@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use common::Result;
 
-use super::container::Container;
+use super::container::{Container, Kind};
 use super::cursor::Cursor;
 use super::fields;
-use super::security::Security;
 use super::task::Task;
 use super::volume::{self, Volume};
 use crate::expression::Expression;
@@ -18,13 +17,14 @@ pub(crate) struct Template {
     pub(crate) name: String,
     pub(crate) inputs: Vec<Input>,
     pub(crate) outputs: Vec<Output>,
+    /// What runs to its end before the body, one after the other; leaf templates only.
+    pub(crate) init: Vec<Container>,
     pub(crate) body: Body,
     pub(crate) retry: Option<Retry>,
     /// Seconds, as text because a tag may stand there; leaf templates only.
     pub(crate) active_deadline: Option<String>,
     pub(crate) parallelism: Option<usize>,
     pub(crate) volumes: Vec<Volume>,
-    pub(crate) security: Security,
     /// Where the manifest has it, for errors.
     pub(crate) pointer: String,
 }
@@ -104,6 +104,15 @@ pub(crate) struct Backoff {
 }
 
 impl Template {
+    /// Its containers in the order in which they run; none for steps and tasks.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = &Container> {
+        let own = match &self.body {
+            Body::Leaf(container) => Some(container),
+            Body::Steps(_) | Body::Dag(_) => None,
+        };
+        self.init.iter().chain(own)
+    }
+
     pub(crate) fn read(
         cursor: Cursor,
         spec: &Cursor,
@@ -112,19 +121,15 @@ impl Template {
         let name = cursor.required_text("name")?;
         let cursor = cursor.called(format!("template {name:?}"));
         cursor.check(&fields::TEMPLATE, not_applied)?;
-        let body = read_body(&cursor, not_applied)?;
+        let body = read_body(&cursor, spec, not_applied)?;
         let active_deadline = cursor.seconds("activeDeadlineSeconds")?;
         if active_deadline.is_some() && !matches!(body, Body::Leaf(_)) {
             return Err(cursor
                 .field("activeDeadlineSeconds")
                 .error("activeDeadlineSeconds goes with container and script only, as in Argo"));
         }
-        let container = match &body {
-            Body::Leaf(container) if container.source.is_some() => cursor.field("script"),
-            _ => cursor.field("container"),
-        };
         Ok(Template {
-            security: Security::read([spec, &cursor, &container])?,
+            init: read_init(&cursor, spec, &body, not_applied)?,
             inputs: read_inputs(&cursor, not_applied)?,
             outputs: read_outputs(&cursor, not_applied)?,
             retry: read_retry(&cursor, not_applied)?,
@@ -138,7 +143,31 @@ impl Template {
     }
 }
 
-fn read_body(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Body> {
+/// The containers before the step's own. Those that ask for it see its volumes as it does.
+fn read_init(
+    cursor: &Cursor,
+    spec: &Cursor,
+    body: &Body,
+    not_applied: &mut BTreeSet<String>,
+) -> Result<Vec<Container>> {
+    let places = cursor.items("initContainers")?;
+    let Body::Leaf(own) = body else {
+        return match places.first() {
+            Some(place) => Err(place.error("initContainers go with container and script only")),
+            None => Ok(Vec::new()),
+        };
+    };
+    let read = |place: &Cursor| {
+        let mut init = Container::read(place, Kind::Init, [spec, cursor], not_applied)?;
+        if place.flag("mirrorVolumeMounts")? {
+            init.mounts.extend(own.mounts.iter().cloned());
+        }
+        Ok(init)
+    };
+    places.iter().map(read).collect()
+}
+
+fn read_body(cursor: &Cursor, spec: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Body> {
     let kinds = ["container", "script", "steps", "dag"];
     let given: Vec<&str> = kinds
         .into_iter()
@@ -150,9 +179,12 @@ fn read_body(cursor: &Cursor, not_applied: &mut BTreeSet<String>) -> Result<Body
         );
     };
     let field = cursor.field(kind);
+    let leaf = |kind, not_applied: &mut BTreeSet<String>| {
+        Container::read(&field, kind, [spec, cursor], not_applied).map(Body::Leaf)
+    };
     let mut body = match kind {
-        "container" => Body::Leaf(Container::read(&field, false, not_applied)?),
-        "script" => Body::Leaf(Container::read(&field, true, not_applied)?),
+        "container" => leaf(Kind::Container, not_applied)?,
+        "script" => leaf(Kind::Script, not_applied)?,
         "steps" => {
             let mut groups = Vec::new();
             for group in field.elements()? {

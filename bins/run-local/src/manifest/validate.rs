@@ -99,19 +99,14 @@ fn check_template(workflow: &Workflow, template: &Template) -> Result<()> {
 }
 
 fn check_mounts(workflow: &Workflow, cursor: &Cursor, template: &Template) -> Result<()> {
-    let Body::Leaf(container) = &template.body else {
-        return Ok(());
-    };
-    let kind = if container.source.is_some() {
-        "script"
-    } else {
-        "container"
-    };
-    let places = cursor.field(kind).items("volumeMounts")?;
-    for (mount, place) in container.mounts.iter().zip(places) {
-        let mut volumes = workflow.volumes.iter().chain(&template.volumes);
-        if !volumes.any(|volume| volume.name == mount.volume) {
-            return Err(place.error(format!("there is no volume {:?}", mount.volume)));
+    for container in template.containers() {
+        let place = Cursor::at(&workflow.document, &container.pointer, &cursor.owner);
+        for mount in &container.mounts {
+            let mut volumes = workflow.volumes.iter().chain(&template.volumes);
+            if !volumes.any(|volume| volume.name == mount.volume) {
+                let what = format!("there is no volume {:?}", mount.volume);
+                return Err(place.field("volumeMounts").error(what));
+            }
         }
     }
     Ok(())

@@ -76,7 +76,8 @@ fn projected(source: &Cursor, key: &str) -> Result<VolumeSource> {
     })
 }
 
-fn segment(cursor: &Cursor, field: &str) -> Result<String> {
+/// A text that can be the name of a folder.
+pub(super) fn segment(cursor: &Cursor, field: &str) -> Result<String> {
     let name = cursor.required_text(field)?;
     check_segment(field, &name).map_err(|error| cursor.field(field).error(error.report()))?;
     Ok(name)

@@ -18,7 +18,7 @@ use common::live::Live;
 use common::workflow::{Outputs, Parameter, Phase};
 
 pub use common::view::enter;
-pub(crate) use docker::{Docker, Shared};
+pub(crate) use docker::{Described, Docker, Shared};
 pub(crate) use environment::{Secrets, missing, named};
 pub(crate) use process::Process;
 pub(crate) use runtime::Runtime;
@@ -88,11 +88,7 @@ impl StepRunner {
     pub(crate) async fn run(&self, leaf: &Leaf<'_>, replace: Replace<'_>, stop: &Stop) -> LeafEnd {
         let started = Instant::now();
         tracing::info!("{}: started", leaf.label);
-        let folder = self.folder(leaf.node_name);
-        let end = match self.resolve(leaf, &folder, replace) {
-            Ok(resolved) => self.run_resolved(leaf, resolved, stop).await,
-            Err(why) => Err(why),
-        };
+        let end = self.run_containers(leaf, replace, stop).await;
         let end = end.unwrap_or_else(|why| LeafEnd {
             phase: Phase::Error,
             message: why,
@@ -120,27 +116,57 @@ impl StepRunner {
         end
     }
 
-    async fn run_resolved(
+    /// Runs the step's containers one after the other; the first that fails is the last.
+    async fn run_containers(
         &self,
         leaf: &Leaf<'_>,
-        resolved: Resolved,
+        replace: Replace<'_>,
         stop: &Stop,
     ) -> Result<LeafEnd, String> {
-        let log = resolved.folder.join("log.txt");
-        let deadline = resolved.deadline;
+        let folder = self.folder(leaf.node_name);
+        resolve::start_afresh(&folder)?;
+        let deadline = resolve::deadline(leaf, replace)?;
         let limits = Limits {
             deadline: deadline.and_then(|limit| tokio::time::Instant::now().checked_add(limit)),
             grace: self.grace,
         };
-        let mut output = StepOutput::new(
-            &self.live,
-            leaf.label,
-            &log,
-            leaf.result_wanted,
-            limits,
-            stop,
-        )
-        .map_err(|error| format!("write {}: {error}", log.display()))?;
+        for container in &leaf.template.init {
+            let resolved = self.resolve(leaf, container, &folder, replace)?;
+            let name = container.name.as_deref().unwrap_or_default();
+            let part = Part {
+                label: format!("{} {name}", leaf.label),
+                init: Some(name),
+            };
+            let end = self
+                .run_resolved(leaf, &part, resolved, limits, stop)
+                .await?;
+            if end.phase.is_bad() {
+                return Ok(LeafEnd {
+                    message: format!("init container {name}: {}", end.message),
+                    ..end
+                });
+            }
+        }
+        let resolved = self.resolve(leaf, leaf.container, &folder, replace)?;
+        let part = Part {
+            label: leaf.label.to_owned(),
+            init: None,
+        };
+        self.run_resolved(leaf, &part, resolved, limits, stop).await
+    }
+
+    async fn run_resolved(
+        &self,
+        leaf: &Leaf<'_>,
+        part: &Part<'_>,
+        resolved: Resolved,
+        limits: Limits,
+        stop: &Stop,
+    ) -> Result<LeafEnd, String> {
+        let log = resolved.folder.join("log.txt");
+        let keep_result = resolved.result_wanted;
+        let mut output = StepOutput::new(&self.live, &part.label, &log, keep_result, limits, stop)
+            .map_err(|error| format!("write {}: {error}", log.display()))?;
         let following = Following {
             output: &mut output,
             limits,
@@ -148,7 +174,10 @@ impl StepRunner {
         };
         let ran = self.runtime.run(resolved, following).await;
         output.finish().await;
-        let end = ran.map(|ran| judge(leaf, ran, &output));
+        let end = ran.map(|ran| match part.init {
+            None => judge(leaf, ran, &output),
+            Some(_) => judge_init(&ran),
+        });
         let bad = end.as_ref().map_or(true, |end| end.phase.is_bad());
         if bad && let Ok(mut failures) = self.failures.lock() {
             failures.push(Failure {
@@ -158,6 +187,27 @@ impl StepRunner {
             });
         }
         end
+    }
+}
+
+/// Which of a step's containers it is.
+struct Part<'a> {
+    /// What people see before its lines.
+    label: String,
+    /// The name of an init container.
+    init: Option<&'a str>,
+}
+
+/// The outputs are the step's own container's.
+fn judge_init(ran: &Ran) -> LeafEnd {
+    let (phase, message) = verdict(ran);
+    LeafEnd {
+        phase,
+        message,
+        outputs: Outputs {
+            exit_code: Some(ran.ended.code().to_string()),
+            ..Outputs::default()
+        },
     }
 }
 

@@ -7,9 +7,9 @@ use common::view::Bind;
 
 use super::environment::{self, Pod, expand};
 use super::{Leaf, Replace, StepRunner, volumes};
-use crate::manifest::{OutputSource, Pull, Security};
+use crate::manifest::{Container, OutputSource, Pull, Security};
 
-/// A step with all its texts.
+/// A container of a step with all its texts.
 #[derive(Debug)]
 pub(super) struct Resolved {
     /// Of its pod: the node's id.
@@ -28,28 +28,33 @@ pub(super) struct Resolved {
     pub(super) binds: Vec<Bind>,
     /// Output parameters that are files, as the step names them.
     pub(super) outputs: Vec<(String, PathBuf)>,
-    pub(super) deadline: Option<Duration>,
     /// Its stdout is wanted by itself.
     pub(super) result_wanted: bool,
 }
 
 impl StepRunner {
-    /// Replaces tags and variables; makes the step's folder and those of its volumes.
+    /// Replaces tags and variables of one of the step's containers; makes its folder, and those of
+    /// its volumes in that of the step.
     pub(super) fn resolve(
         &self,
         leaf: &Leaf<'_>,
-        folder: &Path,
+        container: &Container,
+        step_folder: &Path,
         replace: Replace<'_>,
     ) -> Result<Resolved, String> {
-        let container = leaf.container;
-        start_afresh(folder)?;
+        let folder = match &container.name {
+            Some(name) => step_folder.join("init").join(name),
+            None => step_folder.to_owned(),
+        };
+        std::fs::create_dir_all(folder.join("work"))
+            .map_err(|error| format!("make {}: {error}", folder.display()))?;
         let volumes = [self.volumes.as_slice(), leaf.template.volumes.as_slice()];
         let binds = volumes::binds(
             container,
             &volumes,
             replace,
             &self.run_dir,
-            folder,
+            step_folder,
             &self.secrets,
         )?;
         let pod = Pod {
@@ -65,32 +70,33 @@ impl StepRunner {
             let word = |word: &String| Ok(expand(&replace(word)?, &variables));
             words.iter().map(word).collect()
         };
+        let is_own = container.name.is_none();
         let mut outputs = Vec::new();
-        for output in &leaf.template.outputs {
+        for output in leaf.template.outputs.iter().filter(|_| is_own) {
             if let OutputSource::Path(path) = &output.source {
                 outputs.push((output.name.clone(), PathBuf::from(replace(path)?)));
             }
         }
         Ok(Resolved {
             pod_name: leaf.id.to_owned(),
-            folder: folder.to_owned(),
+            folder,
             image: container.image.as_deref().map(replace).transpose()?,
             pull: container.pull,
-            security: leaf.template.security.clone(),
+            security: container.security.clone(),
             command: words(&container.command)?,
             args: words(&container.args)?,
             source: container.source.as_deref().map(replace).transpose()?,
             working_dir: container.working_dir.as_deref().map(replace).transpose()?,
             binds,
             outputs,
-            deadline: deadline(leaf, replace)?,
-            result_wanted: leaf.result_wanted,
+            result_wanted: leaf.result_wanted && is_own,
             variables,
         })
     }
 }
 
-fn deadline(leaf: &Leaf<'_>, replace: Replace<'_>) -> Result<Option<Duration>, String> {
+/// How long the step may take, its init containers included.
+pub(super) fn deadline(leaf: &Leaf<'_>, replace: Replace<'_>) -> Result<Option<Duration>, String> {
     let Some(text) = &leaf.template.active_deadline else {
         return Ok(None);
     };
@@ -103,7 +109,7 @@ fn deadline(leaf: &Leaf<'_>, replace: Replace<'_>) -> Result<Option<Duration>, S
 
 /// A pod starts with nothing of the one before it, and so does a step. The volumes that are
 /// kept are elsewhere.
-fn start_afresh(folder: &Path) -> Result<(), String> {
+pub(super) fn start_afresh(folder: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("make {}: {error}", folder.display());
     let removed = match std::fs::remove_dir_all(folder) {
         // Read-only folders, a module cache of Go's for example, keep their files.
@@ -120,9 +126,8 @@ fn start_afresh(folder: &Path) -> Result<(), String> {
     };
     match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
+        _ => std::fs::create_dir_all(folder).map_err(failed),
     }
-    std::fs::create_dir_all(folder.join("work")).map_err(failed)
 }
 
 /// Lets this user change a folder and those in it, as far as they are this user's own.

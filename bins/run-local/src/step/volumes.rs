@@ -39,7 +39,7 @@ fn folder(
     secrets: &Secrets,
 ) -> Result<Option<PathBuf>, String> {
     let folder = match &volume.source {
-        VolumeSource::Kept(key) => run_dir.join("volumes").join(folder_name(key)),
+        VolumeSource::Kept(key) => kept(run_dir, key),
         VolumeSource::Empty => step_dir.join("volumes").join(&volume.name),
         VolumeSource::Projected { name, optional } => {
             return match secrets.get(name) {
@@ -52,6 +52,11 @@ fn folder(
     std::fs::create_dir_all(&folder)
         .map_err(|error| format!("make {}: {error}", folder.display()))?;
     Ok(Some(folder))
+}
+
+/// The folder of a volume that is kept.
+pub(super) fn kept(run_dir: &Path, key: &str) -> PathBuf {
+    run_dir.join("volumes").join(folder_name(key))
 }
 
 /// `projected`: the folder is a secret, the person's own. It is never written to, as in a pod.

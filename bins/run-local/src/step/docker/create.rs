@@ -68,7 +68,7 @@ fn hostname(pod_name: &str) -> &str {
     cut.trim_end_matches(['-', '.'])
 }
 
-fn security(security: &Security) -> Vec<String> {
+pub(super) fn security(security: &Security) -> Vec<String> {
     let mut flags = Vec::new();
     match (security.run_as_user, security.run_as_group) {
         (Some(user), Some(group)) => flags.push(format!("--user={user}:{group}")),
@@ -91,7 +91,7 @@ fn security(security: &Security) -> Vec<String> {
 }
 
 /// `--mount` takes fields of CSV.
-fn mount(source: &Path, target: &Path, read_only: bool) -> Result<String, String> {
+pub(super) fn mount(source: &Path, target: &Path, read_only: bool) -> Result<String, String> {
     let field = |name: &str, path: &Path| {
         let path = path
             .to_str()

@@ -2,6 +2,7 @@
 //! working folder as the step's pod would have them.
 
 mod create;
+mod described;
 mod engine;
 mod follow;
 mod image;
@@ -23,6 +24,7 @@ use serde_json::Value;
 use super::environment::Secrets;
 use super::resolve::Resolved;
 use super::runtime::{Following, Ran};
+pub(crate) use described::Described;
 use secrets::SecretCopies;
 
 /// The label that every container has: the run folder that it belongs to.
@@ -92,7 +94,7 @@ impl Docker {
         open(&self.run_dir, &resolved.binds);
         let copies = self
             .copies
-            .replace(&mut resolved.binds, &self.secrets, &resolved.folder)?;
+            .replace(&mut resolved.binds, &self.secrets, &resolved.pod_name)?;
         let name = self.container_name(&resolved.pod_name);
         let variables = variables::pass(&resolved.variables)?;
         let create = create::command(&name, &image, &resolved, self, &variables)?;

@@ -50,10 +50,9 @@ impl SecretCopies {
         &self,
         binds: &mut [Bind],
         secrets: &Secrets,
-        step: &Path,
+        pod_name: &str,
     ) -> std::result::Result<OfStep, String> {
-        let step = step.file_name().unwrap_or_default();
-        let own = OfStep(self.0.join(step));
+        let own = OfStep(self.0.join(crate::step::volumes::folder_name(pod_name)));
         for (number, bind) in binds.iter_mut().enumerate() {
             if secrets
                 .values()
@@ -119,9 +118,7 @@ mod tests {
             target: "/secret".into(),
             read_only: true,
         }];
-        let of_step = copies
-            .replace(&mut binds, &secrets, Path::new("/run/s"))
-            .unwrap();
+        let of_step = copies.replace(&mut binds, &secrets, "s").unwrap();
         let copy = binds[0].source.join("key");
         assert_eq!(fs::read_to_string(&copy).unwrap(), "s3cret");
         assert_eq!((mode(&binds[0].source), mode(&copy)), (0o755, 0o444));

@@ -284,6 +284,24 @@ fn a_killed_fetch_does_not_make_later_changes_checkouts_own() {
 }
 
 #[test]
+fn an_edit_right_after_a_checkout_makes_it_dirty() {
+    let fixture = Fixture::new();
+    let at = |output: std::process::Output| e2e::text(&output.stdout);
+    let first = at(succeed(fixture.job(&[1])));
+    assert!(!first.contains("dirty"), "{first}");
+    assert_eq!(at(succeed(fixture.job(&[1]))), first);
+    // As long as it was, in the same file, and perhaps in the same second.
+    fixture.env.write("src/kubeflow/testing/README", "owt\n");
+    let edited = at(succeed(fixture.job(&[1])));
+    assert!(edited.ends_with("-dirty\n"), "{edited}");
+    fixture.env.write("src/kubeflow/testing/README", "two\n");
+    assert_eq!(at(succeed(fixture.job(&[1]))), first);
+    fixture.git(&["rm", "--quiet", "--cached", "README"]);
+    let staged = at(succeed(fixture.job(&[1])));
+    assert!(staged.ends_with("-dirty\n"), "{staged}");
+}
+
+#[test]
 fn an_untracked_file_in_the_way_is_not_overwritten() {
     let fixture = Fixture::new();
     succeed(fixture.job(&[]));

@@ -137,7 +137,7 @@ impl<'a> Runner<'a> {
         let access = &self.repository.access;
         let mut end = if step.uses_network() {
             // A killed checkout would leave a git that waits for its server.
-            command = command.guarded();
+            command = command.held();
             transfer::finish(&command, self.repository, self.stop).await
         } else {
             git::finish(&command, self.stop).await

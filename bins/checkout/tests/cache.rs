@@ -190,6 +190,30 @@ fn what_a_killed_store_left_is_of_no_harm() {
 }
 
 #[test]
+fn packs_that_a_killed_run_had_not_looked_through_are_not_used() {
+    let fixture = Fixture::new();
+    run(&fixture, &[]);
+    let head = fixture.head();
+    // As such a run leaves them: in place, and marked.
+    let git = fixture.folder().join(".git");
+    fs::remove_dir_all(fixture.folder()).unwrap();
+    fs::create_dir(fixture.folder()).unwrap();
+    fixture
+        .env
+        .git("src/kubeflow/testing", &["init", "--quiet"]);
+    fs::write(git.join("test-worker-checkout"), "unfinished\n").unwrap();
+    fs::write(git.join("test-worker-unchecked"), "").unwrap();
+    let forged = git.join("objects/pack/pack-1111111111111111111111111111111111111111.pack");
+    fs::write(&forged, "PACK").unwrap();
+    let mut command = fixture.job(&[1]);
+    command.args(["--cache", "cache", "--records", "records.json"]);
+    succeed(command);
+    assert!(was_warm(&fixture));
+    assert_eq!(fixture.head(), head);
+    assert!(!forged.exists() && !git.join("test-worker-unchecked").exists());
+}
+
+#[test]
 fn jobs_at_once_share_a_mirror() {
     let fixture = Fixture::new();
     let start = |number: usize| {

@@ -16,6 +16,28 @@ fn missing(fixture: &Fixture) -> usize {
     listed.lines().filter(|line| line.starts_with('?')).count()
 }
 
+/// What a person expects to work in a checkout of pull request 1 onto the third commit.
+fn people_find_their_way(fixture: &Fixture, how: &str) {
+    let git = |args: &[&str]| fixture.git(args);
+    assert_eq!(git(&["status", "--porcelain"]), "", "{how}");
+    let base = &fixture.base;
+    assert_eq!(git(&["merge-base", "HEAD", "origin/main"]), *base, "{how}");
+    let changed = git(&["diff", "--name-only", "origin/main..."]);
+    assert_eq!(changed, "first", "{how}");
+    let name = git(&["describe", "--tags"]);
+    assert!(name.starts_with("v1.0-4-g"), "{how}: {name}");
+    let log = git(&["log", "--format=%s", "--", "README"]);
+    assert_eq!(log, "three\ntwo\none", "{how}");
+    let log = git(&["log", "-p", "README"]);
+    assert!(
+        log.contains("-one\n+two") && log.contains("-two\n+three"),
+        "{how}: {log}"
+    );
+    let blame = git(&["blame", "-s", "README"]);
+    assert!(blame.ends_with("1) three"), "{how}: {blame}");
+    assert_eq!(git(&["show", "v1.0:README"]), "one", "{how}");
+}
+
 /// One more commit on main that changes README.
 fn move_on(fixture: &mut Fixture, content: &str) {
     fixture.base = commit(&fixture.env, "README", content);
@@ -33,30 +55,37 @@ fn the_history_comes_without_its_bulk_and_the_rest_on_demand() {
     succeed(fixture.job(&[1]));
     // Its tree; what is in that cannot be seen.
     assert_eq!(missing(&fixture), 1);
-    assert_eq!(fixture.git(&["status", "--porcelain"]), "");
-    assert_eq!(
-        fixture.git(&["merge-base", "HEAD", "origin/main"]),
-        fixture.base
-    );
-    assert_eq!(
-        fixture.git(&["diff", "--name-only", "origin/main..."]),
-        "first"
-    );
-    assert!(fixture.git(&["describe", "--tags"]).starts_with("v1.0-4-g"));
-    assert_eq!(
-        fixture.git(&["log", "--format=%s", "--", "README"]),
-        "three\ntwo\none"
-    );
-    let log = fixture.git(&["log", "-p", "README"]);
-    assert!(log.contains("-one\n+two") && log.contains("-two\n+three"));
-    assert!(
-        fixture
-            .git(&["blame", "-s", "README"])
-            .ends_with("1) three")
-    );
-    assert_eq!(fixture.git(&["show", "v1.0:README"]), "one");
+    people_find_their_way(&fixture, "on demand");
     fixture.git(&["fetch", "--quiet"]);
     fixture.git(&["fsck"]);
+}
+
+#[test]
+fn people_find_their_way_however_the_history_came() {
+    let mut fixture = Fixture::new();
+    move_on(&mut fixture, "three\n");
+    let server = fixture.http();
+    let served = fixture.env.path().join("served");
+    let local = served.display().to_string();
+    let (http, git) = (server.url(), fixture.server.url());
+    let cache = ["--cache", "cache"].as_slice();
+    for (how, url, args) in [
+        ("by http", &http, [].as_slice()),
+        ("without files", &git, &["--filter=blob:none"]),
+        ("whole", &git, &["--filter=none"]),
+        ("from this machine", &local, &[]),
+        ("into the cache", &git, cache),
+        ("from the cache", &git, cache),
+        // The merge needs what the depth leaves out.
+        ("a few commits", &git, &["--depth=1"]),
+        ("some folders", &git, &["--sparse=docs"]),
+    ] {
+        let _ = std::fs::remove_dir_all(fixture.env.path().join("src"));
+        let mut command = fixture.job(&[1]);
+        command.env("GIT_BASE_URL", url).args(args);
+        succeed(command);
+        people_find_their_way(&fixture, how);
+    }
 }
 
 #[test]

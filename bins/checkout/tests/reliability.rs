@@ -205,8 +205,9 @@ fn processes(env: &TestEnvironment) -> Vec<u32> {
     found
 }
 
-/// A checkout that waits for a server which accepts connections and says nothing.
-fn stalled(env: &TestEnvironment) -> (Running, TcpStream) {
+/// A checkout that waits for a server which takes its connections and says nothing, as long as what
+/// comes with it is there.
+fn stalled(env: &TestEnvironment) -> (Running, (TcpListener, TcpStream)) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("git://{}", listener.local_addr().unwrap());
     let child = Running::start(
@@ -218,7 +219,7 @@ fn stalled(env: &TestEnvironment) -> (Running, TcpStream) {
             .stdout(Stdio::piped()),
     );
     let (connection, _) = listener.accept().unwrap();
-    (child, connection)
+    (child, (listener, connection))
 }
 
 fn signal(child: &Child, name: &str) {
@@ -240,8 +241,9 @@ fn a_signal_during_a_stalled_fetch_leaves_nothing_running() {
         signal(&child, name);
         let output = child.wait_with_output();
         assert_eq!(output.status.code(), Some(code));
-        assert!(e2e::text(&output.stderr).contains("interrupted: git -C"));
-        assert_eq!(processes(&env), Vec::<u32>::new());
+        let stderr = e2e::text(&output.stderr);
+        assert!(stderr.contains("interrupted: git -C"), "{stderr}");
+        wait_until("all gits have ended", || processes(&env).is_empty());
         assert!(env.read("records.json").contains("\"failed\":true"));
     }
 }
@@ -279,6 +281,24 @@ fn a_killed_fetch_does_not_make_later_changes_checkouts_own() {
     fixture.env.write("src/kubeflow/testing/README", "two\n");
     succeed(fixture.job(&[2]));
     assert_eq!(fixture.files(), ["README", "second"]);
+}
+
+#[test]
+fn an_edit_right_after_a_checkout_makes_it_dirty() {
+    let fixture = Fixture::new();
+    let at = |output: std::process::Output| e2e::text(&output.stdout);
+    let first = at(succeed(fixture.job(&[1])));
+    assert!(!first.contains("dirty"), "{first}");
+    assert_eq!(at(succeed(fixture.job(&[1]))), first);
+    // As long as it was, in the same file, and perhaps in the same second.
+    fixture.env.write("src/kubeflow/testing/README", "owt\n");
+    let edited = at(succeed(fixture.job(&[1])));
+    assert!(edited.ends_with("-dirty\n"), "{edited}");
+    fixture.env.write("src/kubeflow/testing/README", "two\n");
+    assert_eq!(at(succeed(fixture.job(&[1]))), first);
+    fixture.git(&["rm", "--quiet", "--cached", "README"]);
+    let staged = at(succeed(fixture.job(&[1])));
+    assert!(staged.ends_with("-dirty\n"), "{staged}");
 }
 
 #[test]

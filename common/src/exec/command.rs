@@ -8,6 +8,9 @@ use std::process::Stdio;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
 
+/// Waits for a line, and becomes the program; ends where none comes.
+const HELD: &str = r#"read -r _ && exec "$0" "$@" </dev/null"#;
+
 /// A program to run, as data: it can be printed, tested and recorded before it runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Command {
@@ -27,6 +30,8 @@ pub struct Command {
     pub merge_output: bool,
     /// Ends the child's group when this process is killed, where that could not do it itself.
     pub guarded: bool,
+    /// Does not begin before its guard is there.
+    pub held: bool,
     /// Runs, with this process' own environment, when this process is killed while the child
     /// runs, after the child's group has been ended: what else that started is to end.
     pub if_killed: Option<Box<Command>>,
@@ -90,11 +95,25 @@ impl Command {
         self
     }
 
+    /// As [`guarded`](Command::guarded), and does not begin before its guard is there: not even in
+    /// that moment can it be left behind. Where the program is not there, a shell says so.
+    #[must_use]
+    pub fn held(mut self) -> Self {
+        self.held = true;
+        self.guarded()
+    }
+
     pub(super) fn spawn(&self) -> io::Result<(Child, Pipes)> {
-        let mut command = tokio::process::Command::new(&self.program);
+        let (mut command, stdin) = if self.held {
+            let mut shell = tokio::process::Command::new("/bin/sh");
+            shell.args(["-c", HELD]).arg(&self.program);
+            (shell, Stdio::piped())
+        } else {
+            (tokio::process::Command::new(&self.program), Stdio::null())
+        };
         command
             .args(&self.args)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .process_group(0)
             .kill_on_drop(true);
         if self.env_clear {

@@ -12,7 +12,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -164,6 +164,9 @@ pub async fn run_until(
     let group = Group::of(&child);
     if let (Some(guard), Some(group)) = (&mut guard, group.0) {
         guard.watch(group);
+    }
+    if let Some(mut held) = child.stdin.take() {
+        held.write_all(b"\n").await?;
     }
     child.id().into_iter().for_each(|id| sink.started(id));
     let (tell, told) = watch::channel(false);

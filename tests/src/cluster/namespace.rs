@@ -174,15 +174,15 @@ impl<'a> Namespace<'a> {
 
     /// Asserts that every workflow is over, and waits for its last pods to be.
     ///
-    /// A pod's status follows its end by up to some seconds: the kubelet's, and the API server's
-    /// where that was away.
+    /// A pod's status follows its end by up to some seconds, and Argo gives a pod that it ends 30 s
+    /// between SIGTERM and SIGKILL.
     pub fn assert_nothing_runs(&self) {
         for workflow in self.workflows() {
             let phase = text(&workflow, "/status/phase");
             let is_over = ["Succeeded", "Failed", "Error"].contains(&phase);
             assert!(is_over, "a workflow is left running:\n{}", self.describe());
         }
-        self.wait_for("the pods to end", 20, || {
+        self.wait_for("the pods to end", 45, || {
             self.unfinished_pods().is_empty().then_some(())
         });
     }

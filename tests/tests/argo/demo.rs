@@ -7,8 +7,10 @@ use std::process::{Command, Output};
 use e2e::{Cluster, FaultProxy, GitServer, Namespace, ObjectStore, TestEnvironment, binary, text};
 use serde_json::{Value, json};
 
-/// The image that the workflows of examples/greeter name.
+/// The image that the workflows of examples/greeter name, and the one that is built on it there: with a
+/// compiler, which the image here has as well.
 const IMAGE: &str = "ghcr.io/test-worker/test-worker:v20261123-f127890-e3b0c4";
+const BUILT_ON_IT: &str = "ghcr.io/test-worker/greeter-ci:v20261123-f127890-e3b0c4";
 
 /// The repository, and servers that both pods and this machine reach.
 struct Demo<'a> {
@@ -179,8 +181,12 @@ fn make_repository(test: &TestEnvironment, bucket: &str) {
     let variable = format!("{{name: STORAGE_EMULATOR_HOST, value: '{bucket}'}}");
     let command = "command: [upload-artifacts]\n";
     let with_bucket = format!("{command}        env: [{variable}]\n");
-    assert!(workflow.contains(command) && workflow.contains(IMAGE));
-    let workflow = workflow.replace(command, &with_bucket);
+    for part in [command, IMAGE, BUILT_ON_IT] {
+        assert!(workflow.contains(part), "{part} is not in {workflow}");
+    }
+    let workflow = workflow
+        .replace(command, &with_bucket)
+        .replace(BUILT_ON_IT, IMAGE);
     test.write("work/test/workflows/e2e.yaml", workflow);
     test.write("git/.keep", "");
     let bare = "git/example/greeter.git";

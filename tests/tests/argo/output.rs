@@ -9,7 +9,7 @@ use crate::manifest::{steps, template};
 #[test]
 fn all_output_is_shown_while_steps_run_and_all_of_it_is_kept() {
     let cluster = Cluster::connect();
-    let script = "echo one; echo two >&2; sleep 12; echo three";
+    let script = "echo one; echo two; sleep 12; echo three";
     let job = Job::new(&cluster, &steps(&[("talks", script)]));
     let mut program = job.start_with(&["--follow=all", "--logs=all"]);
     wait_until("its first lines", || job.log().contains("[talks] two\n"));

@@ -298,11 +298,11 @@ impl<'a> Follow<'a> {
                 .identity
                 .owns(&item.order.entry, |name| seen.labels.get(name).cloned()),
         };
-        if !item.is_open() || !is_own {
+        if !item.is_open() || !is_own || !item.tracker.is_news(&seen) {
             return;
         }
         item.is_there(&seen.uid);
-        for transition in item.tracker.observe(&seen.status) {
+        for transition in item.tracker.observe(&seen) {
             self.tell(index, &transition);
             if let Some(node) = seen.status.nodes.get(&transition.id) {
                 self.step_changed(index, node);
@@ -342,6 +342,10 @@ impl<'a> Follow<'a> {
     fn step_changed(&mut self, index: usize, node: &NodeStatus) {
         if node.node_type != "Pod" {
             return;
+        }
+        if !node.phase.is_final() {
+            // What was kept is of a pod that is gone.
+            self.items[index].collected.remove(&node.id);
         }
         let is_kept = self.settings.kept == Kept::All && node.phase == Phase::Succeeded;
         if node.phase.is_bad() || is_kept {

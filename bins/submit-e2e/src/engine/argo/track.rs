@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::workflow::{NodeStatus, Phase, WorkflowStatus};
+use common::workflow::{NodeStatus, Phase};
 
-use super::view::{is_step, took};
+use super::view::{Seen, is_step, took};
 
 /// How many reasons to wait are remembered of a step, so that two that alternate (`ErrImagePull`,
 /// `ImagePullBackOff`) are not told for ever.
@@ -15,6 +15,8 @@ const REASONS: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
     steps: HashMap<String, Known>,
+    /// The version of the object that is known.
+    version: u64,
     is_final: bool,
 }
 
@@ -36,12 +38,20 @@ pub(super) struct Transition {
 }
 
 impl Tracker {
-    /// Takes a status; gives what is new, in the order in which it happened as far as that is
-    /// known. What is older than what is known already, as a poll may bring it, is not new.
-    pub(super) fn observe(&mut self, status: &WorkflowStatus) -> Vec<Transition> {
-        if self.is_final {
+    /// Whether an object is not older than what is known of it: a poll may bring it late. Servers
+    /// count up; what has no count is taken as it comes.
+    pub(super) fn is_news(&self, seen: &Seen) -> bool {
+        !self.is_final && (seen.version == 0 || seen.version >= self.version)
+    }
+
+    /// Takes an object; gives what is new of its steps, in the order in which it happened as far as
+    /// that is known.
+    pub(super) fn observe(&mut self, seen: &Seen) -> Vec<Transition> {
+        if !self.is_news(seen) {
             return Vec::new();
         }
+        let status = &seen.status;
+        self.version = seen.version;
         self.is_final = status.phase.is_final();
         let mut steps: Vec<&NodeStatus> = (status.nodes.values())
             .filter(|node| is_step(node))
@@ -57,22 +67,22 @@ impl Tracker {
             Some(known) => known,
             None => self.steps.entry(node.id.clone()).or_default(),
         };
-        let is_new = if known.phase.is_final() || node.phase == Phase::Pending {
-            let waits = known.phase == Phase::Pending && node.phase == Phase::Pending;
+        // A step may come back from its end: Argo makes the pod again that somebody deleted.
+        let before = std::mem::replace(&mut known.phase, node.phase);
+        let is_new = if node.phase == Phase::Pending {
             let is_usual = matches!(
                 node.message.as_str(),
                 "" | "PodInitializing" | "ContainerCreating"
             );
             let is_told = is_usual || known.told.contains(&node.message);
-            if !waits || is_told || known.told.len() >= REASONS {
+            if is_told || known.told.len() >= REASONS {
                 return None;
             }
             known.told.push(node.message.clone());
             true
         } else {
-            node.phase != known.phase
+            node.phase != before
         };
-        known.phase = node.phase;
         is_new.then(|| Transition {
             id: node.id.clone(),
             step: node.display_name.clone(),
@@ -121,13 +131,18 @@ mod tests {
     }
 
     fn told(tracker: &mut Tracker, phase: &str, nodes: &Value) -> Vec<String> {
+        told_of(tracker, 0, phase, nodes)
+    }
+
+    fn told_of(tracker: &mut Tracker, version: u64, phase: &str, nodes: &Value) -> Vec<String> {
         let status = json!({"phase": phase, "nodes": nodes});
-        let status = serde_json::from_value(status).unwrap();
-        tracker
-            .observe(&status)
-            .iter()
-            .map(Transition::text)
-            .collect()
+        let seen = Seen {
+            version,
+            status: serde_json::from_value(status).unwrap(),
+            ..Seen::default()
+        };
+        let transitions = tracker.observe(&seen);
+        transitions.iter().map(Transition::text).collect()
     }
 
     #[test]
@@ -142,8 +157,21 @@ mod tests {
             step("Failed", "exit code 1"),
             ["unit: Failed after 1m 5s: exit code 1"]
         );
-        // An older state, as a poll may bring it.
-        assert!(step("Running", "").is_empty());
+    }
+
+    #[test]
+    fn an_older_state_is_not_news_and_a_step_that_comes_back_is() {
+        let mut tracker = Tracker::default();
+        let mut step = |version, phase| {
+            let nodes = json!({"1": node(phase, "")});
+            told_of(&mut tracker, version, "Running", &nodes)
+        };
+        assert_eq!(step(7, "Failed"), ["unit: Failed after 1m 5s"]);
+        // As a poll may bring it.
+        assert!(step(6, "Running").is_empty());
+        assert_eq!(step(8, "Running"), ["unit: Running"]);
+        assert!(step(9, "Pending").is_empty());
+        assert_eq!(step(10, "Failed"), ["unit: Failed after 1m 5s"]);
     }
 
     #[test]

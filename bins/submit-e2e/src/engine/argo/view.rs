@@ -22,6 +22,8 @@ pub(super) struct Seen {
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) labels: BTreeMap<String, String>,
+    /// How new this is, in the server's count; 0 where it does not count.
+    pub(super) version: u64,
     /// Pods are named by their nodes' ids, as Argo did before 3.4.
     pub(super) pods_are_node_ids: bool,
     /// It has been told to end.
@@ -43,6 +45,7 @@ struct Object {
 struct Metadata {
     name: String,
     uid: String,
+    resource_version: String,
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
 }
@@ -103,6 +106,7 @@ impl Seen {
         Ok(Seen {
             pods_are_node_ids: annotation.is_some_and(|format| format == "v1"),
             is_shut_down: object.spec.shutdown.or(object.spec.status).is_some(),
+            version: object.metadata.resource_version.parse().unwrap_or_default(),
             name: object.metadata.name,
             uid: object.metadata.uid,
             labels: object.metadata.labels,

@@ -90,7 +90,7 @@ fn see(awaited: &mut HashMap<String, Awaited>, seen: &Seen, is_deleted: bool) {
     else {
         return;
     };
-    for transition in one.tracker.observe(&seen.status) {
+    for transition in one.tracker.observe(seen) {
         info!("{name}/{}", transition.text());
     }
     if seen.is_final() {

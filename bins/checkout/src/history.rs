@@ -84,7 +84,8 @@ impl<'a> History<'a> {
 
     async fn commits(&self, holds: Holds) -> Result<Fetched> {
         let lacking = self.refs().await?;
-        if holds == Holds::Mirror {
+        if holds != Holds::Something {
+            // They may be there from a run that was killed.
             cache::forget_refs(self.repository)?;
         }
         // What refs lead to is here: git need not be asked of each commit.

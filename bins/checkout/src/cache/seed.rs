@@ -25,9 +25,15 @@ fn kept_ref(name: &str) -> String {
 pub(crate) fn forget_refs(repository: &Repository) -> Result<()> {
     let file = repository.folder.join(".git").join(PACKED_REFS);
     let what = || format!("write {}", file.display());
-    let text = fs::read_to_string(&file).or_failed(what)?;
+    let text = match fs::read_to_string(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.or_failed(what)?,
+    };
     let is_mirrors = |line: &&str| line.contains(" refs/test-worker/");
     let others: Vec<&str> = text.lines().filter(|line| !is_mirrors(line)).collect();
+    if others.len() == text.lines().count() {
+        return Ok(());
+    }
     let text = others.join("\n") + "\n";
     whole_file::replace(&file, |mut file| file.write_all(text.as_bytes())).or_failed(what)
 }

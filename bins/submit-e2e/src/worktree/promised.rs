@@ -41,8 +41,8 @@ impl Promisor {
         Ok(Some(Promisor { name, url }))
     }
 
-    /// Brings all trees and files of the base, of the pull request and of what they come from into
-    /// the snapshot, and has that ask the same server for what else somebody looks at.
+    /// Brings all trees of the history, and the files of the base, of the pull request and of what they
+    /// come from into the snapshot, and has that ask the same server for what else somebody looks at.
     pub(super) async fn complete(&self, tree: &WorkingTree, stop: &Stop) -> Result<()> {
         let snapshot = &tree.repository;
         for (key, value) in self.settings() {
@@ -75,26 +75,30 @@ impl Promisor {
     }
 
     async fn fetch_all(&self, git: &Git, commits: &[&str], stop: &Stop) -> Result<()> {
-        let mut asked = Vec::new();
-        loop {
-            let missing = missing(git, commits, stop).await?;
-            if missing.is_empty() {
-                return Ok(());
+        // A server looks at the tree of each commit that it gives, even where no tree was asked for;
+        // and git lets none ask its own server meanwhile.
+        let trees = ["--filter=tree:1"];
+        let files = ["--no-walk"];
+        for which in [trees, files] {
+            let mut asked = Vec::new();
+            loop {
+                let missing = missing(git, &which, commits, stop).await?;
+                if missing.is_empty() {
+                    break;
+                }
+                // A tree comes with all trees below it, and then their files can be seen.
+                if missing == asked {
+                    let number = missing.len();
+                    let what = format!("{number} objects are not to be had from {}", self.name);
+                    return Err(Error::failed(what));
+                }
+                for ids in missing.chunks(OBJECTS_AT_ONCE) {
+                    self.fetch(git, ids, stop).await?;
+                }
+                asked = missing;
             }
-            // A tree comes with all below it; its server may have files left out all the same.
-            if missing == asked {
-                let what = format!(
-                    "{} files are not to be had from {}",
-                    missing.len(),
-                    self.name
-                );
-                return Err(Error::failed(what));
-            }
-            for ids in missing.chunks(OBJECTS_AT_ONCE) {
-                self.fetch(git, ids, stop).await?;
-            }
-            asked = missing;
         }
+        Ok(())
     }
 
     async fn fetch(&self, git: &Git, ids: &[String], stop: &Stop) -> Result<()> {
@@ -121,15 +125,14 @@ impl Promisor {
 
 /// The objects of some commits that are not here, as far as can be seen: what is in a tree that
 /// is not here is not known yet. Asking fetches nothing.
-async fn missing(git: &Git, commits: &[&str], stop: &Stop) -> Result<Vec<String>> {
+async fn missing(git: &Git, which: &[&str], commits: &[&str], stop: &Stop) -> Result<Vec<String>> {
     let list = [
         "rev-list",
         "--objects",
-        "--no-walk",
         "--no-object-names",
         "--missing=print",
     ];
-    let listed = git.text(list.iter().chain(commits), stop).await?;
+    let listed = git.text([&list, which, commits].concat(), stop).await?;
     let missing = listed.lines().filter_map(|line| line.strip_prefix('?'));
     Ok(missing.map(str::to_owned).collect())
 }

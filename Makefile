@@ -104,7 +104,8 @@ BENCHES ?=
 bench: $(GOTESTSUM) $(OBJECT_STORE) ## Measures the figures of the README; fails where a limit is missed
 	cargo build --workspace --release --locked
 	@.ci/install-packages rclone=rclone
-	@# Only one part needs a cluster.
+	@# Only one part needs a cluster, and the peer beside which one of its figures is measured.
+	$(if $(filter argo,$(or $(BENCHES),argo)),-tests/cluster/build argo)
 	GOTESTSUM=$(abspath $(GOTESTSUM)) OBJECT_STORE=$(abspath $(OBJECT_STORE)) \
 	  $(if $(filter argo,$(or $(BENCHES),argo)),tests/cluster/run) $(TARGET)/release/benches $(BENCHES)
 

@@ -5,9 +5,9 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 top=$(readlink -f "$here/../..")
 
-# The versions that modules/*/go.mod ask for.
-kubernetes=$(awk '$1 == "k8s.io/kubernetes" { print $2 }' "$here/modules/kubernetes/go.mod")
-argo=$(awk '$1 == "github.com/argoproj/argo-workflows/v3" { print $2 }' "$here/modules/argo/go.mod")
+# The versions that programs/go.mod asks for.
+kubernetes=$(awk '$1 == "k8s.io/kubernetes" { print $2 }' "$here/programs/go.mod")
+argo=$(awk '$1 == "github.com/argoproj/argo-workflows/v3" { print $2 }' "$here/programs/go.mod")
 
 # What is built once. Clones on one machine may share it.
 binaries=$(realpath -m "${TEST_CLUSTER_BINARIES:-$top/.tools/kubernetes-$kubernetes-argo-$argo}")

@@ -326,6 +326,7 @@ fn a_dry_run_prints_its_plan_and_writes_nothing() {
 
 mod bad_input;
 mod clones;
+mod clusters;
 mod kinds;
 mod ksonnet;
 mod python;

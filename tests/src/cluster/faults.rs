@@ -16,7 +16,7 @@ impl Cluster {
         let server = ApiServer::kill();
         std::thread::sleep(away);
         drop(server);
-        self.api().get("/readyz/ping");
+        self.api().get("/version");
     }
 
     /// Stops the controller of Argo Workflows, and starts it again after a while.

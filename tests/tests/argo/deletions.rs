@@ -31,7 +31,10 @@ fn a_pod_that_is_deleted_is_told_and_its_step_followed_to_its_end() {
         job.assert_result("FAILURE");
     }
     let evidence = job.evidence("step");
-    assert!(evidence.contains("resource.labels.pod_name="), "{evidence}");
+    assert!(
+        evidence.contains("Killing: Stopping container main"),
+        "{evidence}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Why a step failed, where its log does not say it.
 
-use e2e::Cluster;
+use e2e::{Cluster, Fault, FaultProxy};
 use serde_json::json;
 
 use crate::job::Job;
@@ -19,6 +19,31 @@ fn a_step_out_of_memory() {
     let evidence = job.evidence("greedy");
     assert!(evidence.contains("OOMKilled"), "{evidence}");
     assert!(job.log().contains("OOMKilled"), "{}", job.log());
+}
+
+#[test]
+fn a_pod_that_is_gone_is_looked_for_in_cloud_logging() {
+    let cluster = Cluster::connect();
+    let job = Job::new(&cluster, &steps(&[("bad", "sleep 3; exit 3")]));
+    let proxy = FaultProxy::start(&cluster.address(), []);
+    job.reach_cluster_as("submit-e2e", proxy.address());
+    let mut program = job.start();
+    job.namespace.wait_for_pod("bad", "Running");
+    // Nobody hears of the end before the pod is removed.
+    proxy.set(std::iter::repeat_n(Fault::Close, 1000));
+    proxy.cut();
+    let is_over = |workflow: &serde_json::Value| workflow["status"]["phase"] == "Failed";
+    job.namespace.wait_for_workflow("its end", is_over);
+    cluster.api().delete(&job.namespace.path("pods"));
+    proxy.set([]);
+    assert_eq!(job.end_of(&mut program), 1, "{}", job.log());
+    job.assert_result("FAILURE");
+    let evidence = job.evidence("bad");
+    assert!(
+        evidence.contains("was gone when this was written"),
+        "{evidence}"
+    );
+    assert!(evidence.contains("resource.labels.pod_name="), "{evidence}");
 }
 
 #[test]

@@ -61,7 +61,10 @@ RUN set -eu; \
     for path in '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/info/*' '/usr/share/lintian/*' '/usr/share/locale/*' \
         '/usr/share/bash-completion/*' '/usr/share/gitweb/*' '/usr/share/perl/*' '/usr/share/perl5/*' \
         '/usr/lib/*/perl/*' '/usr/lib/*/libperl.so*' '/usr/lib/git-core/git-daemon' '/usr/lib/git-core/git-http-backend' \
-        '/usr/lib/git-core/git-imap-send'; do \
+        '/usr/lib/git-core/git-http-fetch' '/usr/lib/git-core/git-http-push' '/usr/lib/git-core/git-imap-send' \
+        '/usr/*/git-shell' '/usr/*/scalar' '/usr/bin/ssh-keyscan' '/usr/lib/openssh/ssh-keysign' \
+        '/usr/lib/openssh/ssh-pkcs11-helper' '/usr/lib/openssh/ssh-sk-helper' '/usr/lib/python3*/pydoc_data/*' \
+        '/usr/lib/python3*/test/*' '/usr/lib/python3*/turtle.py'; do \
       echo "path-exclude=$path"; \
     done >$rules; \
     echo 'path-include=/usr/share/doc/*/copyright' >>$rules; \

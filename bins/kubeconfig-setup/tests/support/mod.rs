@@ -40,6 +40,11 @@ impl Google {
         }
     }
 
+    /// Has these clusters from now on.
+    pub(crate) fn change(&self, clusters: Vec<Value>) {
+        *self.clusters.lock().unwrap() = clusters;
+    }
+
     /// The next requests are answered so, one after the other.
     pub(crate) fn refuse(&self, status: &str, error: &Value) {
         let refusal = (status.to_owned(), json!({ "error": error }));

@@ -60,7 +60,9 @@ impl Plan {
         }
         let builder = match opts.builder {
             BuilderName::CloudBuild => {
-                let settings = Settings::new(&opts.cloud, facts.project.clone())?;
+                let pool = recipe.pool();
+                let settings =
+                    Settings::new(&opts.cloud, facts.project.clone(), pool.as_deref())?;
                 let source = source(opts, &recipe, &settings, now)?;
                 let settings = Box::new(settings);
                 Builder::Cloud { settings, source }

@@ -35,7 +35,7 @@ const WITHOUT_VALUE: [&str; 3] = ["--no-cache", "--pull", "--quiet"];
 /// The Dockerfile that a config builds, and the folder of the source that it sees.
 pub(super) fn read(
     config: &Config,
-    substitutions: &BTreeMap<String, String>,
+    values: &BTreeMap<String, String>,
 ) -> Result<(Dockerfile, PathBuf)> {
     let refuse = |why: String| {
         Error::usage(format!(
@@ -70,9 +70,17 @@ pub(super) fn read(
         )));
     }
     let mut arguments = Vec::new();
+    let mut is_name = false;
     for argument in step["args"].as_array().into_iter().flatten() {
         let text = argument.as_str().unwrap_or_default();
-        let expanded = expand(text, substitutions);
+        // The images are those of the config's `images`: what the step calls them is not read.
+        let is_unread = is_name || text.starts_with("--tag=");
+        is_name = !is_name && matches!(text, "-t" | "--tag");
+        let expanded = if is_unread {
+            Some(text.to_owned())
+        } else {
+            expand(text, values)
+        };
         arguments.push(expanded.ok_or_else(|| {
             let text = common::on_one_line(text);
             refuse(format!(

@@ -71,7 +71,7 @@ pub struct FileOpts {
 /// Which of Google's clusters.
 #[derive(Debug, Clone, Args)]
 pub struct PlaceOpts {
-    /// Google Cloud project
+    /// Google Cloud project; without it and its variable that of GOOGLE_CLOUD_PROJECT
     #[arg(long, value_name = "PROJECT", env = env::CLOUDSDK_CORE_PROJECT)]
     pub project: Option<String>,
 

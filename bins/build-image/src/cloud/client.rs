@@ -101,6 +101,7 @@ impl Client {
         loop {
             let attempt = self.start(&request, retry.stall());
             let failure = tokio::select! {
+                biased;
                 started = attempt => match started {
                     Ok(build) => return Ok(build),
                     Err(failure) => failure,

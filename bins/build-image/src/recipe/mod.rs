@@ -150,7 +150,13 @@ impl Recipe {
     pub(crate) fn for_docker(&self) -> Result<(Dockerfile, PathBuf)> {
         match &self.kind {
             Kind::Dockerfile(dockerfile) => Ok((dockerfile.clone(), PathBuf::new())),
-            Kind::Config { config, values, .. } => one_step::read(config, values),
+            Kind::Config { config, values, .. } => {
+                if let Some((written, _)) = self.written.iter().find(|(_, it)| it.is_none()) {
+                    let why = format!("what {written:?} stands for is known to Cloud Build only");
+                    return Err(one_step::refuse(config, why));
+                }
+                one_step::read(config, values)
+            }
         }
     }
 
@@ -280,6 +286,18 @@ mod tests {
         assert_eq!(texts(&recipe.latest), ["gcr.io/p/a:latest"]);
         assert!(!recipe.is_known());
         assert_eq!(recipe.written[2], ("gcr.io/p/b:$BUILD_ID".to_owned(), None));
+    }
+
+    #[test]
+    fn docker_pushes_no_image_whose_name_it_does_not_know() {
+        let of = |image: &str| {
+            let step = json!({"name": "gcr.io/cloud-builders/docker", "args": ["build", "."]});
+            let config = json!({"steps": [step], "images": [image]});
+            recipe(config, &[]).unwrap().for_docker()
+        };
+        assert!(of("gcr.io/$PROJECT_ID/a:1.0").is_ok());
+        let error = of("gcr.io/p/a:$BUILD_ID").unwrap_err().report();
+        assert!(error.contains("known to Cloud Build only"), "{error}");
     }
 
     #[test]

@@ -37,14 +37,7 @@ pub(super) fn read(
     config: &Config,
     values: &BTreeMap<String, String>,
 ) -> Result<(Dockerfile, PathBuf)> {
-    let refuse = |why: String| {
-        Error::usage(format!(
-            "{} cannot be built with Docker",
-            config.path().display()
-        ))
-        .because(why)
-        .hint("--builder cloud-build runs all steps; --dockerfile builds without the config")
-    };
+    let refuse = |why: String| refuse(config, why);
     let steps = config.build().get("steps").and_then(Value::as_array);
     let [step] = steps.map(Vec::as_slice).unwrap_or_default() else {
         let count = steps.map_or(0, Vec::len);
@@ -89,6 +82,14 @@ pub(super) fn read(
         })?);
     }
     parse(&arguments).map_err(refuse)
+}
+
+/// The error of a config that takes Cloud Build.
+pub(super) fn refuse(config: &Config, why: String) -> Error {
+    let path = config.path().display();
+    Error::usage(format!("{path} cannot be built with Docker"))
+        .because(why)
+        .hint("--builder cloud-build runs all steps; --dockerfile builds without the config")
 }
 
 /// Reads `build FLAG… FOLDER`. The images are those of the config's `images`.
@@ -188,7 +189,7 @@ mod tests {
         let args = json!([
             "build",
             "-t",
-            "a:$_TAG",
+            "a:$BUILD_ID",
             "--label=git-versions=$_TAG",
             "--build-arg",
             "A=$$x",
@@ -229,7 +230,7 @@ mod tests {
             ),
             (step(json!(["build", "--build-arg"])), "has \"--build-arg\""),
             (
-                step(json!(["build", "-t", "a:$BUILD_ID", "."])),
+                step(json!(["build", "--label", "a=$BUILD_ID", "."])),
                 "is known to Cloud Build only",
             ),
             (step(json!(["build", "a", "b"])), "two folders"),

@@ -300,5 +300,5 @@ fn docker_builds_a_config_whose_step_names_the_project() {
     assert_eq!(plan["images"], json!(["gcr.io/p/app:v1"]));
     let command = plan["commands"][0].as_str().unwrap();
     assert!(command.contains("--tag gcr.io/p/app:v1"), "{command}");
-    assert!(command.contains("--build-arg P=p"), "{command}");
+    assert!(command.contains("--build-arg 'P=p'"), "{command}");
 }

@@ -1,13 +1,5 @@
 //! `token`: where tokens come from, at the wire, and how long they are kept.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -19,7 +11,8 @@ use e2e::http::{self, HttpServer};
 use e2e::{TestEnvironment, make_key, text};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
-use support::command;
+
+use crate::support::command;
 
 /// A server that gives `SECRET-1`, `SECRET-2` …, each good for so many seconds; a path that ends
 /// with the account's method is answered as IAM does, that of the Security Token Service as that.
@@ -429,7 +422,8 @@ fn the_plugin_of_another_kubeconfig_is_called_with_its_variables() {
     let written = environment.read("k");
     assert!(!written.contains("SECRET-x"), "{written}");
     let mut token = command(&environment);
-    let exec = support::yaml(&environment.path().join("k"))["users"][0]["user"]["exec"].clone();
+    let exec =
+        crate::support::yaml(&environment.path().join("k"))["users"][0]["user"]["exec"].clone();
     let args = exec["args"].as_array().unwrap().iter();
     token.args(args.map(|it| it.as_str().unwrap()));
     let answer = answered(&token.output().unwrap());

@@ -1,22 +1,14 @@
 //! Leases: never two holders, whoever dies; first come first served; what is lost is told.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod competition;
-mod support;
-
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use competition::{Competition, Holder, check};
 use e2e::{ObjectStore, Running, TestEnvironment, text, wait_until};
 use serde_json::{Value, json};
-use support::{Google, of_pool, yaml};
+
+use crate::competition::{Competition, Holder, check};
+use crate::support::{Google, of_pool, yaml};
 
 /// A pool of so many clusters.
 fn pool(size: usize) -> Google {
@@ -68,7 +60,7 @@ fn waiting(google: &Google, environment: &TestEnvironment) -> Vec<String> {
 }
 
 fn release(environment: &TestEnvironment, kubeconfig: &str) {
-    let mut command = support::command(environment);
+    let mut command = crate::support::command(environment);
     let status = command
         .args(["release", "--kubeconfig", kubeconfig])
         .status();
@@ -230,7 +222,7 @@ fn a_holder_that_died_gives_it_back_and_its_kubeconfig_gives_no_token_any_more()
             .map(|it| it.as_str().unwrap());
         let users = "{\"users\": [{\"name\": \"u\", \"user\": {\"token\": \"t\"}}]}";
         environment.write("users", users);
-        let mut command = support::command(&environment);
+        let mut command = crate::support::command(&environment);
         command
             .args(args)
             .args(["--from-kubeconfig=users", "--user=u"])
@@ -367,7 +359,7 @@ fn release_tries_a_place_that_is_out_of_reach_until_its_limit() {
         "holder": "h-1", "fencing": 1, "good_until": "2026-05-01T10:00:00.000Z"});
     environment.write("k.c.lease", note.to_string());
     let begun = Instant::now();
-    let mut command = support::command(&environment);
+    let mut command = crate::support::command(&environment);
     let output = command
         .args(["release", "--timeout=3", "--kubeconfig=k"])
         .output()

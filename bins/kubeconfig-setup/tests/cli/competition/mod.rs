@@ -1,7 +1,7 @@
 //! Processes that compete for clusters and are killed at random, and the check that no two held
 //! one at a time.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "on_cluster uses a part of it")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};

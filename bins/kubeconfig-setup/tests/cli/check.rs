@@ -1,14 +1,6 @@
 //! `check`, against an API server at the wire: which file it reads, and what a busy server is told
 //! as. A real one is in `on_cluster`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -66,7 +58,7 @@ fn all_files_of_the_variable_count_as_one() {
     let (environment, server) = (TestEnvironment::new(), api_server(0, ""));
     environment.write("a", rest().to_string());
     environment.write("b", cluster(&server).to_string());
-    let mut command = support::command(&environment);
+    let mut command = crate::support::command(&environment);
     let output = command
         .args(["check", "--can=create pods"])
         .env("KUBECONFIG", "a:missing:b")
@@ -84,7 +76,7 @@ fn a_busy_server_is_waited_for_and_its_last_word_is_told() {
         let mut file = rest();
         file["clusters"] = cluster(&server)["clusters"].clone();
         environment.write("k", file.to_string());
-        let mut command = support::command(&environment);
+        let mut command = crate::support::command(&environment);
         command.args(["check", "--can=create pods", "--kubeconfig=k"]);
         let output = command.output().unwrap();
         let error = text(&output.stderr);

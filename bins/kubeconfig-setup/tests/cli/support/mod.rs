@@ -1,6 +1,6 @@
 //! What the tests of kubeconfig-setup share: Google at the wire, as its REST reference has it.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "on_cluster uses a part of it")]
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,10 @@
 //! The immutable tag of an image: the day, the commit and what differs from it. Two builds of the
-//! same sources on one day have the same tag, and no other sources have it.
+//! same sources on one day have the same tag. Other sources have another one, but for what `git
+//! diff` does not show: what is staged, and files that git does not know.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
@@ -39,6 +42,30 @@ impl ImageTag {
         made.await.map_err(|error: Error| {
             error.hint("the tag is made from a git work tree; --tag names another one")
         })
+    }
+
+    /// What of `folder` the tag says nothing of, as paths relative to it: staged changes, and files
+    /// that git neither knows nor ignores.
+    pub async fn untold(folder: &Path, stop: &Stop) -> Result<Vec<PathBuf>> {
+        let git = Git::at(folder);
+        let staged = [
+            "diff",
+            "--cached",
+            "--name-only",
+            "--relative",
+            "--no-renames",
+            "-z",
+        ];
+        let unknown = ["ls-files", "--others", "--exclude-standard", "-z"];
+        let mut untold = Vec::new();
+        for args in [&staged[..], &unknown[..]] {
+            let said = git.bytes(args, stop).await?;
+            let paths = said
+                .split(|byte| *byte == 0)
+                .filter(|path| !path.is_empty());
+            untold.extend(paths.map(|path| PathBuf::from(OsStr::from_bytes(path))));
+        }
+        Ok(untold)
     }
 
     fn new(now: SystemTime, describe: &str, diff: &[u8]) -> Self {

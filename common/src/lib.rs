@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod bucket;
+pub mod duration;
 pub mod env;
 pub mod error;
 pub mod evaluate;

@@ -13,21 +13,27 @@ const AUTHORITY: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg==";
 /// The API of Google Kubernetes Engine.
 pub struct Gke {
     server: HttpServer,
+    clusters: Arc<Mutex<Vec<Value>>>,
     refusals: Arc<Mutex<VecDeque<(String, Value)>>>,
 }
 
 impl Gke {
     /// Has these clusters.
     pub fn with(clusters: Vec<Value>) -> Self {
+        let clusters = Arc::new(Mutex::new(clusters));
         let refusals = Arc::new(Mutex::new(VecDeque::<(String, Value)>::new()));
-        let next = refusals.clone();
+        let (there, next) = (clusters.clone(), refusals.clone());
         let server = HttpServer::start(Arc::new(move |request, connection| {
             let refusal = locked(&next).pop_front();
-            let (status, body) = refusal.unwrap_or_else(|| answer(request, &clusters));
+            let (status, body) = refusal.unwrap_or_else(|| answer(request, &locked(&there)));
             let headers = [("Content-Type", "application/json; charset=UTF-8")];
             http::answer(connection, &status, &headers, body.to_string().as_bytes())
         }));
-        Gke { server, refusals }
+        Gke {
+            server,
+            clusters,
+            refusals,
+        }
     }
 
     /// A zonal cluster with public and private addresses and a name in DNS.
@@ -55,6 +61,11 @@ impl Gke {
         })
     }
 
+    /// Has these clusters from now on.
+    pub fn change(&self, clusters: Vec<Value>) {
+        *locked(&self.clusters) = clusters;
+    }
+
     /// The next requests are answered so, one after the other.
     pub fn refuse(&self, status: &str, error: &Value) {
         let refusal = (status.to_owned(), json!({ "error": error }));
@@ -66,13 +77,15 @@ impl Gke {
         self.server.requests()
     }
 
+    /// Where it is.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
     /// What leads a program to it. It wants no credentials.
     pub fn variables(&self) -> [(&'static str, String); 2] {
         [
-            (
-                "CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER",
-                self.server.url(),
-            ),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", self.url()),
             ("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true".to_owned()),
         ]
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
-use common::env;
+use common::{duration, env};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -108,7 +108,7 @@ pub struct BuildOpts {
 
     /// How long the build may take: 20m, 1h 30m, or seconds; default: the builder's own, or
     /// what --config says
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub timeout: Option<Duration>,
 
     /// How often a build is tried again that failed through no fault of its own
@@ -143,13 +143,9 @@ pub struct SourceOpts {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Substitutions of the config: _KEY=VALUE,…
-    #[arg(
-        long,
-        value_name = "_KEY=VALUE",
-        value_delimiter = ',',
-        requires = "config"
-    )]
+    /// Substitutions of the config: _KEY=VALUE,… or, where a value has commas, as for gcloud
+    /// '^;^_KEY=VALUE;…'
+    #[arg(long, value_name = "_KEY=VALUE", requires = "config")]
     pub substitutions: Vec<String>,
 
     /// External variables of a config in jsonnet, besides registry, imageBase, tag, gitVersion
@@ -212,12 +208,11 @@ pub struct DockerOpts {
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "config")]
     pub label: Vec<String>,
 
-    /// Image whose layers may be used again
+    /// Image whose layers may be used again; again for further ones
     #[arg(
         long,
         alias = "cache_from",
         value_name = "IMAGE",
-        value_delimiter = ',',
         conflicts_with = "config"
     )]
     pub cache_from: Vec<String>,
@@ -311,12 +306,4 @@ pub enum Output {
     Text,
     /// For programs
     Json,
-}
-
-/// As gcloud has it: a bare number is in seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    humantime::parse_duration(text).map_err(|error| error.to_string())
 }

@@ -13,7 +13,7 @@ use crate::cloud::{self, Settings, Source};
 use crate::engine;
 use crate::opts::{BuildOpts, BuilderName};
 use crate::recipe::{DOCKERFILE, Dockerfile, Facts, Kind, Recipe};
-use crate::registry::{Image, Name};
+use crate::registry::{Image, LATEST, Name};
 use crate::rules::Rules;
 
 /// What will be done.
@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) builder: Builder,
     /// The folder that the build sees.
     pub(crate) context: PathBuf,
+    /// Files that the build sees and the tag says nothing of.
+    pub(crate) untold: Vec<PathBuf>,
 }
 
 /// Who builds.
@@ -60,7 +62,8 @@ impl Plan {
         }
         let builder = match opts.builder {
             BuilderName::CloudBuild => {
-                let settings = Settings::new(&opts.cloud, facts.project.clone())?;
+                let pool = recipe.pool();
+                let settings = Settings::new(&opts.cloud, facts.project.clone(), pool.as_deref())?;
                 let source = source(opts, &recipe, &settings, now)?;
                 let settings = Box::new(settings);
                 Builder::Cloud { settings, source }
@@ -71,12 +74,41 @@ impl Plan {
                 Builder::Docker
             }
         };
-        Ok(Plan {
+        let mut plan = Plan {
             facts,
             recipe,
             builder,
             context,
-        })
+            untold: Vec::new(),
+        };
+        if opts.tag.is_none() {
+            plan.untold = plan.find_untold(stop).await?;
+        }
+        Ok(plan)
+    }
+
+    /// What of the tree the tag says nothing of, as far as the build sees it.
+    async fn find_untold(&self, stop: &Stop) -> Result<Vec<PathBuf>> {
+        let docker;
+        let rules = match &self.builder {
+            Builder::Cloud {
+                source: Source::Archive { archive, .. },
+                ..
+            } => archive.rules(),
+            Builder::Cloud { .. } => return Ok(Vec::new()),
+            Builder::Docker => {
+                let (recipe, _) = self.recipe.for_docker()?;
+                docker = Rules::of_docker(&self.context, &recipe.path)?;
+                &docker
+            }
+        };
+        let mut untold = ImageTag::untold(&self.context, stop).await?;
+        untold.retain(|path| rules.keeps(path));
+        if !untold.is_empty() {
+            let files = few(&untold);
+            tracing::warn!("the tag says nothing of what is staged or new to git: {files}");
+        }
+        Ok(untold)
     }
 
     /// The recipe for another tag.
@@ -176,6 +208,17 @@ impl Plan {
     }
 }
 
+/// Some of many files, by name.
+pub(crate) fn few(paths: &[PathBuf]) -> String {
+    const SHOWN: usize = 5;
+    let name = |path: &PathBuf| common::on_one_line(&path.to_string_lossy());
+    let mut names: Vec<String> = paths.iter().take(SHOWN).map(name).collect();
+    if paths.len() > SHOWN {
+        names.push(format!("and {} more", paths.len() - SHOWN));
+    }
+    names.join(", ")
+}
+
 /// The names of `--image`, below `--registry` where they name none.
 fn names(opts: &BuildOpts) -> Result<Vec<Name>> {
     let registry = opts.registry.as_deref().map(|it| it.trim_end_matches('/'));
@@ -193,6 +236,16 @@ async fn facts(
     now: SystemTime,
     stop: &Stop,
 ) -> Result<Facts> {
+    if opts.tag.is_none() && opts.source.git_source.is_some() {
+        return Err(Error::usage("--git-source goes with --tag")
+            .because("the tag is made from the work tree of this machine, and that is not built")
+            .hint("name the repository's own tag, or its commit"));
+    }
+    if opts.tag.as_deref() == Some(LATEST) {
+        return Err(Error::usage("--tag latest names no one image")
+            .because("a tag is built once, and means that image for ever")
+            .hint("--latest lets the tag latest mean the image besides"));
+    }
     let made = ImageTag::of(&opts.source.context, now, stop).await;
     let (tag, git_version) = match (&opts.tag, made) {
         (Some(tag), _) if !is_tag(tag) => {
@@ -297,6 +350,9 @@ fn check_docker(opts: &BuildOpts) -> Result<()> {
     }
     if opts.source.no_source {
         return only("--no-source");
+    }
+    if opts.source.ignore_file.is_some() {
+        return only("--ignore-file").map_err(|error| error.hint("Docker reads .dockerignore"));
     }
     Ok(())
 }

@@ -30,18 +30,42 @@ impl Report {
     /// A line for each image, as the next step takes it: pinned where its digest is known.
     pub(crate) fn text(&self) -> String {
         let digest = |image: &Image| self.images.iter().find(|(there, _)| there == image);
-        self.wanted
-            .iter()
-            .map(|image| match digest(image) {
-                Some((image, digest)) => format!("{}\n", image.pinned(digest)),
-                None => format!("{image}\n"),
-            })
-            .collect()
+        let wanted = self.wanted.iter().map(|image| match digest(image) {
+            Some((image, digest)) => format!("{}\n", image.pinned(digest)),
+            None => format!("{image}\n"),
+        });
+        let others = self.others();
+        let others = others.iter();
+        let others = others.map(|(image, digest)| format!("{}\n", image.pinned(digest)));
+        wanted.chain(others).collect()
+    }
+
+    /// What a build pushed under names that have no other tag: a config may leave the tag to Cloud
+    /// Build, or name none.
+    fn others(&self) -> Vec<(Image, &str)> {
+        let made = self.made.iter().flat_map(|made| &made.digests);
+        let pushed = made.filter_map(|(name, digest)| {
+            let image = Image::parse(name).ok()?;
+            Some((image, digest.as_str()))
+        });
+        let mut others: Vec<(Image, &str)> = Vec::new();
+        for (image, digest) in pushed {
+            let is_told = self.wanted.iter().any(|wanted| wanted.name == image.name)
+                || (others.iter()).any(|(other, of)| other.name == image.name && *of == digest);
+            if !is_told {
+                others.push((image, digest));
+            }
+        }
+        others
     }
 
     /// Everything.
     pub(crate) fn json(&self) -> Result<String> {
-        let images = self.images.iter().map(|(image, digest)| {
+        let others = self.others();
+        let others = others.iter().map(|(image, digest)| (image, *digest));
+        let images = self.images.iter();
+        let images = images.map(|(image, digest)| (image, digest.as_str()));
+        let images = images.chain(others).map(|(image, digest)| {
             json!({
                 "image": image.to_string(),
                 "digest": digest,

@@ -8,7 +8,7 @@ use crate::course::{Course, Present, decide};
 use crate::engine;
 use crate::made::Made;
 use crate::opts::BuildOpts;
-use crate::plan::{Builder, Plan};
+use crate::plan::{Builder, Plan, few};
 use crate::recipe::Recipe;
 use crate::registry::{Image, LATEST, Registries};
 use crate::report::Report;
@@ -22,6 +22,12 @@ pub(crate) async fn run(plan: &Plan, opts: &BuildOpts, app: &App) -> Result<Repo
     let present = look(&plan.recipe.images, &registries, &app.stop).await?;
     for (image, digest) in &present {
         tracing::info!("{image} is there already: {digest}");
+    }
+    if !opts.rebuild
+        && let Some((image, _)) = of_tag(&present, &plan.facts.tag)
+        && !plan.untold.is_empty()
+    {
+        return Err(in_doubt(image, plan));
     }
     let work = Work {
         plan,
@@ -53,6 +59,24 @@ pub(crate) async fn run(plan: &Plan, opts: &BuildOpts, app: &App) -> Result<Repo
             work.again(settings, source, present).await
         }
     }
+}
+
+/// An image that is known by the tag of this tree.
+fn of_tag<'a>(present: &'a [Present], tag: &str) -> Option<&'a Present> {
+    present.iter().find(|(image, _)| image.tag.contains(tag))
+}
+
+/// The error where an image is there that may be another one's than this tree's.
+fn in_doubt(image: &Image, plan: &Plan) -> Error {
+    let files = few(&plan.untold);
+    Error::usage(format!("{image} is there, and may be another tree's"))
+        .because(format!(
+            "the tag says nothing of what is staged or new to git: {files}"
+        ))
+        .hint(
+            "commit it, or name a --tag; --rebuild builds and compares; .gitignore and \
+             .dockerignore leave out what is no source",
+        )
 }
 
 /// The images that are there.

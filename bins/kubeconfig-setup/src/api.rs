@@ -1,19 +1,23 @@
 //! Requests to a Kubernetes API server, as the user of a kubeconfig or of the pod.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{Error, Result, google};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, StatusCode};
 use kube::client::Body;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 /// How long one request may take, its connection included.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// The pause after a server's first "not now", where it does not say how long to wait.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// An API server and who we are there.
 pub(crate) struct Api {
@@ -32,11 +36,12 @@ pub(crate) struct Reply {
 }
 
 impl Api {
-    /// The server of a context, the current one by default.
-    pub(crate) async fn of_kubeconfig(path: &Path, context: Option<&str>) -> Result<Self> {
-        let what = format!("read {}", path.display());
-        let file =
-            Kubeconfig::read_from(path).map_err(|error| Error::usage(&what).because(error))?;
+    /// The server of a context, the current one by default, of a file or of several, which count
+    /// as one as for kubectl.
+    pub(crate) async fn of_kubeconfig(paths: &[PathBuf], context: Option<&str>) -> Result<Self> {
+        let names: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
+        let what = format!("read {}", names.join(" and "));
+        let file = read(paths).map_err(|error| Error::usage(&what).because(error))?;
         let options = KubeConfigOptions {
             context: context.map(str::to_owned),
             ..KubeConfigOptions::default()
@@ -59,6 +64,8 @@ impl Api {
         config.connect_timeout = Some(Duration::from_secs(10));
         config.read_timeout = Some(LIMIT);
         config.write_timeout = Some(LIMIT);
+        // The library's own tries would hide what the server said.
+        config.default_retry = false;
         let agent = HeaderValue::from_static(google::USER_AGENT);
         config.headers.push((USER_AGENT, agent));
         let server = config.cluster_url.to_string();
@@ -78,6 +85,16 @@ impl Api {
         })
     }
 
+    async fn send(&self, request: http::Request<Body>) -> Result<Reply, kube::Error> {
+        let (head, body) = self.client.send(request).await?.into_parts();
+        let body = body.collect_bytes().await?;
+        Ok(Reply {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    }
+
     /// Makes a request; gives its answer whatever its status is, unless it says that the server
     /// cannot do it now or does not know us.
     pub(crate) async fn ask(
@@ -89,28 +106,31 @@ impl Api {
     ) -> Result<Reply> {
         let body = body.map(serde_json::to_vec).transpose();
         let body = body.map_err(|error| Error::failed(what).because(error))?;
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Body::from(body.unwrap_or_default()))
-            .map_err(|error| Error::failed(what).because(error))?;
-        let asked = async {
-            let (head, body) = self.client.send(request).await?.into_parts();
-            let body = body.collect_bytes().await?;
-            Ok(Reply {
-                status: head.status,
-                headers: head.headers,
-                body,
-            })
-        };
-        let reply = match tokio::time::timeout(LIMIT, asked).await {
-            Ok(asked) => asked.map_err(|error| explain(error, what))?,
-            Err(_) => {
-                return Err(Error::unavailable(what)
-                    .because(format!("{} did not answer within {LIMIT:?}", self.server))
-                    .hint(NOT_REACHED));
+        let body = body.unwrap_or_default();
+        let end = Instant::now() + LIMIT;
+        let mut pause = FIRST_PAUSE;
+        let reply = loop {
+            let request = http::Request::builder()
+                .method(method.clone())
+                .uri(path)
+                .header(CONTENT_TYPE, "application/json")
+                .body(Body::from(body.clone()))
+                .map_err(|error| Error::failed(what).because(error))?;
+            let reply = match tokio::time::timeout_at(end, self.send(request)).await {
+                Ok(asked) => asked.map_err(|error| explain(error, what))?,
+                Err(_) => {
+                    return Err(Error::unavailable(what)
+                        .because(format!("{} did not answer within {LIMIT:?}", self.server))
+                        .hint(NOT_REACHED));
+                }
+            };
+            let wait = reply.wait().unwrap_or(pause);
+            if !reply.is_busy() || Instant::now() + wait >= end {
+                break reply;
             }
+            tracing::debug!("{what}: {}; trying again in {wait:?}", reply.message());
+            tokio::time::sleep(wait).await;
+            pause *= 2;
         };
         match reply.status {
             StatusCode::UNAUTHORIZED => Err(Error::usage(what)
@@ -125,6 +145,16 @@ impl Api {
     }
 }
 
+/// Reads them as one. Those of a list that are not there are left out, as kubectl does it.
+fn read(paths: &[PathBuf]) -> Result<Kubeconfig, KubeconfigError> {
+    let is_there = |path: &&PathBuf| paths.len() == 1 || path.exists();
+    let mut all = Kubeconfig::default();
+    for path in paths.iter().filter(is_there) {
+        all = all.merge(Kubeconfig::read_from(path)?)?;
+    }
+    Ok(all)
+}
+
 impl std::fmt::Debug for Api {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Api")
@@ -134,6 +164,22 @@ impl std::fmt::Debug for Api {
 }
 
 impl Reply {
+    /// Whether the server did nothing, and may do it soon.
+    fn is_busy(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT
+        )
+    }
+
+    /// How long the server asks to wait.
+    fn wait(&self) -> Option<Duration> {
+        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
+        seconds.trim().parse().ok().map(Duration::from_secs)
+    }
+
     /// What the server says of an error.
     pub(crate) fn message(&self) -> String {
         let said: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();

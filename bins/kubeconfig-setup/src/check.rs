@@ -76,8 +76,8 @@ async fn ask(opts: CheckOpts, app: &App) -> Result<Answers> {
     if let Some(namespace) = &opts.namespace {
         check_namespace(namespace)?;
     }
-    let kubeconfig = kubeconfig::place(opts.file.kubeconfig, &app.env)?;
-    let api = Api::of_kubeconfig(&kubeconfig, opts.context.as_deref()).await?;
+    let kubeconfigs = kubeconfig::places(opts.file.kubeconfig, &app.env)?;
+    let api = Api::of_kubeconfig(&kubeconfigs, opts.context.as_deref()).await?;
     let (user, groups) = who(&api).await?;
     let namespace = opts.namespace.unwrap_or_else(|| api.namespace.clone());
     let mut answers = Answers {

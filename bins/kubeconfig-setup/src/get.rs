@@ -1,7 +1,7 @@
 //! `get`: finds the cluster, takes its lease where one is wanted, writes its entry.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::app::App;
 use common::google::gke::Cluster;
@@ -16,7 +16,7 @@ use crate::lease::take::{self, Taken, Want};
 use crate::lease::{name_of, queue_of};
 use crate::opts::Output;
 use crate::plan::{Get, Gke, Lease, Source, Which};
-use crate::pool::Pool;
+use crate::pool::{Pool, Watch};
 use crate::source::{Existing, context_of, in_cluster, of_gke};
 
 /// Does it.
@@ -93,42 +93,63 @@ async fn write(plan: &Get, mut entry: Entry, app: &App, lease: Option<Value>) ->
 /// Takes a cluster of the pool alone, and holds it where that is wanted. Whatever fails after the
 /// taking, the lease is given back.
 async fn leased(plan: &Get, gke: &Gke, pool: &Pool, lease: &Lease, app: &App) -> Result<Exit> {
-    let clusters = limited(plan, app, pool.healthy(&gke.clusters)).await?;
+    let begun = Instant::now();
+    let mut watch = limited(plan, app, Watch::new(pool, &gke.clusters)).await?;
     let project = gke.clusters.project();
     let place = limited(plan, app, lease.at.open(&app.env)).await?;
-    let want = Want {
-        names: clusters.iter().map(|it| name_of(project, it)).collect(),
+    let mut want = Want {
         queue: queue_of(project, pool.pattern.as_str()),
         holder: lease.holder.clone(),
+        earlier: Note::of_run(&plan.kubeconfig, &lease.at, &lease.holder),
         seconds: lease.seconds,
         wait: lease.wait,
         timeout: plan.timeout,
     };
-    let taken = take::take(&place, &want, &app.stop).await?;
-    let index = want.names.iter().position(|name| *name == taken.name);
-    let cluster = index.and_then(|index| clusters.get(index));
-    let cluster = cluster.ok_or_else(|| Error::failed("find the cluster of the lease"))?;
-    let note = Note::path(&plan.kubeconfig, &context_of(project, cluster));
-    let holder = Holder {
-        plan,
-        lease,
-        place: &place,
-        note: &note,
-        app,
-    };
-    let entry = gke.entry(cluster, Some(&note));
-    let kept = match entry {
-        Ok(entry) => holder.keep(entry, &taken).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = kept {
+    loop {
+        let names = async || {
+            let healthy = watch.healthy().await;
+            healthy.iter().map(|it| name_of(project, it)).collect()
+        };
+        let taken = take::take(&place, &want, names, &app.stop).await?;
+        let looked = limited(plan, app, watch.look()).await;
+        let kept = match looked.map(|healthy| of_lease(project, healthy, &taken)) {
+            Ok(Some(cluster)) => {
+                let note = Note::path(&plan.kubeconfig, &context_of(project, cluster));
+                let holder = Holder {
+                    plan,
+                    lease,
+                    place: &place,
+                    note: &note,
+                    app,
+                };
+                holder.keep(gke, cluster, &taken).await.map(|()| true)
+            }
+            // While we waited it was stopped, or is being mended.
+            Ok(None) => Ok(false),
+            Err(error) => Err(error),
+        };
+        if matches!(kept, Ok(true)) {
+            return Ok(Exit::Success);
+        }
         if let Err(failed) = hold::give_back(&place, &taken).await {
             tracing::warn!("{}", failed.report());
         }
-        let _ = std::fs::remove_file(&note);
-        return Err(error);
+        kept?;
+        let (name, waited) = (&taken.name, begun.elapsed());
+        if waited >= lease.wait {
+            return Err(
+                Error::unavailable(format!("{name} is not RUNNING any more"))
+                    .hint("--wait says how long to wait for another one"),
+            );
+        }
+        tracing::warn!("{name} is not RUNNING any more: waiting for another one");
+        want.wait = lease.wait.saturating_sub(waited);
     }
-    Ok(Exit::Success)
+}
+
+fn of_lease<'a>(project: &str, clusters: &'a [Cluster], taken: &Taken) -> Option<&'a Cluster> {
+    let mut clusters = clusters.iter();
+    clusters.find(|cluster| name_of(project, cluster) == taken.name)
 }
 
 /// Whoever has just taken a lease.
@@ -141,8 +162,20 @@ struct Holder<'a> {
 }
 
 impl Holder<'_> {
+    /// Does all that the lease is for; what fails leaves no note.
+    async fn keep(&self, gke: &Gke, cluster: &Cluster, taken: &Taken) -> Result<()> {
+        let kept = match gke.entry(cluster, Some(self.note)) {
+            Ok(entry) => self.use_it(entry, taken).await,
+            Err(error) => Err(error),
+        };
+        if kept.is_err() {
+            let _ = Note::forget(self.note, taken);
+        }
+        kept
+    }
+
     /// Notes the lease, writes the entry, and renews the lease until the end of it.
-    async fn keep(&self, entry: Entry, taken: &Taken) -> Result<()> {
+    async fn use_it(&self, entry: Entry, taken: &Taken) -> Result<()> {
         self.write_note(taken)?;
         write(self.plan, entry, self.app, Some(described("taken", taken))).await?;
         let Some(hold) = &self.lease.hold else {
@@ -164,7 +197,7 @@ impl Holder<'_> {
             }
             Event::Ending => {
                 // Without its note there is no token any more.
-                let _ = std::fs::remove_file(self.note);
+                let _ = Note::forget(self.note, taken);
                 self.tell("ending", taken)
             }
         };

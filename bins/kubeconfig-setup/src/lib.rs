@@ -25,7 +25,7 @@ pub use opts::{
 /// Plans and runs.
 pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     match opts.command {
-        Command::Token(opts) => app.print(token::answer(&opts, &app.env).await?),
+        Command::Token(opts) => app.print(token::answer(&opts, &app).await?),
         Command::Get(opts) => {
             let dry_run = opts.dry_run;
             let plan = plan::Get::new(*opts, &app.env)?;

@@ -50,7 +50,7 @@ async fn list(opts: &ListOpts, app: &App) -> Result<Listing> {
         None => Pool::new("*", opts.place.location.as_deref())?,
     };
     let address = plan::address(&opts.at)?;
-    let found = pool.find(&clusters).await?;
+    let found = pool.find(&clusters, None).await?;
     let project = clusters.project();
     let mut listing = Listing {
         clusters: Vec::new(),

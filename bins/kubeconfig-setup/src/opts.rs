@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use common::env;
+use common::{duration, env};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -71,7 +71,7 @@ pub struct FileOpts {
 /// Which of Google's clusters.
 #[derive(Debug, Clone, Args)]
 pub struct PlaceOpts {
-    /// Google Cloud project
+    /// Google Cloud project; without it and its variable that of GOOGLE_CLOUD_PROJECT
     #[arg(long, value_name = "PROJECT", env = env::CLOUDSDK_CORE_PROJECT)]
     pub project: Option<String>,
 
@@ -154,7 +154,7 @@ pub struct GetOpts {
     pub lease: LeaseOpts,
 
     /// How long to try, without the waiting for a free cluster
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "5m")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "5m")]
     pub timeout: Duration,
 
     /// What is printed: sentences for people in the log only, or JSON
@@ -182,11 +182,11 @@ pub struct LeaseOpts {
     pub holder: Option<String>,
 
     /// How long the lease is good for without a heartbeat [default: 2h; with --hold 1m]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, alias = "lease_duration", requires = "lease")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, alias = "lease_duration", requires = "lease")]
     pub lease_duration: Option<Duration>,
 
     /// How long to wait for a cluster to become free
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "lease")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "lease")]
     pub wait: Option<Duration>,
 
     /// Stays and renews the lease until SIGTERM or SIGINT, then gives it back
@@ -198,7 +198,7 @@ pub struct LeaseOpts {
     pub until_file: Option<PathBuf>,
 
     /// With --hold: the longest that this run may have the cluster
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "6h", alias = "time_limit")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "6h", alias = "time_limit")]
     pub time_limit: Duration,
 }
 
@@ -253,7 +253,7 @@ pub struct ReleaseOpts {
     pub file: FileOpts,
 
     /// How long to try
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1m")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "1m")]
     pub timeout: Duration,
 
     /// Prints what would be given back, and does nothing
@@ -277,7 +277,7 @@ pub struct ListOpts {
     pub output: Output,
 
     /// How long to try
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "2m")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "2m")]
     pub timeout: Duration,
 }
 
@@ -306,7 +306,7 @@ pub struct CheckOpts {
     pub output: Output,
 
     /// How long to try
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "30s")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "30s")]
     pub timeout: Duration,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::env::{self, Env};
 use common::google::gke::{Clusters, Endpoint};
 use common::job::Job;
-use common::{Error, Result};
+use common::{Error, Result, ResultExt};
 
 use crate::kubeconfig;
 use crate::lease::place::Address;
@@ -133,7 +133,19 @@ fn source(opts: GetOpts, env: &Env) -> Result<Source> {
 }
 
 fn gke(opts: GetOpts, env: &Env) -> Result<Gke> {
+    // Who uses the cluster also looks it up, as with gcloud.
+    let account = opts.impersonate_service_account;
+    let variable = account
+        .as_deref()
+        .map(|it| (env::IMPERSONATE_SERVICE_ACCOUNT, it));
+    let env: &Env = &env.iter().chain(variable).collect();
     let clusters = clusters(&opts.place, env)?;
+    if opts.exec_plugin == ExecPlugin::Gcloud && opts.lease.lease {
+        tracing::warn!(
+            "gcloud's plugin gives tokens after the lease has run out as well: what uses the \
+             kubeconfig has to end before"
+        );
+    }
     let which = match (opts.cluster, pool(&opts.place)?) {
         (_, Some(pool)) => Which::OfPool {
             pool,
@@ -163,16 +175,19 @@ fn gke(opts: GetOpts, env: &Env) -> Result<Gke> {
             ExecPlugin::Own => Plugin::Own(command(env)?),
             ExecPlugin::Gcloud => Plugin::Gcloud,
         },
-        account: opts.impersonate_service_account,
+        account,
     })
 }
 
 /// The clusters of the project that was named.
 pub(crate) fn clusters(place: &PlaceOpts, env: &Env) -> Result<Clusters> {
-    let project = place.project.as_deref().ok_or_else(|| {
+    let project = place.project.as_deref();
+    let project = project.or_else(|| env.get(env::GOOGLE_CLOUD_PROJECT));
+    let project = project.ok_or_else(|| {
         Error::usage("it is not said which project").hint(format!(
-            "use --project, or set {}",
-            env::CLOUDSDK_CORE_PROJECT
+            "use --project, or set {} or {}",
+            env::CLOUDSDK_CORE_PROJECT,
+            env::GOOGLE_CLOUD_PROJECT
         ))
     })?;
     Clusters::of(project, env)
@@ -186,7 +201,12 @@ pub(crate) fn pool(place: &PlaceOpts) -> Result<Option<Pool>> {
 
 /// The place of leases that was named.
 pub(crate) fn address(at: &LeasePlaceOpts) -> Result<Option<Address>> {
-    let parse = |url: &String| Address::parse(url, at.lease_kubeconfig.as_deref());
+    // Noted for steps that run in other folders.
+    let kubeconfig = at.lease_kubeconfig.as_deref().map(std::path::absolute);
+    let kubeconfig = kubeconfig
+        .transpose()
+        .or_usage(|| "find --lease-kubeconfig")?;
+    let parse = |url: &String| Address::parse(url, kubeconfig.as_deref());
     at.lease_at.as_ref().map(parse).transpose()
 }
 
@@ -379,6 +399,43 @@ mod tests {
             );
             assert_eq!(error.exit(), common::Exit::Usage);
         }
+    }
+
+    #[test]
+    fn the_cluster_is_looked_up_as_whom_it_is_used() {
+        let account = "e2e@p.iam.gserviceaccount.com";
+        let flag = format!("--impersonate-service-account={account}");
+        let args = ["--project=p", "--cluster=c", "--zone=z", &flag];
+        let Source::Gke(gke) = plan(&args).unwrap().source else {
+            panic!("it is of Google");
+        };
+        assert_eq!(gke.clusters.identity(), account);
+        assert_eq!(gke.account.as_deref(), Some(account));
+    }
+
+    #[test]
+    fn the_project_is_the_environments_where_nobody_names_one() {
+        let place = |project: Option<&str>| PlaceOpts {
+            project: project.map(str::to_owned),
+            location: None,
+            pool: None,
+        };
+        let env = [(env::GOOGLE_CLOUD_PROJECT, "theirs")]
+            .into_iter()
+            .collect();
+        let project = |named| clusters(&place(named), &env).unwrap().project().to_owned();
+        assert_eq!(project(None), "theirs");
+        assert_eq!(project(Some("mine")), "mine");
+    }
+
+    #[test]
+    fn the_kubeconfig_of_the_leases_is_found_from_other_folders() {
+        let at = LeasePlaceOpts {
+            lease_at: Some("kubernetes://ci".to_owned()),
+            lease_kubeconfig: Some("leases.kubeconfig".into()),
+        };
+        let address = address(&at).unwrap().unwrap();
+        assert!(address.kubeconfig().unwrap().is_absolute());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The clusters of a pool: those that match, the healthy ones, the newest first.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use common::google::gke::{Cluster, Clusters};
 use common::{Error, Result};
@@ -26,8 +28,12 @@ impl Pool {
     }
 
     /// All clusters that match, the newest first.
-    pub(crate) async fn find(&self, clusters: &Clusters) -> Result<Vec<Cluster>> {
-        let mut found = clusters.list(&self.location, None).await?;
+    pub(crate) async fn find(
+        &self,
+        clusters: &Clusters,
+        until: Option<Instant>,
+    ) -> Result<Vec<Cluster>> {
+        let mut found = clusters.list(&self.location, until).await?;
         found.retain(|cluster| self.pattern.matches(&cluster.name));
         newest_first(&mut found);
         Ok(found)
@@ -35,27 +41,95 @@ impl Pool {
 
     /// Those of them that take work; an error, if there is none.
     pub(crate) async fn healthy(&self, clusters: &Clusters) -> Result<Vec<Cluster>> {
-        let (healthy, others): (Vec<_>, Vec<_>) = self
-            .find(clusters)
-            .await?
-            .into_iter()
-            .partition(Cluster::is_healthy);
-        for Cluster { name, status, .. } in &others {
-            tracing::info!("{name} is {status}: passed over");
+        let watch = Watch::new(self, clusters).await?;
+        if watch.healthy.is_empty() {
+            return Err(Error::unavailable(self.none_runs(clusters)));
         }
-        if !healthy.is_empty() {
-            return Ok(healthy);
+        Ok(watch.healthy)
+    }
+
+    fn none_runs(&self, clusters: &Clusters) -> String {
+        let (pattern, project) = (self.pattern.as_str(), clusters.project());
+        format!("no cluster of project {project} that matches {pattern:?} is RUNNING")
+    }
+}
+
+/// How often whoever waits for a cluster looks which there are.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// The same where none of them takes work.
+const AGAIN_WITHOUT: Duration = Duration::from_secs(5);
+
+/// How long such a look may take: there is the list before it to go on with.
+const ENOUGH: Duration = Duration::from_secs(10);
+
+/// The healthy clusters of a pool, for somebody who waits for one: clusters are made, mended and
+/// removed meanwhile.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    pool: &'a Pool,
+    clusters: &'a Clusters,
+    healthy: Vec<Cluster>,
+    listed: Instant,
+    /// What the log was told.
+    told: BTreeSet<String>,
+}
+
+impl<'a> Watch<'a> {
+    /// Looks for the first time; that no cluster matches is an error.
+    pub(crate) async fn new(pool: &'a Pool, clusters: &'a Clusters) -> Result<Self> {
+        let mut watch = Watch {
+            pool,
+            clusters,
+            healthy: Vec::new(),
+            listed: Instant::now(),
+            told: BTreeSet::new(),
+        };
+        let found = pool.find(clusters, None).await?;
+        if found.is_empty() {
+            return Err(Error::usage(pool.none_runs(clusters))
+                .hint("kubeconfig-setup list shows which clusters there are"));
         }
-        let (pattern, project) = (&self.pattern, clusters.project());
-        let what = format!(
-            "no cluster of project {project} that matches {pattern:?} is RUNNING",
-            pattern = pattern.as_str()
-        );
-        Err(if others.is_empty() {
-            Error::usage(what).hint("kubeconfig-setup list shows which clusters there are")
+        watch.see(found);
+        Ok(watch)
+    }
+
+    /// The healthy ones, the newest first, as they were a short while ago.
+    pub(crate) async fn healthy(&mut self) -> &[Cluster] {
+        let again = if self.healthy.is_empty() {
+            AGAIN_WITHOUT
         } else {
-            Error::unavailable(what)
-        })
+            AGAIN
+        };
+        if self.listed.elapsed() >= again {
+            let now = Instant::now();
+            self.listed = now;
+            match self.pool.find(self.clusters, Some(now + ENOUGH)).await {
+                Ok(found) => self.see(found),
+                Err(error) => {
+                    tracing::warn!("{}; going on with what was there before", error.report());
+                }
+            }
+        }
+        &self.healthy
+    }
+
+    /// The healthy ones of this moment.
+    pub(crate) async fn look(&mut self) -> Result<&[Cluster]> {
+        self.listed = Instant::now();
+        let found = self.pool.find(self.clusters, None).await?;
+        self.see(found);
+        Ok(&self.healthy)
+    }
+
+    fn see(&mut self, found: Vec<Cluster>) {
+        let (healthy, others): (Vec<_>, Vec<_>) = found.into_iter().partition(Cluster::is_healthy);
+        for Cluster { name, status, .. } in &others {
+            if self.told.insert(format!("{name} {status}")) {
+                tracing::info!("{name} is {status}: passed over");
+            }
+        }
+        self.healthy = healthy;
     }
 }
 

@@ -45,20 +45,18 @@ pub(crate) async fn run(opts: ReleaseOpts, app: &App) -> Result<Exit> {
 
 async fn give_back(path: &Path, timeout: Duration, app: &App) -> Result<()> {
     let note = Note::read(path)?;
-    let give = async {
-        let place = note.address()?.open(&app.env).await?;
-        hold::give_back(&place, &note.taken()).await
+    let (address, taken) = (note.address()?, note.taken());
+    let what = format!("give {} back", note.name);
+    let attempt = async || {
+        let place = address.open(&app.env).await?;
+        hold::give_back(&place, &taken).await
     };
-    match tokio::time::timeout(timeout, give).await {
-        Ok(given) => given?,
-        Err(_) => {
-            return Err(Error::unavailable(format!("give {} back", note.name))
-                .hint("it becomes free when it has run out"));
+    tokio::select! {
+        given = hold::try_until_reached(what, timeout, attempt) => given?,
+        signal = app.stop.wait() => {
+            let what = format!("interrupted: giving {} back", note.name);
+            return Err(Error::interrupted(signal, what));
         }
     }
-    remove(path)
-}
-
-fn remove(note: &Path) -> Result<()> {
-    std::fs::remove_file(note).or_failed(|| format!("remove {}", note.display()))
+    Note::forget(path, &taken).or_failed(|| format!("remove {}", path.display()))
 }

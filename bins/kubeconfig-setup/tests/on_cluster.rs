@@ -7,7 +7,9 @@
     reason = "clippy knows tests by their attribute only, not their helpers"
 )]
 
+#[path = "cli/competition/mod.rs"]
 mod competition;
+#[path = "cli/support/mod.rs"]
 mod support;
 
 use std::path::PathBuf;

@@ -92,6 +92,12 @@ pub struct Streamed {
     pub generation: u64,
 }
 
+/// Whether Google Cloud Storage takes this as the name of a bucket. Source: its page on names.
+pub fn is_bucket(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    (3..=222).contains(&name.len()) && name.chars().all(allowed)
+}
+
 impl Bucket {
     /// Reads a bucket's URL. Nothing is opened yet. Where Google Cloud Storage is, and who we
     /// are there, follows from the environment as it does for Google's own tools.

@@ -28,13 +28,23 @@ pub struct Command {
     pub current_dir: Option<PathBuf>,
     /// Sends stderr down the same pipe as stdout, so that their order is kept.
     pub merge_output: bool,
-    /// Ends the child's group when this process is killed, where that could not do it itself.
-    pub guarded: bool,
-    /// Does not begin before its guard is there.
-    pub held: bool,
+    /// Whether the child's group ends when this process is killed and can do it no more itself.
+    pub guarding: Guarding,
     /// Runs, with this process' own environment, when this process is killed while the child
     /// runs, after the child's group has been ended: what else that started is to end.
     pub if_killed: Option<Box<Command>>,
+}
+
+/// Whether a guard ends a command when this process is killed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Guarding {
+    /// It goes on.
+    #[default]
+    None,
+    /// It is ended.
+    Guarded,
+    /// It is ended, and does not begin before its guard is there.
+    Held,
 }
 
 impl Command {
@@ -91,7 +101,7 @@ impl Command {
     /// Ends with this process, even where that is killed.
     #[must_use]
     pub fn guarded(mut self) -> Self {
-        self.guarded = true;
+        self.guarding = Guarding::Guarded;
         self
     }
 
@@ -99,12 +109,12 @@ impl Command {
     /// that moment can it be left behind. Where the program is not there, a shell says so.
     #[must_use]
     pub fn held(mut self) -> Self {
-        self.held = true;
-        self.guarded()
+        self.guarding = Guarding::Held;
+        self
     }
 
     pub(super) fn spawn(&self) -> io::Result<(Child, Pipes)> {
-        let (mut command, stdin) = if self.held {
+        let (mut command, stdin) = if self.guarding == Guarding::Held {
             let mut shell = tokio::process::Command::new("/bin/sh");
             shell.args(["-c", HELD]).arg(&self.program);
             (shell, Stdio::piped())

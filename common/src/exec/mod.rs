@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::Stop;
 
-pub use command::{Command, quote};
+pub use command::{Command, Guarding, quote};
 pub use orphans::{adopt_orphans, end_orphans, end_with_parent, reap_orphans};
 
 use command::Pipes;
@@ -183,7 +183,7 @@ pub async fn run_until(
 /// What ends a command's group where this process is killed, if the command is to have that.
 fn guard(command: &Command) -> Option<Guard> {
     let then = command.if_killed.as_deref();
-    if !command.guarded && then.is_none() {
+    if command.guarding == Guarding::None && then.is_none() {
         return None;
     }
     Guard::start(then)

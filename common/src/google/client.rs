@@ -76,7 +76,9 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            retry.pause(failure, request.url.path()).await?;
+            let host = request.url.host_str().unwrap_or_default();
+            let what = format!("{} {host}{}", request.method, request.url.path());
+            retry.pause(failure, &what).await?;
         }
     }
 

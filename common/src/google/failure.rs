@@ -136,6 +136,31 @@ impl Failure {
         }
     }
 
+    /// Whether the server heard nothing of the request: what it asks for was not done.
+    pub fn did_not_arrive(&self) -> bool {
+        match self {
+            Failure::Cut(error) => error.is_connect(),
+            Failure::Credentials(..) | Failure::Local(_) => true,
+            Failure::Refused(_) | Failure::Stalled(_) | Failure::Nonsense(_) => false,
+        }
+    }
+
+    /// Whether there is no address to the server's name.
+    pub fn is_unknown_host(&self) -> bool {
+        let Failure::Cut(error) = self else {
+            return false;
+        };
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            // What hyper calls it; it has no type of its own.
+            if error.to_string() == "dns error" {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// How long the server asks to wait.
     pub(crate) fn wait(&self) -> Option<Duration> {
         match self {

@@ -10,6 +10,9 @@ const FIRST: Duration = Duration::from_millis(500);
 /// The longest pause, unless the server asks for more.
 const LONGEST: Duration = Duration::from_secs(32);
 
+/// Work that is held up for longer than this is told of, once: its reader would take us for dead.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// How long one piece of work is tried in all without getting on.
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -25,6 +28,9 @@ pub struct Retry {
     until: Option<Instant>,
     patience: Instant,
     attempts: u32,
+    /// When it was last known to get on.
+    begun: Instant,
+    told: bool,
 }
 
 impl Retry {
@@ -34,6 +40,8 @@ impl Retry {
             until,
             patience: Instant::now() + PATIENCE,
             attempts: 0,
+            begun: Instant::now(),
+            told: false,
         }
     }
 
@@ -47,8 +55,10 @@ impl Retry {
 
     /// Something was achieved: what failed before does not count any more.
     pub fn got_on(&mut self) {
-        self.attempts = 0;
-        self.patience = Instant::now() + PATIENCE;
+        *self = Retry {
+            told: self.told,
+            ..Retry::new(self.until)
+        };
     }
 
     /// Waits before the next attempt; gives the failure back if there is none.
@@ -64,9 +74,19 @@ impl Retry {
         if end >= until {
             return Err(failure);
         }
-        tracing::debug!("{what}: {failure}; trying again in {pause:.1?}");
+        if self.is_to_be_told(pause) {
+            let left = until.saturating_duration_since(Instant::now()).as_secs();
+            tracing::warn!("{what}: {failure}; trying again for at most {left}s");
+        } else {
+            tracing::debug!("{what}: {failure}; trying again in {pause:.1?}");
+        }
         tokio::time::sleep(pause).await;
         Ok(())
+    }
+
+    fn is_to_be_told(&mut self, pause: Duration) -> bool {
+        let is_long = self.begun.elapsed() + pause >= SILENCE;
+        is_long && !std::mem::replace(&mut self.told, true)
     }
 
     /// Full jitter: many clients that failed at once do not come back at once. Never less than
@@ -96,6 +116,14 @@ mod tests {
         retry.got_on();
         let asked = Some(Duration::from_secs(5));
         assert_eq!(retry.next_pause(asked, 0.5), Duration::from_millis(5250));
+    }
+
+    #[test]
+    fn work_that_is_held_up_is_told_of_once() {
+        let mut retry = Retry::new(None);
+        assert!(!retry.is_to_be_told(Duration::from_secs(1)));
+        assert!(retry.is_to_be_told(Duration::from_secs(6)));
+        assert!(!retry.is_to_be_told(Duration::from_secs(6)));
     }
 
     #[test]

@@ -56,9 +56,7 @@ pub(crate) async fn run(mut order: Order<'_>, app: &App) -> Result<Made> {
     let mut known = BTreeSet::new();
     let mut tries = 0;
     loop {
-        // Not cut short by a signal: who does not wait for the answer does not know what to
-        // cancel. It has a limit of its own.
-        let started = client.create(&order.request, &known).await?;
+        let started = client.create(&order.request, &known, &app.stop).await?;
         known.insert(started.id.clone());
         tracing::info!("started build {}: {}", started.id, started.log_url);
         if app.stop.asked().is_some() {

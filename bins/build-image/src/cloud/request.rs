@@ -27,6 +27,8 @@ pub(crate) fn build(
             let mut steps: Vec<Value> = dockerfile
                 .cache_from
                 .iter()
+                // What is no name, as in `type=registry,ref=IMAGE`, is fetched by the build itself.
+                .filter(|image| !image.contains('='))
                 // There may be none yet, and that is no reason not to build.
                 .map(|image| {
                     let image = image.replace('$', "$$");
@@ -39,6 +41,7 @@ pub(crate) fn build(
         Kind::Config {
             config,
             substitutions,
+            ..
         } => {
             let mut build = config.build().clone();
             if substitutions.is_empty() {
@@ -73,26 +76,40 @@ pub(crate) fn build(
     Value::Object(build)
 }
 
-/// A config's list stays as its author wrote it, but for what is not to be pushed.
+/// A config's lists stay as their author wrote them, but for what is not to be pushed.
 fn set_images(build: &mut Map<String, Value>, recipe: &Recipe, pushed: &[Image]) {
-    let wanted = |image: &Image| pushed.contains(image) || recipe.latest.contains(image);
-    let images: Vec<String> = match &recipe.kind {
+    let is_wanted = |image: &Image| pushed.contains(image) || recipe.latest.contains(image);
+    match &recipe.kind {
         Kind::Dockerfile(_) => {
             let images = pushed.iter().chain(&recipe.latest);
-            images.map(ToString::to_string).collect()
+            let images: Vec<String> = images.map(ToString::to_string).collect();
+            build.insert("images".to_owned(), images.into());
+            drop_empty(build, "images");
         }
         Kind::Config { .. } => {
-            let written = recipe.written.iter();
-            written
-                .filter(|(_, image)| image.as_ref().is_none_or(wanted))
-                .map(|(written, _)| written.clone())
-                .collect()
+            let is_left_out = |name: &Value| {
+                recipe.written.iter().any(|(written, image)| {
+                    name == written && image.as_ref().is_some_and(|it| !is_wanted(it))
+                })
+            };
+            let leave_out = |members: &mut Map<String, Value>| {
+                if let Some(Value::Array(images)) = members.get_mut("images") {
+                    images.retain(|name| !is_left_out(name));
+                }
+                drop_empty(members, "images");
+            };
+            leave_out(build);
+            if let Some(Value::Object(artifacts)) = build.get_mut("artifacts") {
+                leave_out(artifacts);
+            }
         }
-    };
-    if images.is_empty() {
-        build.remove("images");
-    } else {
-        build.insert("images".to_owned(), images.into());
+    }
+}
+
+fn drop_empty(members: &mut Map<String, Value>, key: &str) {
+    let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+    if members.get(key).is_some_and(is_empty) {
+        members.remove(key);
     }
 }
 

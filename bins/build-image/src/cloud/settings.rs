@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::bucket::is_bucket;
 use common::env::{self, Env};
 use common::{Error, Result};
 
@@ -37,8 +38,12 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Checks what was typed. `image` tells the project where nothing else does.
-    pub(crate) fn new(opts: &CloudOpts, project: Option<String>) -> Result<Self> {
+    /// Checks what was typed. `pool` is the worker pool that a config names.
+    pub(crate) fn new(
+        opts: &CloudOpts,
+        project: Option<String>,
+        pool: Option<&str>,
+    ) -> Result<Self> {
         let project = project.ok_or_else(|| {
             Error::usage("no project to build in")
                 .hint("give --project, or an image in gcr.io/PROJECT")
@@ -51,7 +56,10 @@ impl Settings {
             .as_deref()
             .map(region_of_pool)
             .transpose()?;
-        let location = opts.region.clone().or(pool_region);
+        let location = match opts.region.clone().or(pool_region) {
+            Some(location) => Some(location),
+            None => pool.map(region_of_config).transpose()?,
+        };
         let location = location.unwrap_or_else(|| GLOBAL.to_owned());
         check("--region", &location, |c| {
             c.is_ascii_alphanumeric() || c == '-'
@@ -95,6 +103,12 @@ impl Folder {
             return Err(Error::usage(format!(
                 "{flag} {url:?} is not gs://BUCKET[/FOLDER]"
             )));
+        }
+        if !is_bucket(bucket) {
+            return Err(
+                Error::usage(format!("{flag} {url:?}: {bucket:?} is no bucket's name"))
+                    .hint("it has 3 to 222 small letters, digits, - _ and ."),
+            );
         }
         Ok(Folder {
             bucket: bucket.to_owned(),
@@ -169,6 +183,19 @@ fn gigabytes(typed: &str) -> Result<u64> {
         .ok_or_else(|| Error::usage(format!("--disk-size {typed:?} is no size, such as 100GB")))
 }
 
+/// The same of the pool that a config names: builds in it run nowhere else.
+fn region_of_config(pool: &str) -> Result<String> {
+    let region = region_of_pool(pool).ok().filter(|it| !it.contains('$'));
+    region.ok_or_else(|| {
+        let pool = common::on_one_line(pool);
+        Error::usage(format!(
+            "where the config's worker pool {pool} is, is not known"
+        ))
+        .because("its name is not projects/P/locations/R/workerPools/W")
+        .hint("--region says it")
+    })
+}
+
 /// The region in `projects/P/locations/R/workerPools/W`.
 fn region_of_pool(pool: &str) -> Result<String> {
     let parts: Vec<&str> = pool.split('/').collect();
@@ -208,7 +235,7 @@ mod tests {
     }
 
     fn settings(opts: &CloudOpts) -> Result<Settings> {
-        Settings::new(opts, Some("p".to_owned()))
+        Settings::new(opts, Some("p".to_owned()), None)
     }
 
     #[test]
@@ -224,6 +251,24 @@ mod tests {
         opts.worker_pool = Some("w".to_owned());
         assert!(settings(&opts).is_err());
         assert_eq!(settings(&super::tests::opts()).unwrap().location, GLOBAL);
+        // That of a config, unless something else is typed.
+        let of_config =
+            |opts: &CloudOpts, pool: &str| Settings::new(opts, Some("p".to_owned()), Some(pool));
+        let none = super::tests::opts();
+        let pool = "projects/q/locations/eu-west1/workerPools/w";
+        assert_eq!(of_config(&none, pool).unwrap().location, "eu-west1");
+        let pool = "projects/q/locations/$LOCATION/workerPools/w";
+        assert!(
+            of_config(&none, pool)
+                .unwrap_err()
+                .report()
+                .contains("--region")
+        );
+        let there = CloudOpts {
+            region: Some("us-west1".to_owned()),
+            ..none
+        };
+        assert_eq!(of_config(&there, pool).unwrap().location, "us-west1");
     }
 
     #[test]
@@ -232,7 +277,7 @@ mod tests {
             ("p-1", "p-1_cloudbuild"),
             ("google.com:my-google", "elgoog_com_my-elgoog_cloudbuild"),
         ] {
-            let settings = Settings::new(&opts(), Some(project.to_owned())).unwrap();
+            let settings = Settings::new(&opts(), Some(project.to_owned()), None).unwrap();
             assert!(settings.staging_is_default);
             assert_eq!(settings.staging.bucket, bucket);
             assert_eq!(settings.staging.object("x.tgz"), "source/x.tgz");
@@ -267,7 +312,14 @@ mod tests {
             "gs://logs/a/b"
         );
         assert_eq!(folder("gs://logs").unwrap().object("x"), "x");
-        for url in ["logs", "gs://", "s3://b", "gs:///x"] {
+        for url in [
+            "logs",
+            "gs://",
+            "s3://b",
+            "gs:///x",
+            "gs://st/src",
+            "gs://A_b/c",
+        ] {
             assert!(folder(url).is_err(), "{url}");
         }
         assert_eq!(

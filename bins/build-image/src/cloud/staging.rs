@@ -48,6 +48,11 @@ pub(crate) async fn ensure(settings: &Settings, env: &Env) -> Result<()> {
                 Err(failure) => return Err(explain(failure, "make")),
             }
         }
+        // Whoever may put objects into a bucket need not be allowed to look at it. The upload
+        // tells what is missing.
+        Err(failure) if failure.is(StatusCode::FORBIDDEN) && !settings.staging_is_default => {
+            tracing::debug!("{failure}: gs://{bucket} is taken to be there");
+        }
         Err(failure) => return Err(explain(failure, "look for")),
     }
     if settings.staging_is_default {

@@ -60,7 +60,8 @@ impl<'a> Docker<'a> {
 
     /// Runs a command to its end, and shows what it says; gives its end.
     pub(super) async fn run(&mut self, command: &Command) -> Result<String> {
-        tracing::info!("{command}");
+        let told = told(command);
+        tracing::info!("{told}");
         let limits = Limits {
             deadline: self.deadline,
             grace: GRACE,
@@ -72,17 +73,16 @@ impl<'a> Docker<'a> {
         self.lines.end();
         let ended = ended.map_err(|error| not_started(command, error))?;
         match ended.cause {
-            Cause::Stopped(signal) => Err(Error::interrupted(
-                signal,
-                format!("interrupted: {command}"),
-            )),
+            Cause::Stopped(signal) => {
+                Err(Error::interrupted(signal, format!("interrupted: {told}")))
+            }
             Cause::Deadline => {
-                Err(Error::timed_out(command).because("it did not end within --timeout"))
+                Err(Error::timed_out(told).because("it did not end within --timeout"))
             }
             Cause::Itself if ended.status.success() => Ok(self.lines.since(before)),
             Cause::Itself => {
                 let what = format!("it ended with exit code {}", ended.code());
-                Err(Error::failed(command).because(what))
+                Err(Error::failed(told).because(what))
             }
         }
     }
@@ -119,9 +119,26 @@ impl<'a> Docker<'a> {
 fn not_started(command: &Command, error: io::Error) -> Error {
     let hint = "--builder docker needs the docker program on the PATH";
     match error.kind() {
-        io::ErrorKind::NotFound => Error::usage(command).because(error).hint(hint),
-        _ => Error::failed(command).because(error),
+        io::ErrorKind::NotFound => Error::usage(told(command)).because(error).hint(hint),
+        _ => Error::failed(told(command)).because(error),
     }
+}
+
+/// A command as the log may show it: people give secrets as build arguments, although they should
+/// not, so the values stay out of it.
+fn told(command: &Command) -> String {
+    let mut shown = command.clone();
+    let mut is_value = false;
+    for arg in &mut shown.args {
+        let text = arg.to_string_lossy();
+        if is_value && let Some((key, _)) = text.split_once('=') {
+            *arg = format!("{key}=…").into();
+            is_value = false;
+        } else {
+            is_value = text == "--build-arg";
+        }
+    }
+    shown.to_string()
 }
 
 struct Shown<'a>(&'a mut Lines);
@@ -130,5 +147,29 @@ impl Sink for Shown<'_> {
     async fn write(&mut self, _: Stream, piece: &[u8]) -> io::Result<()> {
         self.0.add(piece);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_build_arguments_are_not_shown() {
+        let args = [
+            "build",
+            "--build-arg",
+            "NPM_TOKEN=s3cr3t",
+            "--label",
+            "a=b",
+            "--",
+            "/c",
+        ];
+        let told = told(&Command::new("docker").args(args));
+        assert!(!told.contains("s3cr3t"), "{told}");
+        assert!(
+            told.contains("NPM_TOKEN=") && told.contains("a=b"),
+            "{told}"
+        );
     }
 }

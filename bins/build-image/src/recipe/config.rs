@@ -8,7 +8,13 @@ use common::{Error, Result};
 use serde_json::{Map, Value, json};
 
 /// Members whose keys are the author's own: nothing in them is renamed.
-const AUTHORS_OWN: [&str; 4] = ["substitutions", "envMap", "env_map", "secretEnv"];
+const AUTHORS_OWN: [&str; 5] = [
+    "substitutions",
+    "envMap",
+    "env_map",
+    "secretEnv",
+    "secret_env",
+];
 
 /// The members of a build that hold whole numbers of 64 bits, which JSON has as texts. Source: the
 /// REST reference of `projects.builds`.
@@ -53,11 +59,11 @@ impl Config {
                 ));
             }
         }
-        if let Some(images) = build.get("images")
-            && !images
-                .as_array()
-                .is_some_and(|images| images.iter().all(Value::is_string))
-        {
+        let is_list = |images: &Value| {
+            let images = images.as_array();
+            images.is_some_and(|images| images.iter().all(Value::is_string))
+        };
+        if !lists(&build).into_iter().all(is_list) {
             return Err(wrong("images is a list of names"));
         }
         let config = Config {
@@ -114,15 +120,29 @@ impl Config {
             .collect()
     }
 
-    /// The names in `images`, before substitution.
+    /// The names in `images` and `artifacts.images`, before substitution.
     pub(crate) fn images(&self) -> Vec<&str> {
-        let images = self.build.get("images").and_then(Value::as_array);
-        images
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect()
+        let lists = lists(&self.build).into_iter();
+        let images = lists.filter_map(Value::as_array).flatten();
+        images.filter_map(Value::as_str).collect()
     }
+
+    /// The worker pool that it names, before substitution.
+    pub(crate) fn pool(&self) -> Option<&str> {
+        let options = self.build.get("options")?;
+        let name = options["pool"]["name"].as_str();
+        name.or_else(|| options["workerPool"].as_str())
+    }
+}
+
+/// A build's lists of images, of which there are two.
+fn lists(build: &Map<String, Value>) -> Vec<&Value> {
+    let of_artifacts = build.get("artifacts").and_then(|it| it.get("images"));
+    build
+        .get("images")
+        .into_iter()
+        .chain(of_artifacts)
+        .collect()
 }
 
 /// Whether a key is one of the author's variables.
@@ -191,6 +211,7 @@ mod tests {
             "steps": [{"name": "a", "secret_env": ["A_B"], "wait_for": ["-"], "env": ["X_Y=z_w"]}],
             "options": {"machine_type": "N1", "disk_size_gb": 50, "env": ["A_B=c"]},
             "substitutions": {"_A_B": "c_d"},
+            "secrets": [{"kms_key_name": "k", "secret_env": {"MY_VAR": "Q0lQSEVS"}}],
         }));
         assert_eq!(
             Value::Object(read.unwrap().build),
@@ -198,6 +219,7 @@ mod tests {
                 "steps": [{"name": "a", "secretEnv": ["A_B"], "waitFor": ["-"], "env": ["X_Y=z_w"]}],
                 "options": {"machineType": "N1", "diskSizeGb": "50", "env": ["A_B=c"]},
                 "substitutions": {"_A_B": "c_d"},
+                "secrets": [{"kmsKeyName": "k", "secretEnv": {"MY_VAR": "Q0lQSEVS"}}],
             })
         );
     }
@@ -212,6 +234,10 @@ mod tests {
             (json!({"steps": [{"args": []}]}), "has a name"),
             (json!({"steps": steps, "source": {}}), "names no source"),
             (json!({"steps": steps, "images": "a"}), "images is a list"),
+            (
+                json!({"steps": steps, "artifacts": {"images": [1]}}),
+                "images is a list",
+            ),
             (
                 json!({"steps": steps, "substitutions": {"TAG": "x"}}),
                 "\"TAG\" does not match",

@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     Config {
         config: Config,
         substitutions: BTreeMap<String, String>,
+        /// The same and what Cloud Build adds to them, as far as it is known here.
+        values: BTreeMap<String, String>,
     },
 }
 
@@ -130,6 +132,7 @@ impl Recipe {
             kind: Kind::Config {
                 config,
                 substitutions,
+                values,
             },
             images,
             latest,
@@ -147,11 +150,23 @@ impl Recipe {
     pub(crate) fn for_docker(&self) -> Result<(Dockerfile, PathBuf)> {
         match &self.kind {
             Kind::Dockerfile(dockerfile) => Ok((dockerfile.clone(), PathBuf::new())),
-            Kind::Config {
-                config,
-                substitutions,
-            } => one_step::read(config, substitutions),
+            Kind::Config { config, values, .. } => {
+                if let Some((written, _)) = self.written.iter().find(|(_, it)| it.is_none()) {
+                    let why = format!("what {written:?} stands for is known to Cloud Build only");
+                    return Err(one_step::refuse(config, why));
+                }
+                one_step::read(config, values)
+            }
         }
+    }
+
+    /// The worker pool that a config names; with its variables where only Cloud Build knows them.
+    pub(crate) fn pool(&self) -> Option<String> {
+        let Kind::Config { config, values, .. } = &self.kind else {
+            return None;
+        };
+        let pool = config.pool()?;
+        Some(expand(pool, values).unwrap_or_else(|| pool.to_owned()))
     }
 }
 
@@ -173,8 +188,10 @@ fn complete(config: &Config, opts: &SourceOpts, facts: &Facts) -> Result<BTreeMa
             substitutions.insert(key.to_owned(), value.clone());
         }
     }
-    for typed in &opts.substitutions {
-        let (key, value) = pair("--substitutions", typed)?;
+    for typed in opts.substitutions.iter().flat_map(|text| list(text)) {
+        let (key, value) = pair("--substitutions", typed).map_err(|error| {
+            error.hint("a value with a comma in it: --substitutions '^;^_A=x,y;_B=z'")
+        })?;
         if !is_key(&key) {
             return Err(Error::usage(format!(
                 "--substitutions {key:?} does not match _[A-Z0-9_]+"
@@ -183,6 +200,16 @@ fn complete(config: &Config, opts: &SourceOpts, facts: &Facts) -> Result<BTreeMa
         substitutions.insert(key, value);
     }
     Ok(substitutions)
+}
+
+/// A list as gcloud has it: with commas between, or with what its start names between two `^`.
+/// Source: `gcloud topic escaping`.
+fn list(text: &str) -> Vec<&str> {
+    let other = text.strip_prefix('^').and_then(|rest| rest.split_once('^'));
+    match other.filter(|(between, _)| !between.is_empty()) {
+        Some((between, rest)) => rest.split(between).collect(),
+        None => text.split(',').collect(),
+    }
 }
 
 #[cfg(test)]
@@ -237,6 +264,11 @@ mod tests {
         assert_eq!(substitutions(&[]), expected);
         let expected = json!({"_TAG": "v2", "_A": "x=y", "_B": "b", "_REGISTRY": "gcr.io/p"});
         assert_eq!(substitutions(&["_TAG=v2", "_A=x=y"]), expected);
+        let expected = json!({"_TAG": "v1", "_A": "x,y", "_B": "z", "_REGISTRY": "gcr.io/p"});
+        assert_eq!(substitutions(&["^:^_A=x,y:_B=z"]), expected);
+        assert_eq!(substitutions(&["_A=x", "^##^_A=x,y##_B=z"]), expected);
+        let error = recipe(config.clone(), &["_A=x,y"]).unwrap_err().report();
+        assert!(error.contains("a value with a comma"), "{error}");
         assert!(recipe(config.clone(), &["TAG=x"]).is_err());
         assert!(recipe(config, &["_TAG"]).is_err());
     }
@@ -254,5 +286,43 @@ mod tests {
         assert_eq!(texts(&recipe.latest), ["gcr.io/p/a:latest"]);
         assert!(!recipe.is_known());
         assert_eq!(recipe.written[2], ("gcr.io/p/b:$BUILD_ID".to_owned(), None));
+    }
+
+    #[test]
+    fn docker_pushes_no_image_whose_name_it_does_not_know() {
+        let of = |image: &str| {
+            let step = json!({"name": "gcr.io/cloud-builders/docker", "args": ["build", "."]});
+            let config = json!({"steps": [step], "images": [image]});
+            recipe(config, &[]).unwrap().for_docker()
+        };
+        assert!(of("gcr.io/$PROJECT_ID/a:1.0").is_ok());
+        let error = of("gcr.io/p/a:$BUILD_ID").unwrap_err().report();
+        assert!(error.contains("known to Cloud Build only"), "{error}");
+    }
+
+    #[test]
+    fn images_among_the_artifacts_are_images() {
+        let config = json!({
+            "steps": [{"name": "a"}],
+            "artifacts": {"images": ["gcr.io/p/a:1.0"]},
+        });
+        assert_eq!(
+            recipe(config, &[]).unwrap().images[0].to_string(),
+            "gcr.io/p/a:1.0"
+        );
+    }
+
+    #[test]
+    fn the_pool_of_a_config_has_its_variables_values() {
+        let of = |options: Value| {
+            let config = json!({"steps": [{"name": "a"}], "options": options});
+            recipe(config, &["_R=us-west1"]).unwrap().pool().unwrap()
+        };
+        let pool = "projects/$PROJECT_ID/locations/${_R}/workerPools/w";
+        let known = "projects/p/locations/us-west1/workerPools/w";
+        assert_eq!(of(json!({"pool": {"name": pool}})), known);
+        assert_eq!(of(json!({"worker_pool": pool})), known);
+        let unknown = "projects/p/locations/$LOCATION/workerPools/w";
+        assert_eq!(of(json!({"pool": {"name": unknown}})), unknown);
     }
 }

@@ -35,16 +35,9 @@ const WITHOUT_VALUE: [&str; 3] = ["--no-cache", "--pull", "--quiet"];
 /// The Dockerfile that a config builds, and the folder of the source that it sees.
 pub(super) fn read(
     config: &Config,
-    substitutions: &BTreeMap<String, String>,
+    values: &BTreeMap<String, String>,
 ) -> Result<(Dockerfile, PathBuf)> {
-    let refuse = |why: String| {
-        Error::usage(format!(
-            "{} cannot be built with Docker",
-            config.path().display()
-        ))
-        .because(why)
-        .hint("--builder cloud-build runs all steps; --dockerfile builds without the config")
-    };
+    let refuse = |why: String| refuse(config, why);
     let steps = config.build().get("steps").and_then(Value::as_array);
     let [step] = steps.map(Vec::as_slice).unwrap_or_default() else {
         let count = steps.map_or(0, Vec::len);
@@ -70,9 +63,17 @@ pub(super) fn read(
         )));
     }
     let mut arguments = Vec::new();
+    let mut is_name = false;
     for argument in step["args"].as_array().into_iter().flatten() {
         let text = argument.as_str().unwrap_or_default();
-        let expanded = expand(text, substitutions);
+        // The images are those of the config's `images`: what the step calls them is not read.
+        let is_unread = is_name || text.starts_with("--tag=");
+        is_name = !is_name && matches!(text, "-t" | "--tag");
+        let expanded = if is_unread {
+            Some(text.to_owned())
+        } else {
+            expand(text, values)
+        };
         arguments.push(expanded.ok_or_else(|| {
             let text = common::on_one_line(text);
             refuse(format!(
@@ -81,6 +82,14 @@ pub(super) fn read(
         })?);
     }
     parse(&arguments).map_err(refuse)
+}
+
+/// The error of a config that takes Cloud Build.
+pub(super) fn refuse(config: &Config, why: String) -> Error {
+    let path = config.path().display();
+    Error::usage(format!("{path} cannot be built with Docker"))
+        .because(why)
+        .hint("--builder cloud-build runs all steps; --dockerfile builds without the config")
 }
 
 /// Reads `build FLAG… FOLDER`. The images are those of the config's `images`.
@@ -180,7 +189,7 @@ mod tests {
         let args = json!([
             "build",
             "-t",
-            "a:$_TAG",
+            "a:$BUILD_ID",
             "--label=git-versions=$_TAG",
             "--build-arg",
             "A=$$x",
@@ -221,7 +230,7 @@ mod tests {
             ),
             (step(json!(["build", "--build-arg"])), "has \"--build-arg\""),
             (
-                step(json!(["build", "-t", "a:$BUILD_ID", "."])),
+                step(json!(["build", "--label", "a=$BUILD_ID", "."])),
                 "is known to Cloud Build only",
             ),
             (step(json!(["build", "a", "b"])), "two folders"),

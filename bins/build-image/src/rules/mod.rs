@@ -43,6 +43,16 @@ impl Rules {
         })
     }
 
+    /// Those of a folder for an engine that reads it itself.
+    pub(crate) fn of_docker(folder: &Path, dockerfile: &Path) -> Result<Self> {
+        let none = Rules {
+            cloud: Gitignore::empty(),
+            docker: None,
+            from: Vec::new(),
+        };
+        none.and_of_docker(folder, dockerfile)
+    }
+
     /// Leaves out what Docker would not look at, too: `DOCKERFILE.dockerignore`, else
     /// `.dockerignore`. The path of the Dockerfile is relative to the folder; it stays in, and so
     /// do these files, or the rules would be others where the source is unpacked.

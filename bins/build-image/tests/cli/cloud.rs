@@ -172,3 +172,27 @@ fn hostile_output_of_a_build_does_not_drive_the_terminal() {
     );
     assert!(!log.contains('\x1b'), "{log}");
 }
+
+#[test]
+fn an_image_whose_tag_only_cloud_build_knows_is_named_by_its_digest() {
+    for written in ["$BUILD_ID", "latest"] {
+        let registry = e2e::ImageRegistry::start();
+        let name = format!("{}/team/app", registry.name());
+        let pushed = format!("{name}:{}", written.replace('$', ""));
+        let site = Site::with_registry(registry, [success(&pushed)]);
+        let config = format!("steps: [{{name: a}}]\nimages: ['{name}:{written}']\n");
+        site.env.write("c.yaml", config);
+        let args = ["--config", "c.yaml", "--tag", "v1", "--context", "context"];
+        let output = site.command(&args).output().unwrap();
+        let reference = format!("{name}@{}", digest("0a"));
+        assert_eq!(said(&output), format!("{reference}\n"));
+        let args = [&args[..], &["--output", "json"]].concat();
+        let site = Site::with_registry(e2e::ImageRegistry::start(), [success(&pushed)]);
+        site.env.write(
+            "c.yaml",
+            format!("steps: [{{name: a}}]\nimages: ['{name}:{written}']\n"),
+        );
+        let report = json(&site.command(&args).output().unwrap());
+        assert_eq!(report["images"][0]["reference"], reference);
+    }
+}

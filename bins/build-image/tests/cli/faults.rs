@@ -214,6 +214,21 @@ fn a_request_that_cloud_build_refuses_is_told_in_its_words() {
 }
 
 #[test]
+fn a_staging_bucket_that_may_be_written_but_not_looked_at_will_do() {
+    let site = Site::new([]);
+    site.store.make_bucket("my-sources");
+    let look = ["GET", "/b/my-sources?"];
+    (site.store.proxy()).on(&look, std::iter::repeat_with(Fault::forbidden));
+    said(&site.build(&["--async", "--staging-bucket", "gs://my-sources/a"]));
+    assert_eq!(site.store.objects("my-sources", "a/").len(), 1);
+    // One that nobody chose could be anybody's.
+    let look = ["GET", "/b/p_cloudbuild?"];
+    (site.store.proxy()).on(&look, std::iter::repeat_with(Fault::forbidden));
+    let (code, log) = end(&site.build(&["--async", "--rebuild"]));
+    assert_eq!(code, Some(2), "{log}");
+}
+
+#[test]
 fn a_log_bucket_and_staging_bucket_of_ones_own_are_used_and_made() {
     let site = Site::new([vec![Look::working("in my log\n"), failure("X", "x")]]);
     site.store.make_bucket("my-logs");

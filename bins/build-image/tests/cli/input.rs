@@ -112,6 +112,36 @@ fn what_makes_no_sense_is_told_with_what_to_do() {
         (with(&["--worker-pool", "w"]), "workerPools"),
         (with(&["--no-source"]), "leaves nothing to build"),
         (with(&["--git-source", "ssh://x"]), "is no https URL"),
+        (
+            with(&["--staging-bucket", "gs://st/src"]),
+            "is no bucket's name",
+        ),
+        (
+            vec![
+                "--image",
+                "gcr.io/p/app",
+                "--git-source",
+                "https://h/r",
+                "--context",
+                "context",
+            ],
+            "--git-source goes with --tag",
+        ),
+        (
+            vec![
+                "--image",
+                "gcr.io/p/app",
+                "--tag",
+                "latest",
+                "--context",
+                "context",
+            ],
+            "--latest lets the tag latest",
+        ),
+        (
+            with(&["--builder", "docker", "--ignore-file", "nothere"]),
+            "Docker reads .dockerignore",
+        ),
         (with(&["--substitutions", "_A=b"]), "--config"),
         (
             with(&["--builder", "docker", "--async"]),

@@ -216,3 +216,89 @@ fn the_project_is_the_images_where_nobody_names_one() {
     let variable = Some(("CLOUDSDK_CORE_PROJECT", "theirs"));
     assert!(planned(variable).ends_with("/projects/theirs/locations/global/builds"));
 }
+
+#[test]
+fn a_config_that_names_a_worker_pool_is_built_where_that_is() {
+    let env = environment();
+    env.write(
+        "pool.yaml",
+        "steps: [{name: a}]\noptions: {pool: {name: \
+         'projects/$PROJECT_ID/locations/europe-west1/workerPools/w'}}\n",
+    );
+    let args = ["--config", "pool.yaml", "--tag", "v1"];
+    let url = |more: &[&str]| {
+        let plan = planned(&env, &[&args, more].concat());
+        plan["url"].as_str().unwrap().to_owned()
+    };
+    assert!(url(&[]).ends_with("/projects/p/locations/europe-west1/builds"));
+    assert!(url(&["--region", "us-west1"]).ends_with("/locations/us-west1/builds"));
+}
+
+#[test]
+fn images_among_the_artifacts_and_names_of_secrets_are_kept() {
+    let env = environment();
+    env.write(
+        "c.yaml",
+        "steps: [{name: a, secret_env: [MY_VAR]}]\n\
+         artifacts: {images: ['gcr.io/$PROJECT_ID/a:$_TAG']}\n\
+         secrets: [{kms_key_name: k, secret_env: {MY_VAR: Q0lQSEVS}}]\n",
+    );
+    let plan = planned(&env, &["--config", "c.yaml", "--tag", "v1"]);
+    assert_eq!(plan["images"], json!(["gcr.io/p/a:v1"]));
+    let request = &plan["request"];
+    let images = json!({"images": ["gcr.io/$PROJECT_ID/a:$_TAG"]});
+    assert_eq!(request["artifacts"], images);
+    assert!(request["images"].is_null());
+    assert_eq!(
+        request["secrets"][0]["secretEnv"],
+        json!({"MY_VAR": "Q0lQSEVS"})
+    );
+}
+
+#[test]
+fn values_with_commas_reach_cloud_build_whole() {
+    let env = environment();
+    env.write("c.yaml", "steps: [{name: a, args: ['$_A', '$_B']}]\n");
+    let args = [
+        "--config",
+        "c.yaml",
+        "--tag",
+        "v1",
+        "--substitutions",
+        "^;^_A=x,y;_B=z",
+    ];
+    let plan = planned(&env, &args);
+    let expected = json!({"_A": "x,y", "_B": "z"});
+    assert_eq!(plan["request"]["substitutions"], expected);
+    let cache = "type=registry,ref=gcr.io/p/a:cache";
+    let args = [
+        "--image",
+        "gcr.io/p/a",
+        "--tag",
+        "v1",
+        "--cache-from",
+        cache,
+    ];
+    let plan = planned(&env, &args);
+    let steps = plan["request"]["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 1, "nothing is pulled before: {steps:?}");
+    let args = steps[0]["args"].as_array().unwrap();
+    assert!(args.contains(&json!(cache)), "{args:?}");
+}
+
+#[test]
+fn docker_builds_a_config_whose_step_names_the_project() {
+    let env = environment();
+    env.write(
+        "c.yaml",
+        "steps: [{name: gcr.io/cloud-builders/docker, args: [build, -t, \
+         'gcr.io/$PROJECT_ID/app:$_TAG', -t, 'gcr.io/p/app:$BUILD_ID', \
+         '--build-arg=P=$PROJECT_ID', .]}]\nimages: ['gcr.io/$PROJECT_ID/app:$_TAG']\n",
+    );
+    let args = ["--config", "c.yaml", "--tag", "v1", "--builder", "docker"];
+    let plan = planned(&env, &args);
+    assert_eq!(plan["images"], json!(["gcr.io/p/app:v1"]));
+    let command = plan["commands"][0].as_str().unwrap();
+    assert!(command.contains("--tag gcr.io/p/app:v1"), "{command}");
+    assert!(command.contains("--build-arg 'P=p'"), "{command}");
+}

@@ -1,6 +1,7 @@
 //! Signals end the build, and not only us.
 
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use e2e::{Fault, Look, Running, text, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
@@ -51,6 +52,61 @@ fn a_build_that_is_just_being_started_is_cancelled_too() {
     let output = running.wait_with_output();
     assert_eq!(output.status.code(), Some(143), "{}", text(&output.stderr));
     assert_eq!(site.cloud.statuses(), ["CANCELLED"]);
+}
+
+#[test]
+fn a_start_whose_answer_does_not_come_is_looked_for_and_cancelled() {
+    let site = Site::new([endless()]);
+    site.cloud
+        .proxy()
+        .on(&["POST", "/builds HTTP"], [Fault::StallAfter(1)]);
+    let running = start(&site, &[]);
+    wait_until("the build is started", || site.cloud.started().len() == 1);
+    terminate(&running);
+    let output = running.wait_with_output();
+    assert_eq!(output.status.code(), Some(143), "{}", text(&output.stderr));
+    assert_eq!(site.cloud.statuses(), ["CANCELLED"]);
+}
+
+#[test]
+fn a_signal_while_the_start_is_tried_again_starts_nothing() {
+    let site = Site::new([endless()]);
+    site.cloud.proxy().on(
+        &["POST", "/builds HTTP"],
+        std::iter::repeat_with(Fault::unavailable),
+    );
+    let running = start(&site, &[]);
+    wait_until("it was tried", || {
+        let asked = site.cloud.proxy().requests();
+        asked.iter().any(|line| line.starts_with("POST"))
+    });
+    let asked = Instant::now();
+    terminate(&running);
+    let output = running.wait_with_output();
+    let log = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(143), "{log}");
+    assert!(asked.elapsed() < Duration::from_secs(15), "{log}");
+    assert!(log.contains("interrupted: no build was started"), "{log}");
+    assert!(site.cloud.started().is_empty());
+}
+
+#[test]
+fn a_connection_that_is_refused_leaves_no_doubt() {
+    let site = Site::new([]);
+    site.env.write("c.yaml", "steps: [{name: a}]\n");
+    let mut command = site.command(&["--config", "c.yaml", "--no-source", "--tag", "v1"]);
+    command.env(
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD",
+        "http://127.0.0.1:9",
+    );
+    let mut running = Running::start(command.stderr(Stdio::piped()));
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(running.try_wait().unwrap().is_none(), "it goes on trying");
+    terminate(&running);
+    let output = running.wait_with_output();
+    let log = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(143), "{log}");
+    assert!(log.contains("interrupted: no build was started"), "{log}");
 }
 
 #[test]

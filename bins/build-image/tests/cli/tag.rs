@@ -4,6 +4,8 @@ use std::path::Path;
 
 use e2e::{TestEnvironment, text};
 
+use crate::site::{Site, end};
+
 /// The rule, with the day in UTC.
 const RULE: &str = "echo v$(date -u +%Y%m%d)-$(git describe --tags --always --dirty)-$(git diff \
                     | sha256sum | cut -c1-6)";
@@ -70,6 +72,48 @@ fn clean_dirty_staged_tagged_and_untagged_trees_have_the_tag_of_the_rule() {
         &["commit", "--quiet", "--allow-empty", "--message=three"],
     );
     assert!(check(&env, "work").contains("-v1.0-1-g"));
+}
+
+#[test]
+fn an_image_is_not_taken_for_that_of_a_tree_its_tag_says_nothing_of() {
+    let site = Site::new([]);
+    let env = &site.env;
+    env.git("context", &["init", "--quiet"]);
+    env.write("context/.dockerignore", "out\n");
+    env.git("context", &["add", "--all"]);
+    env.git("context", &["commit", "--quiet", "--message=one"]);
+    let tag = || by_us(env, "context").trim().to_owned();
+    site.registry.put("team/app", &tag(), "one");
+    let image = site.image();
+    let build = |more: &[&str]| {
+        let args = ["--context", "context", "--image", &image];
+        end(&site.command(&[&args, more].concat()).output().unwrap())
+    };
+    let (code, log) = build(&[]);
+    assert_eq!(code, Some(0), "{log}");
+    // What the build does not see is not in doubt.
+    env.write("context/out/binary", "x");
+    let (code, log) = build(&[]);
+    assert_eq!(code, Some(0), "{log}");
+    env.write("context/src/new.go", "x");
+    let (code, log) = build(&[]);
+    assert_eq!(code, Some(2), "{log}");
+    assert!(
+        log.contains("may be another tree's") && log.contains("new to git: src/new.go"),
+        "{log}"
+    );
+    std::fs::remove_dir_all(env.path().join("context/src")).unwrap();
+    env.write("context/file", "staged\n");
+    env.git("context", &["add", "file"]);
+    site.registry.put("team/app", &tag(), "two");
+    let (code, log) = build(&[]);
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains("new to git: file"), "{log}");
+    assert!(site.cloud.asked().is_empty());
+    // Whoever names a tag, or has both compared, has decided.
+    let (code, log) = build(&["--rebuild", "--async"]);
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(site.cloud.started().len(), 1);
 }
 
 #[test]

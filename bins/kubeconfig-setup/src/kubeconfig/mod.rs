@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::yaml::{self, Document};
 use common::{Error, Result, ResultExt, whole_file};
-pub(crate) use place::place;
+pub(crate) use place::{place, places};
 use serde_json::{Map, Value, json};
 
 use lock::Lock;

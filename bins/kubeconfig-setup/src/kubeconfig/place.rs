@@ -9,11 +9,7 @@ use common::{Error, Result};
 /// write) or `KUBE_CONFIG`, else `.kube/config` in the run folder, whose `src` is `SRC_DIR`. A
 /// person's own file is written to only where it is named.
 pub(crate) fn place(named: Option<PathBuf>, env: &Env) -> Result<PathBuf> {
-    let first = |list: &str| {
-        let mut paths = std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty());
-        paths.next()
-    };
-    let of_variable = || env.get(env::KUBECONFIG).and_then(first);
+    let of_variable = || of_list(env).into_iter().next();
     let of_other = || env.get(env::KUBE_CONFIG).map(PathBuf::from);
     let of_run = || {
         let run = Path::new(env.get(env::SRC_DIR)?).parent()?;
@@ -25,6 +21,21 @@ pub(crate) fn place(named: Option<PathBuf>, env: &Env) -> Result<PathBuf> {
             Error::usage("it is not said where the kubeconfig is")
                 .hint("name it with --kubeconfig, or set KUBECONFIG")
         })
+}
+
+/// The same for whoever only reads: all files of `KUBECONFIG`, which count as one.
+pub(crate) fn places(named: Option<PathBuf>, env: &Env) -> Result<Vec<PathBuf>> {
+    let all = of_list(env);
+    if named.is_some() || all.is_empty() {
+        return place(named, env).map(|path| vec![path]);
+    }
+    Ok(all)
+}
+
+fn of_list(env: &Env) -> Vec<PathBuf> {
+    let list = env.get(env::KUBECONFIG).unwrap_or_default();
+    let paths = std::env::split_paths(list);
+    paths.filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -45,5 +56,8 @@ mod tests {
         assert!(of(&[]).is_err());
         let env = all.into_iter().collect();
         assert_eq!(place(Some("x".into()), &env).unwrap(), Path::new("x"));
+        let all = |named: Option<PathBuf>| places(named, &env).unwrap();
+        assert_eq!(all(None), [Path::new("/a"), Path::new("/c")]);
+        assert_eq!(all(Some("x".into())), [Path::new("x")]);
     }
 }

@@ -15,6 +15,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long giving back may take: a pod that is told to end has not much more.
 const GIVING_BACK: Duration = Duration::from_secs(15);
 
+/// The pause before a place that was out of reach is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How it is to be held.
 #[derive(Debug, Clone)]
 pub(crate) struct Holding<'a> {
@@ -124,25 +127,57 @@ fn lost(taken: &Taken, holder: &str) -> Error {
     .hint("nothing may use the cluster in this run's name from now on")
 }
 
-/// Gives it back, if it still is this taking's.
+/// Gives it back, if it still is this taking's. A place that is out of reach is tried for a while.
 pub(crate) async fn give_back(place: &Place, taken: &Taken) -> Result<()> {
-    let give = async {
+    let what = format!("give {} back", taken.name);
+    try_until_reached(what, GIVING_BACK, async || {
+        give_back_now(place, taken).await
+    })
+    .await
+}
+
+async fn give_back_now(place: &Place, taken: &Taken) -> Result<()> {
+    loop {
+        let seen = place.lease(&taken.name).await?;
+        if !seen.value.is_of(&taken.holder, taken.fencing) {
+            tracing::info!("{} was ours no more", taken.name);
+            return Ok(());
+        }
+        let free = seen.value.release();
+        if place.set_lease(&taken.name, &free, &seen.version).await? {
+            tracing::info!("gave {} back", taken.name);
+            return Ok(());
+        }
+    }
+}
+
+/// Tries as long as a place is out of reach, within a limit; the error is the last try's.
+pub(crate) async fn try_until_reached(
+    what: String,
+    limit: Duration,
+    mut attempt: impl AsyncFnMut() -> Result<()>,
+) -> Result<()> {
+    let mut last = None;
+    let tries = async {
         loop {
-            let seen = place.lease(&taken.name).await?;
-            if !seen.value.is_of(&taken.holder, taken.fencing) {
-                tracing::info!("{} was ours no more", taken.name);
-                return Ok(());
-            }
-            let free = seen.value.release();
-            if place.set_lease(&taken.name, &free, &seen.version).await? {
-                tracing::info!("gave {} back", taken.name);
-                return Ok(());
+            match attempt().await {
+                Err(error) if error.exit() == Exit::Unavailable => {
+                    if last.is_none() {
+                        tracing::warn!("{}; trying again", error.report());
+                    }
+                    last = Some(error);
+                    tokio::time::sleep(PAUSE).await;
+                }
+                ended => return ended,
             }
         }
     };
-    let what = || format!("give {} back", taken.name);
-    match tokio::time::timeout(GIVING_BACK, give).await {
-        Ok(given) => given,
-        Err(_) => Err(Error::unavailable(what()).hint("it becomes free when it has run out")),
-    }
+    let ended = tokio::time::timeout(limit, tries).await;
+    ended.unwrap_or_else(|_| {
+        let error = Error::unavailable(what).hint("it becomes free when it has run out");
+        Err(match last {
+            Some(last) => error.because(last.report()),
+            None => error,
+        })
+    })
 }

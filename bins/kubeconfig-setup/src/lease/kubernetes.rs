@@ -28,7 +28,7 @@ pub(crate) struct Namespace {
 impl Namespace {
     pub(super) async fn new(name: &str, kubeconfig: Option<&Path>) -> Result<Self> {
         let api = match kubeconfig {
-            Some(path) => Api::of_kubeconfig(path, None).await?,
+            Some(path) => Api::of_kubeconfig(&[path.to_owned()], None).await?,
             None => Api::in_cluster().await?,
         };
         let name = name.to_owned();

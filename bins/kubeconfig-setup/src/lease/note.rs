@@ -82,6 +82,30 @@ impl Note {
         serde_json::from_slice(&text).or_usage(what)
     }
 
+    /// What was noted beside a kubeconfig for this place by processes of the same run, which has
+    /// the name that `holder` begins with.
+    pub(crate) fn of_run(kubeconfig: &Path, at: &Address, holder: &str) -> Vec<Taken> {
+        let run = |holder: &str| holder.rsplit_once('-').map(|(run, _)| run.to_owned());
+        let is_ours = |note: &Note| {
+            note.at == at.url()
+                && note.kubeconfig.as_deref() == at.kubeconfig()
+                && run(&note.holder) == run(holder)
+        };
+        // A folder that is not there yet has no notes; one that cannot be read is told of later.
+        let notes = Note::beside(kubeconfig).unwrap_or_default();
+        let notes = notes.iter().filter_map(|path| Note::read(path).ok());
+        notes.filter(is_ours).map(|note| note.taken()).collect()
+    }
+
+    /// Removes the note of a taking, unless it is another one's by now.
+    pub(crate) fn forget(path: &Path, taken: &Taken) -> std::io::Result<()> {
+        let is_another = |note: Note| note.holder != taken.holder || note.fencing != taken.fencing;
+        if Note::read(path).is_ok_and(is_another) {
+            return Ok(());
+        }
+        fs::remove_file(path)
+    }
+
     /// Where the lease is.
     pub(crate) fn address(&self) -> Result<Address> {
         Address::parse(&self.at, self.kubeconfig.as_deref())
@@ -151,5 +175,18 @@ mod tests {
         let end = read.good_until(now).unwrap();
         assert!(end > now + Duration::from_secs(58) && end < now + Duration::from_secs(61));
         assert!(read.good_until(end).is_err());
+        let at = Address::Folder("/leases".into());
+        let of_run = |at, holder| Note::of_run(&kubeconfig, at, holder).len();
+        assert_eq!(of_run(&at, "job-2"), 1, "the number tells processes apart");
+        assert_eq!(of_run(&at, "other-1"), 0);
+        assert_eq!(of_run(&Address::Folder("/others".into()), "job-2"), 0);
+        let later = Taken {
+            fencing: 4,
+            ..read.taken()
+        };
+        Note::forget(&path, &later).unwrap();
+        assert!(path.exists());
+        Note::forget(&path, &read.taken()).unwrap();
+        assert!(!path.exists());
     }
 }

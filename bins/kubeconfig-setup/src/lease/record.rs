@@ -64,13 +64,20 @@ impl Record {
 
     /// The state once `holder` has taken it; none, if somebody has it.
     pub(crate) fn take(&self, holder: &str, now: Moment, seconds: u32) -> Option<Record> {
-        self.is_free(now).then(|| Record {
+        self.is_free(now)
+            .then(|| self.take_over(holder, now, seconds))
+    }
+
+    /// The state once `holder` has taken what is its run's already. It counts as a taking of its
+    /// own, so that a process of the run that lives on nevertheless finds out.
+    pub(crate) fn take_over(&self, holder: &str, now: Moment, seconds: u32) -> Record {
+        Record {
             holder: holder.to_owned(),
             fencing: self.fencing.saturating_add(1),
             taken: now,
             renewed: now,
             seconds,
-        })
+        }
     }
 
     /// The state after a heartbeat; it never lasts longer than `limit` after the taking.

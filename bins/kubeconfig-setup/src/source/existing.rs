@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use common::yaml::Document;
 use common::{Error, Result, ResultExt};
+use reqwest::Url;
 use serde_json::{Map, Value, json};
 
 use super::plugin::borrowed;
@@ -47,6 +48,16 @@ impl Existing {
         };
         let mut cluster = self.find("clusters", "cluster", text("cluster"))?.clone();
         self.make_absolute(&mut cluster, &["certificate-authority"]);
+        for field in ["server", "proxy-url"] {
+            if cluster.get(field).is_some_and(has_login) {
+                return Err(self
+                    .error(&format!(
+                        "the {field} of cluster {} has a login in it, which is not copied",
+                        text("cluster")
+                    ))
+                    .hint("HTTPS_PROXY in the environment may name a proxy with its login"));
+            }
+        }
         let namespace = text("namespace");
         Ok(Entry {
             name: name.to_owned(),
@@ -69,13 +80,22 @@ impl Existing {
                 .error(&format!("user {name} has a {secret}, which is not copied"))
                 .hint("auth-provider is gone from Kubernetes: use an exec plugin"));
         }
-        if SECRETS.iter().any(|secret| user.contains_key(*secret)) {
+        let exec = user.get("exec").and_then(Value::as_object);
+        if SECRETS.iter().any(|secret| user.contains_key(*secret))
+            || exec.is_some_and(may_hold_secret)
+        {
             return Ok(json!({ "exec": borrowed(command, &self.path, name) }));
         }
         self.make_absolute(
             &mut user,
             &["client-certificate", "client-key", "tokenFile"],
         );
+        self.make_command_absolute(&mut user);
+        Ok(Value::Object(user))
+    }
+
+    /// A plugin that is named without a folder is found in the PATH.
+    fn make_command_absolute(&self, user: &mut Map<String, Value>) {
         if let Some(exec) = user.get_mut("exec").and_then(Value::as_object_mut)
             && exec
                 .get("command")
@@ -84,16 +104,16 @@ impl Existing {
         {
             self.make_absolute(exec, &["command"]);
         }
-        Ok(Value::Object(user))
     }
 
-    /// The token, or certificate and key, of a user, for the plugin.
+    /// The token, the certificate and key, or the plugin of a user, for our own plugin.
     pub(crate) fn secrets(&self, name: &str) -> Result<Map<String, Value>> {
         let mut user = self.find("users", "user", name)?.clone();
         self.make_absolute(
             &mut user,
             &["client-certificate", "client-key", "tokenFile"],
         );
+        self.make_command_absolute(&mut user);
         Ok(user)
     }
 
@@ -123,6 +143,29 @@ impl Existing {
     }
 }
 
+/// Whether a URL carries a name or password.
+fn has_login(url: &Value) -> bool {
+    let url = url.as_str().and_then(|url| Url::parse(url).ok());
+    url.is_some_and(|url| !url.username().is_empty() || url.password().is_some())
+}
+
+/// Whether a plugin gets from the file what may be a secret: variables, or a flag that is named
+/// like one. Such a plugin is called by ours, which reads the file whenever it is asked.
+fn may_hold_secret(exec: &Map<String, Value>) -> bool {
+    let list = |field: &str| {
+        exec.get(field)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let is_of_secret = |arg: &str| {
+        let flag = arg.split('=').next().unwrap_or_default();
+        let words = ["secret", "password", "token"];
+        flag.starts_with('-') && words.iter().any(|word| flag.contains(word))
+    };
+    list("env").next().is_some() || list("args").filter_map(Value::as_str).any(is_of_secret)
+}
+
 /// The secret that an old kind of plugin keeps in the file, if there is one.
 fn secret_of_provider(user: &Map<String, Value>) -> Option<&str> {
     let config = user.get("auth-provider")?["config"].as_object()?;
@@ -140,6 +183,8 @@ current-context: a
 clusters:
 - name: one
   cluster: {server: 'https://one', certificate-authority: pki/ca.crt, x-own: 1}
+- name: proxied
+  cluster: {server: 'https://one', proxy-url: 'http://me:s3cr3t@proxy:3128'}
 contexts:
 - name: a
   context: {cluster: one, user: cert, namespace: ci}
@@ -153,6 +198,12 @@ contexts:
   context: {cluster: two, user: cert}
 - name: g
   context: {cluster: one, user: oidc}
+- name: h
+  context: {cluster: one, user: aws}
+- name: i
+  context: {cluster: one, user: login}
+- name: k
+  context: {cluster: proxied, user: files}
 users:
 - name: cert
   user: {client-certificate-data: QQ==, client-key-data: S0VZ}
@@ -160,6 +211,11 @@ users:
   user: {tokenFile: t, client-certificate: /abs/c}
 - name: tool
   user: {exec: {command: ./bin/plugin, args: [x]}}
+- name: aws
+  user: {exec: {command: aws, args: [eks, get-token],
+    env: [{name: AWS_SECRET_ACCESS_KEY, value: s3cr3t}]}}
+- name: login
+  user: {exec: {command: kubectl, args: [oidc-login, --oidc-client-secret=s3cr3t]}}
 - name: old
   user: {username: u, password: s3cr3t}
 - name: oidc
@@ -196,6 +252,17 @@ users:
     }
 
     #[test]
+    fn a_plugin_with_variables_is_called_by_ours() {
+        for (context, user) in [("h", "aws"), ("i", "login")] {
+            let entry = entry(Some(context)).unwrap();
+            let flag = format!("--user={user}");
+            let args = ["token", "--from-kubeconfig=/F/config", &flag];
+            assert_eq!(entry.user["exec"]["args"], json!(args));
+            assert!(!entry.user.to_string().contains("s3cr3t"));
+        }
+    }
+
+    #[test]
     fn paths_are_made_absolute() {
         let user = entry(Some("b")).unwrap().user;
         assert_eq!(
@@ -212,6 +279,7 @@ users:
             ("d", "has a password"),
             ("e", "no cluster \"two\""),
             ("g", "has a refresh-token"),
+            ("k", "the proxy-url of cluster proxied has a login"),
             ("f", "no context \"f\""),
         ] {
             let error = entry(Some(context)).unwrap_err().report();

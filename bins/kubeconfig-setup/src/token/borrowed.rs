@@ -6,18 +6,21 @@ use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use common::app::App;
 use common::{Error, Result, ResultExt};
 use serde_json::{Map, Value};
 
 use super::exec::Answer;
+use super::other_plugin;
 use crate::source::Existing;
 
-/// The user's token, or certificate and key.
-pub(super) fn answer(
+/// The user's token, or certificate and key, or what its plugin gives.
+pub(super) async fn answer(
     version: &'static str,
     kubeconfig: &Path,
     user: &str,
     expires: Option<SystemTime>,
+    app: &App,
 ) -> Result<Answer> {
     let secrets = Existing::read(kubeconfig)?.secrets(user)?;
     let text = |field: &str| {
@@ -33,12 +36,15 @@ pub(super) fn answer(
         let token = fs::read_to_string(file).or_usage(|| format!("read the token in {file}"))?;
         return Ok(Answer::token(version, token.trim(), expires));
     }
+    if let Some(plugin) = secrets.get("exec").and_then(Value::as_object) {
+        return other_plugin::answer(version, plugin, expires, app).await;
+    }
     let certificate = pem(&secrets, "client-certificate")?;
     let key = pem(&secrets, "client-key")?;
     match (certificate, key) {
         (Some(certificate), Some(key)) => Ok(Answer::certificate(version, &certificate, &key)),
         _ => Err(Error::usage(format!(
-            "user {user} of {} has neither a token nor a certificate with its key",
+            "user {user} of {} has no token, no certificate with its key and no plugin",
             kubeconfig.display()
         ))),
     }

@@ -45,7 +45,37 @@ pub(super) fn version(env: &Env) -> Result<&'static str> {
         })
 }
 
+/// The question for another plugin, which speaks a version of its own and is told of the cluster
+/// where it asks for that.
+pub(super) fn question(version: &str, with_cluster: bool, env: &Env) -> String {
+    let asked = env.get(env::KUBERNETES_EXEC_INFO).unwrap_or_default();
+    let mut info: Value = serde_json::from_str(asked).unwrap_or_default();
+    let cluster = info["spec"]["cluster"].take();
+    // Nobody can be asked anything: our own input is the client's.
+    let mut spec = json!({ "interactive": false });
+    if with_cluster && !cluster.is_null() {
+        spec["cluster"] = cluster;
+    }
+    json!({ "apiVersion": version, "kind": "ExecCredential", "spec": spec }).to_string()
+}
+
 impl Answer {
+    /// What another plugin gave, in our version; it ends no later than `expires`.
+    pub(super) fn of_other(
+        version: &'static str,
+        mut status: Value,
+        expires: Option<SystemTime>,
+    ) -> Self {
+        let told = status["expirationTimestamp"].as_str();
+        let told = told.and_then(|told| humantime::parse_rfc3339_weak(told).ok());
+        let is_sooner = |end: &SystemTime| told.is_none_or(|told| *end < told);
+        if let Some(end) = expires.filter(is_sooner) {
+            status["expirationTimestamp"] =
+                json!(humantime::format_rfc3339_seconds(end).to_string());
+        }
+        Answer { version, status }
+    }
+
     /// A token, and when to ask again.
     pub(super) fn token(version: &'static str, token: &str, expires: Option<SystemTime>) -> Self {
         let mut status = json!({ "token": token });
@@ -95,6 +125,31 @@ mod tests {
         ] {
             assert_eq!(of(info).unwrap_err().exit(), common::Exit::Usage);
         }
+    }
+
+    #[test]
+    fn another_plugin_is_asked_in_its_version_and_ends_with_the_lease() {
+        let info = r#"{"apiVersion": "client.authentication.k8s.io/v1beta1",
+            "spec": {"cluster": {"server": "https://s"}, "interactive": true}}"#;
+        let env = [(env::KUBERNETES_EXEC_INFO, info)].into_iter().collect();
+        let asked: Value = serde_json::from_str(&question(VERSIONS[1], true, &env)).unwrap();
+        assert_eq!(asked["apiVersion"], VERSIONS[1]);
+        let spec = json!({"interactive": false, "cluster": {"server": "https://s"}});
+        assert_eq!(asked["spec"], spec);
+        let asked: Value = serde_json::from_str(&question(VERSIONS[1], false, &env)).unwrap();
+        assert_eq!(asked["spec"], json!({"interactive": false}));
+        let ends = |status: Value, end: u64| {
+            let end = Some(UNIX_EPOCH + Duration::from_secs(end));
+            let answer = Answer::of_other(VERSIONS[0], status, end);
+            answer.status["expirationTimestamp"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        let told = json!({"token": "t", "expirationTimestamp": "1970-01-01T00:01:00Z"});
+        assert_eq!(ends(told.clone(), 30), "1970-01-01T00:00:30Z");
+        assert_eq!(ends(told, 90), "1970-01-01T00:01:00Z");
+        assert_eq!(ends(json!({"token": "t"}), 90), "1970-01-01T00:01:30Z");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Google's library gives tokens for Google's own APIs. It does not say when they expire, and for
 //! a service account's key it signs one itself, which the API servers of GKE do not know; so for a
-//! key, the metadata server and impersonation we ask, and for the rest the library does.
+//! key, the metadata server and impersonation we ask, and for the rest (a person's login, workload
+//! identity federation, a file of impersonation) the library does.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,7 +18,7 @@ use super::identity::{Identity, Source};
 use super::{Token, key_file, metadata};
 
 /// GKE tells accounts by their email, so a token has to show it.
-pub(super) const SCOPES: [&str; 2] = [
+pub(super) static SCOPES: [&str; 2] = [
     "https://www.googleapis.com/auth/cloud-platform",
     "https://www.googleapis.com/auth/userinfo.email",
 ];
@@ -39,9 +40,10 @@ pub(super) async fn fresh(identity: &Identity, env: &Env) -> Result<Token> {
     match &identity.source {
         Source::Key(key) => key_file::token(key, asked, until).await,
         Source::Metadata(host) => metadata::token(host, asked, until).await,
-        Source::File => {
+        Source::File { of_person } => {
             // The scopes of a person are those of their login.
-            let credentials = Credentials::with_scopes(env, &[]);
+            let scopes: &[&str] = if *of_person { &[] } else { &SCOPES };
+            let credentials = Credentials::with_scopes(env, scopes);
             let what = || format!("get a token for {}", credentials.identity());
             let secret = credentials.bearer().await;
             let secret = secret.map_err(|failure| failure.into_error(what()))?;

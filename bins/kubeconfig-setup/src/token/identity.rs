@@ -25,7 +25,10 @@ pub(super) enum Source {
     /// A service account's key.
     Key(Box<Value>),
     /// Another kind of file, which Google's library reads.
-    File,
+    File {
+        /// Whether it is the login of a person.
+        of_person: bool,
+    },
     /// The metadata server at this host.
     Metadata(String),
 }
@@ -76,9 +79,12 @@ fn of_file(path: &Path, env: &Env) -> Result<(Source, String)> {
     }
     match json["type"].as_str() {
         Some("service_account") => Ok((Source::Key(Box::new(json)), key)),
-        Some("authorized_user") => Ok((Source::File, key)),
+        Some("authorized_user") => Ok((Source::File { of_person: true }, key)),
         // What it leads to depends on where we are.
-        Some(_) => Ok((Source::File, format!("{key} on {}", machine()))),
+        Some(_) => Ok((
+            Source::File { of_person: false },
+            format!("{key} on {}", machine()),
+        )),
         None => Err(Error::usage(what()).because("it has no type").hint(
             "it has to be a service account's key, or what `gcloud auth application-default \
              login` or `gcloud iam workload-identity-pools create-cred-config` wrote",

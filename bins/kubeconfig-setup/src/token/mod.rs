@@ -7,11 +7,13 @@ mod google;
 mod identity;
 mod key_file;
 mod metadata;
+mod other_plugin;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use common::Result;
+use common::app::App;
 use common::env::Env;
 
 use crate::lease::note::Note;
@@ -38,11 +40,12 @@ impl Token {
 }
 
 /// What the client is to be told. The lease is asked first: without it, there is no token.
-pub(crate) async fn answer(opts: &TokenOpts, env: &Env) -> Result<impl std::fmt::Display + use<>> {
+pub(crate) async fn answer(opts: &TokenOpts, app: &App) -> Result<impl std::fmt::Display + use<>> {
+    let env = &app.env;
     let version = exec::version(env)?;
     let lease_ends = opts.lease.as_deref().map(end_of_lease).transpose()?;
     if let (Some(kubeconfig), Some(user)) = (&opts.from_kubeconfig, &opts.user) {
-        return borrowed::answer(version, kubeconfig, user, lease_ends);
+        return borrowed::answer(version, kubeconfig, user, lease_ends, app).await;
     }
     let account = opts.impersonate_service_account.as_deref();
     let token = token(account, env).await?;

@@ -44,8 +44,7 @@ pub(super) struct Cloud {
 impl Cloud {
     /// Checks the bucket's name. Source: Google Cloud Storage's page on bucket names.
     pub(super) fn new(bucket: &str, env: &Env) -> Result<Self> {
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
-        if !(3..=222).contains(&bucket.len()) || !bucket.chars().all(allowed) {
+        if !super::is_bucket(bucket) {
             return Err(
                 Error::usage(format!("gs://{bucket:?} is not a bucket")).hint(
                     "use gs://BUCKET, the name only: a job's folder in it follows from the job",

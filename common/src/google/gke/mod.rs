@@ -52,6 +52,11 @@ impl Clusters {
         &self.project
     }
 
+    /// Who asks, for an error's reader.
+    pub fn identity(&self) -> String {
+        self.client.identity()
+    }
+
     /// The cluster of this name in a zone or region.
     pub async fn get(&self, location: &str, name: &str, until: Option<Instant>) -> Result<Cluster> {
         check(location, "location", "-")?;

@@ -1,6 +1,6 @@
 //! What the tests of kubeconfig-setup share: Google at the wire, and clusters of it.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "on_cluster uses a part of it")]
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};

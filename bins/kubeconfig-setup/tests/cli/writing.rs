@@ -1,20 +1,13 @@
 //! The file: merged, whole at any time, its owner's alone, and without secrets.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use e2e::{Running, TestEnvironment, text};
 use serde_json::{Value, json};
-use support::{Google, command, yaml, zonal};
+
+use crate::support::{Google, command, yaml, zonal};
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777

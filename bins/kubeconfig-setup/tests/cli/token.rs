@@ -1,13 +1,5 @@
 //! `token`: where tokens come from, at the wire, and how long they are kept.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -19,10 +11,11 @@ use e2e::http::{self, HttpServer};
 use e2e::{TestEnvironment, make_key, text};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
-use support::command;
+
+use crate::support::command;
 
 /// A server that gives `SECRET-1`, `SECRET-2` …, each good for so many seconds; a path that ends
-/// with the account's method is answered as IAM does.
+/// with the account's method is answered as IAM does, that of the Security Token Service as that.
 fn tokens(seconds: u64) -> HttpServer {
     let count = AtomicU64::new(0);
     HttpServer::start(Arc::new(move |request, connection| {
@@ -31,6 +24,10 @@ fn tokens(seconds: u64) -> HttpServer {
             let end = SystemTime::now() + Duration::from_secs(seconds);
             let end = humantime::format_rfc3339_seconds(end).to_string();
             json!({ "accessToken": secret, "expireTime": end })
+        } else if request.path == "/v1/token" {
+            let kind = "urn:ietf:params:oauth:token-type:access_token";
+            json!({ "access_token": secret, "issued_token_type": kind, "token_type": "Bearer",
+                "expires_in": seconds })
         } else {
             json!({ "access_token": secret, "expires_in": seconds, "token_type": "Bearer" })
         };
@@ -258,6 +255,190 @@ fn a_person_who_logged_in_gets_a_token_of_theirs() {
     assert_eq!(secret(command.arg("token")), "SECRET-1");
     assert_eq!(secret(&mut command), "SECRET-1");
     assert_eq!(server.requests().len(), 1);
+}
+
+/// The form that was sent.
+fn form(body: &[u8]) -> std::collections::BTreeMap<String, String> {
+    let url = reqwest::Url::parse(&format!("http://h/?{}", text(body))).unwrap();
+    url.query_pairs().into_owned().collect()
+}
+
+const BOTH_SCOPES: [&str; 2] = [
+    "https://www.googleapis.com/auth/cloud-platform",
+    "https://www.googleapis.com/auth/userinfo.email",
+];
+
+/// Federation as `gcloud iam workload-identity-pools create-cred-config` writes it.
+fn federation(server: &HttpServer) -> Value {
+    json!({
+        "type": "external_account", "universe_domain": "googleapis.com",
+        "audience": "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/pool/providers/ci",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": format!("{}/v1/token", server.url()),
+        "credential_source": {
+            "file": "oidc-token", "format": {"type": "json", "subject_token_field_name": "value"},
+        },
+    })
+}
+
+fn with_credentials(environment: &TestEnvironment, credentials: &Value) -> Command {
+    let file = environment.write("credentials.json", credentials.to_string());
+    let mut command = command(environment);
+    command
+        .arg("token")
+        .env("GOOGLE_APPLICATION_CREDENTIALS", file);
+    command
+}
+
+#[test]
+fn federation_exchanges_the_token_of_another_issuer() {
+    let (environment, server) = (TestEnvironment::new(), tokens(3599));
+    environment.write("oidc-token", r#"{"value": "SECRET-of-oidc"}"#);
+    let mut command = with_credentials(&environment, &federation(&server));
+    assert_eq!(secret(&mut command), "SECRET-1");
+    assert_eq!(secret(&mut command), "SECRET-1");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1, "the second one is from the cache");
+    assert_eq!(requests[0].path, "/v1/token");
+    let form = form(&requests[0].body);
+    let (grant, kind) = (
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+        "urn:ietf:params:oauth:token-type:",
+    );
+    assert_eq!(form["grant_type"], grant);
+    assert_eq!(form["requested_token_type"], format!("{kind}access_token"));
+    assert_eq!(form["subject_token_type"], format!("{kind}jwt"));
+    assert_eq!(form["subject_token"], "SECRET-of-oidc");
+    assert!(form["audience"].ends_with("/providers/ci"));
+    assert_eq!(form["scope"], BOTH_SCOPES.join(" "));
+}
+
+#[test]
+fn federation_that_ends_in_an_account_asks_iam_for_a_token_that_shows_its_email() {
+    let (environment, server) = (TestEnvironment::new(), tokens(3600));
+    environment.write("oidc-token", r#"{"value": "SECRET-of-oidc"}"#);
+    let method =
+        "/v1/projects/-/serviceAccounts/ci@p-1.iam.gserviceaccount.com:generateAccessToken";
+    let mut credentials = federation(&server);
+    credentials["service_account_impersonation_url"] = json!(server.url() + method);
+    let mut command = with_credentials(&environment, &credentials);
+    assert_eq!(secret(&mut command), "SECRET-2");
+    let requests = server.requests();
+    assert_eq!(requests[1].path, method);
+    assert_eq!(requests[1].header("Authorization"), Some("Bearer SECRET-1"));
+    let body: Value = serde_json::from_slice(&requests[1].body).unwrap();
+    assert_eq!(body["scope"], json!(BOTH_SCOPES));
+}
+
+#[test]
+fn a_file_of_impersonation_asks_iam_as_its_source() {
+    let (environment, server) = (TestEnvironment::new(), tokens(3600));
+    let method =
+        "/v1/projects/-/serviceAccounts/ci@p-1.iam.gserviceaccount.com:generateAccessToken";
+    // As `gcloud auth application-default login --impersonate-service-account` writes it.
+    let credentials = json!({
+        "type": "impersonated_service_account", "delegates": [],
+        "service_account_impersonation_url": server.url() + method,
+        "source_credentials": {
+            "type": "authorized_user", "client_id": "c", "client_secret": "s",
+            "refresh_token": "SECRET-r", "token_uri": format!("{}/token", server.url()),
+        },
+    });
+    let mut command = with_credentials(&environment, &credentials);
+    assert_eq!(secret(&mut command), "SECRET-2");
+    let requests = server.requests();
+    assert_eq!(requests[0].path, "/token");
+    assert!(text(&requests[0].body).contains("SECRET-r"));
+    assert_eq!(requests[1].path, method);
+    assert_eq!(requests[1].header("Authorization"), Some("Bearer SECRET-1"));
+    let body: Value = serde_json::from_slice(&requests[1].body).unwrap();
+    assert_eq!(body["scope"], json!(BOTH_SCOPES));
+}
+
+#[test]
+fn an_issuer_that_is_not_trusted_is_told_in_the_words_of_the_service() {
+    let environment = TestEnvironment::new();
+    environment.write("oidc-token", r#"{"value": "SECRET-of-oidc"}"#);
+    let server = HttpServer::start(Arc::new(|_, connection| {
+        let body = br#"{"error": "invalid_grant",
+            "error_description": "The audience in ID Token does not match the expected audience."}"#;
+        let headers = [("Content-Type", "application/json")];
+        http::answer(connection, "400 Bad Request", &headers, body)
+    }));
+    let mut command = with_credentials(&environment, &federation(&server));
+    let output = command.output().unwrap();
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains("The audience in ID Token does not match"),
+        "{error}"
+    );
+    assert!(!error.contains("SECRET"), "{error}");
+}
+
+#[test]
+fn off_google_and_without_credentials_is_told_soon() {
+    let environment = TestEnvironment::new();
+    let mut command = command(&environment);
+    // A name that no server of names knows, by RFC 6761.
+    command
+        .arg("token")
+        .env("GCE_METADATA_HOST", "metadata.invalid");
+    let begun = std::time::Instant::now();
+    let output = command.output().unwrap();
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{error}");
+    assert!(
+        error.contains("gcloud auth application-default login"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_plugin_of_another_kubeconfig_is_called_with_its_variables() {
+    let environment = TestEnvironment::new();
+    let script = "#!/bin/sh\nprintf '%s' \"$KUBERNETES_EXEC_INFO\" > asked\n\
+        [ \"$1\" = get-token ] || exit 3\n\
+        echo '{\"kind\": \"ExecCredential\", \"apiVersion\": \"client.authentication.k8s.io/v1\", \
+        \"status\": {\"token\": \"'$SECRET_KEY'-token\"}}'\n";
+    let plugin = environment.write("other/plugin", script);
+    std::fs::set_permissions(&plugin, PermissionsExt::from_mode(0o755)).unwrap();
+    let kubeconfig = |args: &[&str]| {
+        let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin",
+            "args": args, "env": [{"name": "SECRET_KEY", "value": "SECRET-x"}]});
+        let file = json!({
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": "https://203.0.113.7"}}],
+            "users": [{"name": "u", "user": {"exec": exec}}],
+        });
+        environment.write("other/config", file.to_string());
+    };
+    kubeconfig(&["get-token"]);
+    let mut get = command(&environment);
+    get.args(["get", "--from-kubeconfig=other/config", "--kubeconfig=k"]);
+    assert!(get.status().unwrap().success());
+    let written = environment.read("k");
+    assert!(!written.contains("SECRET-x"), "{written}");
+    let mut token = command(&environment);
+    let exec =
+        crate::support::yaml(&environment.path().join("k"))["users"][0]["user"]["exec"].clone();
+    let args = exec["args"].as_array().unwrap().iter();
+    token.args(args.map(|it| it.as_str().unwrap()));
+    let answer = answered(&token.output().unwrap());
+    assert_eq!(answer["apiVersion"], "client.authentication.k8s.io/v1beta1");
+    assert_eq!(answer["status"]["token"], "SECRET-x-token");
+    let asked: Value = serde_json::from_str(&environment.read("asked")).unwrap();
+    assert_eq!(asked["apiVersion"], "client.authentication.k8s.io/v1");
+    kubeconfig(&["no"]);
+    let output = token.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("exit code 3") && !error.contains("SECRET"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,22 +1,14 @@
 //! Leases: never two holders, whoever dies; first come first served; what is lost is told.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod competition;
-mod support;
-
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use competition::{Competition, Holder, check};
 use e2e::{ObjectStore, Running, TestEnvironment, text, wait_until};
-use serde_json::Value;
-use support::{Google, of_pool, yaml};
+use serde_json::{Value, json};
+
+use crate::competition::{Competition, Holder, check};
+use crate::support::{Google, of_pool, yaml};
 
 /// A pool of so many clusters.
 fn pool(size: usize) -> Google {
@@ -68,7 +60,7 @@ fn waiting(google: &Google, environment: &TestEnvironment) -> Vec<String> {
 }
 
 fn release(environment: &TestEnvironment, kubeconfig: &str) {
-    let mut command = support::command(environment);
+    let mut command = crate::support::command(environment);
     let status = command
         .args(["release", "--kubeconfig", kubeconfig])
         .status();
@@ -230,7 +222,7 @@ fn a_holder_that_died_gives_it_back_and_its_kubeconfig_gives_no_token_any_more()
             .map(|it| it.as_str().unwrap());
         let users = "{\"users\": [{\"name\": \"u\", \"user\": {\"token\": \"t\"}}]}";
         environment.write("users", users);
-        let mut command = support::command(&environment);
+        let mut command = crate::support::command(&environment);
         command
             .args(args)
             .args(["--from-kubeconfig=users", "--user=u"])
@@ -269,6 +261,130 @@ fn a_holder_that_died_gives_it_back_and_its_kubeconfig_gives_no_token_any_more()
     let notes = std::fs::read_dir(environment.path()).unwrap();
     let mut notes = notes.map(|it| it.unwrap().path());
     assert!(!notes.any(|path| path.extension().is_some_and(|it| it == "lease")));
+}
+
+#[test]
+fn a_waiter_gets_a_cluster_that_is_healthy_now_and_its_address_of_now() {
+    let (environment, google) = (TestEnvironment::new(), pool(1));
+    assert!(
+        get(&google, &environment, "first")
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut command = get(&google, &environment, "k");
+    command
+        .args(["--wait=60", "--holder=w"])
+        .stderr(Stdio::piped());
+    let mut waiter = Running::start(command.stdout(Stdio::piped()));
+    wait_until("it waits", || waiting(&google, &environment).len() == 1);
+    let cluster = |status: &str, address: &str| {
+        let mut cluster = of_pool("kf-n0", "2026-05-01T10:00:00+00:00", status);
+        cluster["endpoint"] = address.into();
+        let members = cluster.as_object_mut().unwrap();
+        members.remove("privateClusterConfig");
+        members.remove("controlPlaneEndpointsConfig");
+        cluster
+    };
+    google.change(vec![cluster("STOPPING", "203.0.113.8")]);
+    release(&environment, "first");
+    wait_until("the cluster was taken and given back", || {
+        let listed = list(&google, &environment);
+        let lease = environment
+            .path()
+            .join("leases/gke.p-1.us-central1-a.kf-n0.json");
+        let lease: Value = serde_json::from_str(&std::fs::read_to_string(lease).unwrap()).unwrap();
+        listed["clusters"][0]["lease"].is_null() && lease["value"]["fencing"] == 2
+    });
+    assert!(waiter.try_wait().unwrap().is_none());
+    assert!(!environment.path().join("k").exists());
+    google.change(vec![cluster("RUNNING", "203.0.113.9")]);
+    let output = waiter.wait_with_output();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let log = text(&output.stderr);
+    assert!(
+        log.contains("is not RUNNING any more: waiting for another one"),
+        "{log}"
+    );
+    let server = &yaml(&environment.path().join("k"))["clusters"][0]["cluster"]["server"];
+    assert_eq!(server, "https://203.0.113.9");
+}
+
+#[test]
+fn a_pool_without_a_healthy_cluster_is_waited_for() {
+    let (environment, google) = (TestEnvironment::new(), pool(1));
+    let of_pool = |status| of_pool("kf-n0", "2026-05-01T10:00:00+00:00", status);
+    google.change(vec![of_pool("PROVISIONING")]);
+    let output = get(&google, &environment, "k").output().unwrap();
+    assert_eq!(output.status.code(), Some(75));
+    assert!(text(&output.stderr).contains("no cluster of the pool is RUNNING"));
+    let mut command = get(&google, &environment, "k");
+    let mut waiter = Running::start(command.arg("--wait=60").stdout(Stdio::null()));
+    wait_until("it waits", || waiting(&google, &environment).len() == 1);
+    google.change(vec![of_pool("RUNNING")]);
+    assert!(waiter.wait().unwrap().success());
+}
+
+#[test]
+fn a_step_that_runs_again_takes_over_the_lease_of_its_first_try() {
+    let (environment, google) = (TestEnvironment::new(), pool(1));
+    let get = |kubeconfig: &str, holder: &str| {
+        let mut command = get(&google, &environment, kubeconfig);
+        command.arg(format!("--holder={holder}")).output().unwrap()
+    };
+    let fencing = |output: &Output| {
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let written: Value = serde_json::from_slice(&output.stdout).unwrap();
+        written["lease"]["fencing"].as_u64().unwrap()
+    };
+    assert_eq!(fencing(&get("k", "job-1")), 1);
+    assert_eq!(fencing(&get("k", "job-1")), 2);
+    // Neither another run of the same kubeconfig nor the same run's other one.
+    assert_eq!(get("k", "job-2").status.code(), Some(75));
+    assert_eq!(get("other", "job-1").status.code(), Some(75));
+    release(&environment, "k");
+    assert_eq!(fencing(&get("other", "job-2")), 3);
+}
+
+#[test]
+fn release_tries_a_place_that_is_out_of_reach_until_its_limit() {
+    let environment = TestEnvironment::new();
+    let kubeconfig = json!({
+        "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    });
+    let file = environment.write("leases.kubeconfig", kubeconfig.to_string());
+    let note = json!({"at": "kubernetes://ci", "kubeconfig": file, "name": "gke.p.z.c",
+        "holder": "h-1", "fencing": 1, "good_until": "2026-05-01T10:00:00.000Z"});
+    environment.write("k.c.lease", note.to_string());
+    let begun = Instant::now();
+    let mut command = crate::support::command(&environment);
+    let output = command
+        .args(["release", "--timeout=3", "--kubeconfig=k"])
+        .output()
+        .unwrap();
+    let log = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(75), "{log}");
+    assert!(begun.elapsed() >= Duration::from_secs(3), "{log}");
+    assert!(
+        log.contains("trying again") && log.contains("give gke.p.z.c back"),
+        "{log}"
+    );
+    assert!(environment.path().join("k.c.lease").exists());
+}
+
+#[test]
+fn tokens_of_gclouds_plugin_do_not_end_with_the_lease_and_that_is_told() {
+    let (environment, google) = (TestEnvironment::new(), pool(1));
+    let mut command = get(&google, &environment, "k");
+    let output = command.arg("--exec-plugin=gcloud").output().unwrap();
+    assert!(output.status.success());
+    let log = text(&output.stderr);
+    assert!(
+        log.contains("gives tokens after the lease has run out"),
+        "{log}"
+    );
 }
 
 #[test]

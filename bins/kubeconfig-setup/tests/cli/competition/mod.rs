@@ -1,7 +1,7 @@
 //! Processes that compete for clusters and are killed at random, and the check that no two held
 //! one at a time.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "on_cluster uses a part of it")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -193,6 +193,9 @@ impl Competition {
     }
 
     fn one(&self, command: &mut Command) -> (Option<Held>, bool) {
+        // Each is a run of its own: one that comes after another with the same kubeconfig and
+        // name would take over what that one had.
+        command.arg(format!("--holder=run-{:08x}", fastrand::u32(..)));
         let mut holder = Holder::start(command);
         let patience = self.patience.mul_f64(0.2 + fastrand::f64());
         if holder.wait_until_taken(patience).is_ok() {

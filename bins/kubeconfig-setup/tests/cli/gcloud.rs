@@ -1,20 +1,13 @@
 //! The entries are those of gcloud: the files in fixtures/gcloud are what `gcloud container
 //! clusters get-credentials` (528.0.0) wrote for the same answers of the API.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
 use e2e::{TestEnvironment, text};
 use serde_json::{Value, json};
-use support::{Google, dns_only, fixture, regional, yaml, zonal};
+
+use crate::support::{Google, dns_only, fixture, regional, yaml, zonal};
 
 fn google() -> Google {
     Google::with(vec![zonal("c"), regional("r"), dns_only("d")])
@@ -153,11 +146,11 @@ fn the_request_is_that_of_gcloud() {
 fn the_newest_healthy_cluster_of_a_pool_is_taken() {
     let environment = TestEnvironment::new();
     let google = Google::with(vec![
-        support::of_pool("kf-n01", "2026-05-01T10:00:00+00:00", "RUNNING"),
-        support::of_pool("kf-n03", "2026-05-03T10:00:00+00:00", "RUNNING"),
-        support::of_pool("kf-n04", "2026-05-04T10:00:00+00:00", "ERROR"),
-        support::of_pool("other", "2026-05-05T10:00:00+00:00", "RUNNING"),
-        support::of_pool("kf-n02", "2026-05-02T10:00:00+00:00", "RUNNING"),
+        crate::support::of_pool("kf-n01", "2026-05-01T10:00:00+00:00", "RUNNING"),
+        crate::support::of_pool("kf-n03", "2026-05-03T10:00:00+00:00", "RUNNING"),
+        crate::support::of_pool("kf-n04", "2026-05-04T10:00:00+00:00", "ERROR"),
+        crate::support::of_pool("other", "2026-05-05T10:00:00+00:00", "RUNNING"),
+        crate::support::of_pool("kf-n02", "2026-05-02T10:00:00+00:00", "RUNNING"),
     ]);
     let file = environment.path().join("k");
     get(&mut google.command(&environment), &file, &["--pool=kf-n??"]);

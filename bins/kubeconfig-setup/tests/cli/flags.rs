@@ -1,17 +1,10 @@
 //! The command line: help, bad input, plans.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::process::Output;
 
 use e2e::{TestEnvironment, text};
-use support::{Google, command, zonal};
+
+use crate::support::{Google, command, zonal};
 
 fn run(environment: &TestEnvironment, args: &[&str]) -> Output {
     command(environment).args(args).output().unwrap()

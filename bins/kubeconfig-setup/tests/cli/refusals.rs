@@ -1,19 +1,12 @@
 //! What Google refuses, and what the reader of the error is told.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "clippy knows tests by their attribute only, not their helpers"
-)]
-
-mod support;
-
 use std::process::Output;
 use std::time::{Duration, Instant};
 
 use e2e::{TestEnvironment, text};
 use serde_json::json;
-use support::{Google, zonal};
+
+use crate::support::{Google, zonal};
 
 fn get(environment: &TestEnvironment, google: &Google, cluster: &str) -> Output {
     let mut command = google.command(environment);
@@ -143,7 +136,7 @@ fn a_cluster_without_an_address_writes_nothing() {
 #[test]
 fn a_pool_without_a_healthy_cluster() {
     let environment = TestEnvironment::new();
-    let google = Google::with(vec![support::of_pool(
+    let google = Google::with(vec![crate::support::of_pool(
         "kf-1",
         "2026-05-01T10:00:00Z",
         "ERROR",

@@ -63,8 +63,7 @@ RUN set -eu; \
         '/usr/lib/*/perl/*' '/usr/lib/*/libperl.so*' '/usr/lib/git-core/git-daemon' '/usr/lib/git-core/git-http-backend' \
         '/usr/lib/git-core/git-http-fetch' '/usr/lib/git-core/git-http-push' '/usr/lib/git-core/git-imap-send' \
         '/usr/*/git-shell' '/usr/*/scalar' '/usr/bin/ssh-keyscan' '/usr/lib/openssh/ssh-keysign' \
-        '/usr/lib/openssh/ssh-pkcs11-helper' '/usr/lib/openssh/ssh-sk-helper' '/usr/lib/python3*/pydoc_data/*' \
-        '/usr/lib/python3*/test/*' '/usr/lib/python3*/turtle.py'; do \
+        '/usr/lib/openssh/ssh-pkcs11-helper' '/usr/lib/openssh/ssh-sk-helper'; do \
       echo "path-exclude=$path"; \
     done >$rules; \
     echo 'path-include=/usr/share/doc/*/copyright' >>$rules; \
@@ -72,7 +71,7 @@ RUN set -eu; \
     apt-get update -qq; \
     apt-get install -qq --yes --no-install-recommends \
       ca-certificates git openssh-client python3 python3-six python3-yaml >/dev/null; \
-    rm -rf $rules /var/lib/apt/lists/* /var/cache/* /var/log/*; \
+    rm -rf $rules /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/lib/python3*/pydoc_data /usr/lib/python3*/test; \
     git config --system --add safe.directory '*'; \
     useradd --uid 65532 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin worker
 COPY --from=programs /image/programs /usr/local/bin

@@ -51,18 +51,8 @@ fn what_steps_and_workflow_functions_need_is_there_and_nothing_else() {
     let scripts =
         "for f in /usr/local/bin/*; do head -c 2 $f | grep -q '#!' && echo $f; done; true";
     assert_eq!(printed(&[], &["sh", "-c", scripts]), "");
-    let manuals = "find / -xdev ( -path /usr/share/man/* -o -path /usr/share/locale/*/LC_MESSAGES/* ) -type f";
-    assert_eq!(
-        printed(
-            &[],
-            &[
-                &["find"][..],
-                &manuals.split(' ').skip(1).collect::<Vec<_>>()
-            ]
-            .concat()
-        ),
-        ""
-    );
+    let manuals = "find /usr/share/man /usr/share/locale -type f 2>/dev/null || true";
+    assert_eq!(printed(&[], &["sh", "-c", manuals]), "");
 }
 
 #[test]

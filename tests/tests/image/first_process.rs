@@ -45,7 +45,8 @@ fn every_program_ends_by_a_signal_and_not_by_force() {
         "--env=JOB_TYPE=periodic",
         "--env=BUILD_ID=1",
     ];
-    let more = ["--artifacts-dir=/tmp", "--bucket=file:///tmp/bucket"];
+    let folder = "--artifacts-dir=/usr/share/doc/test-worker";
+    let more = [folder, "--bucket=file:///tmp/bucket"];
     let container = Container::start(&flags, &[&words[..], &more].concat());
     let state = || succeed(&["inspect", "--format={{.State.Status}}", &container.0]);
     wait_until("it runs", || {

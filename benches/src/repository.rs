@@ -203,7 +203,8 @@ impl History {
                     let lines = self.files[file].len();
                     let place = self.below(lines);
                     for place in place..lines.min(place + BLOCK) {
-                        self.files[file][place] = self.line();
+                        let line = self.line();
+                        self.files[file][place] = line;
                     }
                 }
                 self.write_file(&mut out, file)?;

@@ -92,7 +92,7 @@ mod tests {
             let time = fs::metadata(path(name)).unwrap().modified().unwrap();
             fs::write(path(name), name.replace('a', "c")).unwrap();
             let file = fs::File::options().write(true).open(path(name)).unwrap();
-            file.set_modified(time + std::time::Duration::from_nanos(4_000_000))
+            file.set_modified(time + std::time::Duration::from_millis(4))
                 .unwrap();
             assert!(!holds(folder.path(), listed), "{name}");
             write(folder.path(), listed).unwrap();

@@ -65,8 +65,8 @@ fn people_find_their_way_however_the_history_came() {
     let mut fixture = Fixture::new();
     move_on(&mut fixture, "three\n");
     let server = fixture.http();
-    let served = fixture.env.path().join("served");
-    let local = served.display().to_string();
+    let folder = fixture.env.path().join("served");
+    let local = folder.display().to_string();
     let (http, git) = (server.url(), fixture.server.url());
     let cache = ["--cache", "cache"].as_slice();
     for (how, url, args) in [

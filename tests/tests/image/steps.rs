@@ -74,7 +74,7 @@ fn a_step_has_the_mounts_variables_user_and_folder_of_its_pod() {
 #[test]
 fn init_containers_bring_the_programs_to_a_step_of_another_image() {
     let run = Run::new(&format!(
-        r#"
+        r"
   volumes: [{{name: tools, emptyDir: {{}}}}]
   templates:
     - name: main
@@ -87,7 +87,7 @@ fn init_containers_bring_the_programs_to_a_step_of_another_image() {
         image: IMAGE
         command: [/tools/run-tests, --junit=/tmp/junit.xml, --, echo, the step ran]
         volumeMounts: [{{name: tools, mountPath: /tools}}]
-"#,
+",
         crate::docker::tools_image()
     ));
     let said = run.succeed(&[]);

@@ -59,14 +59,14 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         Some(Command::Run(command)) => {
             let RunCommand { name, mut opts } = *command;
             opts.source.only = opts.source.only.or(name);
-            run_or_explain(opts, app).await
+            Box::pin(run_or_explain(opts, app)).await
         }
         Some(Command::Prune(opts)) => prune::run(&opts, &app),
         Some(Command::Status(opts)) => by_hand::status(opts, app).await,
         Some(Command::Wait(opts)) => by_hand::wait(opts, app).await,
         Some(Command::Stop(opts)) => by_hand::stop(opts, app).await,
         Some(Command::Logs(opts)) => by_hand::logs(opts, app).await,
-        None => run_or_explain(opts.run, app).await,
+        None => Box::pin(run_or_explain(opts.run, app)).await,
     }
 }
 

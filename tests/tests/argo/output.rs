@@ -1,6 +1,6 @@
 //! What steps print, and what is kept of those that succeed.
 
-use e2e::{Cluster, text, wait_until};
+use e2e::{Cluster, text};
 use serde_json::json;
 
 use crate::job::{Job, phases};
@@ -12,7 +12,8 @@ fn all_output_is_shown_while_steps_run_and_all_of_it_is_kept() {
     let script = "echo one; echo two; sleep 12; echo three";
     let job = Job::new(&cluster, &steps(&[("talks", script)]));
     let mut program = job.start_with(&["--follow=all", "--logs=all"]);
-    wait_until("its first lines", || job.log().contains("[talks] two\n"));
+    let is_shown = || job.log().contains("[talks] two\n").then_some(());
+    job.namespace.wait_for("its first lines", 90, is_shown);
     assert!(!job.log().contains("[talks] three\n"), "{}", job.log());
     assert_eq!(job.end_of(&mut program), 0, "{}", job.log());
     job.assert_result("SUCCESS");

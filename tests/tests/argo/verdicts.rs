@@ -108,7 +108,7 @@ fn out_of_time_the_workflow_is_stopped() {
     let cluster = Cluster::connect();
     let workflow = with_exit_handler(steps(&[("long", "sleep 600")]), "true");
     let job = Job::new(&cluster, &workflow);
-    let mut program = job.start_with(&["--timeout=12s"]);
+    let mut program = job.start_with(&["--timeout=12s", "--grace-period=60s"]);
     assert_eq!(job.end_of(&mut program), 124, "{}", job.log());
     job.assert_result("FAILURE");
 }

@@ -95,7 +95,8 @@ impl Source {
                 project,
                 location,
                 name,
-            } => gke::kubeconfig(project, location, name, env).await?,
+                // What asks Google is large, and rarely needed.
+            } => Box::pin(gke::kubeconfig(project, location, name, env)).await?,
         };
         let options = KubeConfigOptions::default();
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;

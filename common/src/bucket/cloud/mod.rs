@@ -45,12 +45,17 @@ impl Cloud {
     /// Checks the bucket's name. Source: Google Cloud Storage's page on bucket names.
     pub(super) fn new(bucket: &str, env: &Env) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
-        if !(3..=222).contains(&bucket.len()) || !bucket.chars().all(allowed) {
-            return Err(
-                Error::usage(format!("gs://{bucket:?} is not a bucket")).hint(
-                    "use gs://BUCKET, the name only: a job's folder in it follows from the job",
-                ),
-            );
+        let what = || Error::usage(format!("gs://{bucket:?} is not a bucket"));
+        if bucket.contains('/') {
+            return Err(what().hint(
+                "use gs://BUCKET, the name only: a job's folder in it follows from the job",
+            ));
+        }
+        if !bucket.chars().all(allowed) {
+            return Err(what().hint("a name has lower-case letters, digits, -, _ and . only"));
+        }
+        if !(3..=222).contains(&bucket.len()) {
+            return Err(what().hint("a name has 3 to 222 characters"));
         }
         Ok(Cloud {
             client: Arc::new(Client::new(bucket, env)?),

@@ -2,7 +2,9 @@
 //! tox starts, and the workers of xdist.
 
 use std::ffi::OsString;
+use std::fs::DirEntry;
 use std::path::Path;
+use std::time::SystemTime;
 
 use common::{Result, ResultExt};
 
@@ -39,16 +41,18 @@ pub(crate) fn plugin(
     ])
 }
 
-/// The node ids of the tests that run, as [`watch`] tells them.
-pub(crate) fn running(folder: &Path) -> Vec<String> {
+/// The node ids of the tests that run, as [`watch`] tells them, and since when.
+pub(crate) fn running(folder: &Path) -> Vec<(String, SystemTime)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let is_running = |name: &OsString| name.to_string_lossy().starts_with("running-");
     let files = entries.filter(|entry| is_running(&entry.file_name()));
     // A test that ends just now takes its file along.
-    let mut running: Vec<String> = files
-        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
-        .filter(|id| !id.is_empty())
-        .collect();
+    let test = |entry: DirEntry| {
+        let id = std::fs::read_to_string(entry.path()).ok();
+        let id = id.filter(|id| !id.is_empty())?;
+        Some((id, entry.metadata().ok()?.modified().ok()?))
+    };
+    let mut running: Vec<_> = files.filter_map(test).collect();
     running.sort();
     running
 }

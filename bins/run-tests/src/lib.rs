@@ -37,11 +37,11 @@ use results::{Results, Style};
 pub async fn run(opts: Opts, app: App) -> Result<Exit> {
     let dry_run = opts.dry_run;
     let mut plan = Plan::new(opts)?;
-    if dry_run {
-        return app.print(plan);
-    }
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let secrets = redact::of_process(&plan.secrets, &app.env, &mounts)?.compile()?;
+    if dry_run {
+        return app.print(secrets.redact(&plan.to_string()));
+    }
     let style = Style {
         naming: plan.naming.clone(),
         output: plan.junit_output,

@@ -45,8 +45,9 @@ pub struct Opts {
     #[arg(long, value_name = "DIR", env = common::env::ARTIFACTS, alias = "artifacts_dir")]
     pub artifacts_dir: Option<PathBuf>,
 
-    /// JUnit file to write, below the artifacts folder [default: `junit_{target name}.xml`].
-    #[arg(long, value_name = "FILE")]
+    /// JUnit file to write, below the artifacts folder [default: `junit_{target name}.xml`, in a
+    /// workflow `junit_{workflow}/junit_{target name}.xml`].
+    #[arg(long, value_name = "FILE", alias = "junitfile")]
     pub junit: Option<PathBuf>,
 
     /// What the command speaks.
@@ -129,8 +130,9 @@ pub struct Opts {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub timeout: Option<Duration>,
 
-    /// Time limit of each test, where the format says when a test starts: Go, and cargo's JSON.
-    /// A test that runs longer ends the command.
+    /// Time limit of each test, where it is told when a test starts: by Go, pytest, and cargo's
+    /// JSON. A test that runs longer ends the command; a run of tests whose start nobody told
+    /// is red.
     #[arg(
         long,
         value_name = "TIME",
@@ -139,9 +141,18 @@ pub struct Opts {
     )]
     pub test_timeout: Option<Duration>,
 
-    /// Runs failed tests again, up to N times, until they pass; for tools that can pick tests:
-    /// `go test`, `cargo test`, nextest, pytest. A test that then passes is reported as flaky.
-    #[arg(long, value_name = "N", default_value_t = 0, alias = "rerun_fails")]
+    /// Runs failed tests again, up to N times, 2 without N, until they pass; for tools that can
+    /// pick tests: `go test`, which runs a subtest's whole test again, `cargo test`, nextest,
+    /// pytest. A test that then passes is reported as flaky. No test is left out for a failure
+    /// of another one: `-failfast`, `-x` and the like are refused.
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        default_value_t = 0,
+        default_missing_value = "2",
+        alias = "rerun_fails"
+    )]
     pub rerun_fails: u32,
 
     /// Runs nothing again where more tests than this failed: that is no flake.

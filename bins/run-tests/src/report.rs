@@ -156,6 +156,8 @@ pub(crate) fn summarize(plan: &Plan, results: &Results, time: Duration) {
         && let Ok(tests) = results.to_run_again()
     {
         for command in again::for_a_person(plan, &tests).iter().take(COMMANDS) {
+            let command = command.to_string();
+            let command = results.masked(&command);
             tracing::info!("run just the failed tests again: {command}");
         }
     }

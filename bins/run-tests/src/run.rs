@@ -191,7 +191,7 @@ impl Reader<'_> {
             return Err(later());
         };
         match test.since.checked_add(limit) {
-            Some(end) if end <= now => Ok(test.name.to_owned()),
+            Some(end) if end <= now => Ok(test.name.into_owned()),
             Some(end) => Err(end.min(later())),
             None => Err(later()),
         }
@@ -283,7 +283,8 @@ impl Output<'_, '_> {
             let reader = self.reader.borrow();
             let running = reader.format.longest_running();
             let running = running.map(|test| test.name);
-            self.progress.draw(reader.results.counts(), running);
+            self.progress
+                .draw(reader.results.counts(), running.as_deref());
         }
         self.said.shown.clear();
         self.said.logged.clear();

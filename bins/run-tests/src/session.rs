@@ -5,11 +5,11 @@ use common::Result;
 use common::app::Stop;
 use tokio::time::Instant;
 
-use crate::again;
+use crate::again::{self, Pytest};
 use crate::console::Console;
 use crate::format;
 use crate::plan::Plan;
-use crate::results::Results;
+use crate::results::{Results, counted};
 use crate::run::{self, Run};
 use crate::verdict;
 
@@ -38,6 +38,10 @@ pub(crate) async fn run(
     .await;
     verdict::conclude(plan, &first, &mut *format, results);
     let mut last = first;
+    if plan.pytest.as_ref().is_some_and(Pytest::stopped_early) && results.counts().faults() > 0 {
+        tracing::warn!("nothing is run again: pytest ended before all tests had run");
+        return Ok(last);
+    }
     for attempt in 1..=plan.rerun_fails {
         if last.was_cut_short() || !is_worth_it(plan, results) {
             break;
@@ -55,7 +59,8 @@ fn is_worth_it(plan: &Plan, results: &Results) -> bool {
     let faults = results.counts().faults();
     if faults > plan.rerun_fails_max_failures {
         tracing::warn!(
-            "nothing is run again: {faults} tests failed, more than --rerun-fails-max-failures {}",
+            "nothing is run again: {} failed, more than --rerun-fails-max-failures {}",
+            counted(faults, "test"),
             plan.rerun_fails_max_failures
         );
     }
@@ -79,14 +84,14 @@ async fn run_again(
         }
     };
     tracing::info!(
-        "running {} failed tests again, attempt {attempt} of {}",
-        tests.len(),
+        "running {} again, attempt {attempt} of {}",
+        counted(tests.len() as u64, "failed test"),
         plan.rerun_fails
     );
     results.run_again();
     let mut last = None;
     for command in again::commands(plan, &tests)? {
-        tracing::info!("{command}");
+        tracing::info!("{}", results.masked(&command.to_string()));
         let mut format = format::reader(plan)?;
         let run = run::run(
             plan,

@@ -7,7 +7,7 @@ use common::app::App;
 use common::exec::{Command, Limits};
 use common::{Result, ResultExt};
 
-use crate::again::Pytest;
+use crate::again::{self, Pytest};
 use crate::plan::Plan;
 use crate::reporter::{self, Folder, Reporter};
 use crate::shard::{self, Divided};
@@ -22,6 +22,9 @@ pub(crate) struct Setup {
 
 /// Makes it, and the plan's command one that uses it.
 pub(crate) async fn prepare(plan: &mut Plan, app: &App) -> Result<Setup> {
+    if plan.rerun_fails > 0 {
+        again::check_environment(plan.tool, |name| app.env.get(name).map(str::to_owned))?;
+    }
     let pytest = |divided| divided == Divided::Pytest;
     let wanted = plan.reporter.is_some()
         || plan
@@ -44,20 +47,22 @@ pub(crate) async fn prepare(plan: &mut Plan, app: &App) -> Result<Setup> {
             watch_pytest(plan, app, folder.path())?;
         }
         plan.junit_from = arranged.patterns;
+        plan.reports = Some(folder.path().to_owned());
     }
     Ok(Setup { folder, runs })
 }
 
 /// Gives pytest the plugins that the plan calls for.
 fn watch_pytest(plan: &mut Plan, app: &App, folder: &Path) -> Result<()> {
-    if plan.timeout.is_some() {
+    if plan.timeout.or(plan.test_timeout).is_some() {
         let watch = reporter::watch(folder, |name| variable(&plan.command, app, name))?;
         plan.command.env.extend(watch);
         plan.watched = Some(folder.to_owned());
     }
     if plan.rerun_fails > 0 {
-        let again = Pytest::prepare(folder, |name| variable(&plan.command, app, name))?;
-        plan.pytest = Some(again);
+        let (pytest, env) = Pytest::prepare(folder, |name| variable(&plan.command, app, name))?;
+        plan.command.env.extend(env);
+        plan.pytest = Some(pytest);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::format::{End, Format};
 use crate::opts::Flaky;
 use crate::plan::Plan;
 use crate::reporter::Reporter;
-use crate::results::Results;
+use crate::results::{Results, counted};
 use crate::run::Run;
 
 /// Ends the reading and adds an error to the results for everything that does not add up.
@@ -42,6 +42,12 @@ pub(crate) fn conclude(plan: &Plan, run: &Run, format: &mut dyn Format, results:
         }
         _ => {}
     }
+    let ran = tests > 0 && !matches!(end, End::CutShort(_));
+    if plan.test_timeout.is_some() && ran && !format.tells_starts() {
+        let message = "--test-timeout limited no test: the output does not tell when one starts; \
+                       limit the whole command with --timeout";
+        results.error("test time limit", message, String::new());
+    }
 }
 
 /// The same for a run of tests that failed before: it proves something only when it ended as
@@ -68,7 +74,9 @@ pub(crate) fn conclude_again(
 pub(crate) fn exit(plan: &Plan, last: &Run, results: &mut Results) -> Exit {
     let flaky = results.counts().flaky;
     if flaky > 0 && plan.flaky == Flaky::Fail {
-        let message = format!("{flaky} tests are flaky, which --flaky=fail does not accept");
+        let verb = if flaky == 1 { "is" } else { "are" };
+        let flaky = counted(flaky, "test");
+        let message = format!("{flaky} {verb} flaky, which --flaky=fail does not accept");
         results.error("flaky tests", &message, String::new());
     }
     match &last.ended {

@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use common::app::Stop;
+use common::bucket::{Bucket, ObjectName};
+use common::{Error, Result};
 
 /// The part of the grace period that looking may take: the rest is for copying.
 const LOOKING: u32 = 3;
@@ -49,6 +51,28 @@ impl Clock {
     pub(crate) async fn out_of_grace(&self) {
         let asked_at = self.asked().await;
         self.until(asked_at + self.grace_period).await;
+    }
+
+    /// Writes an object, for as long as the grace period lasts once the program is asked to end.
+    /// A second signal, which perhaps cut the copying short, does not skip the record of it.
+    pub(crate) async fn in_time(
+        &self,
+        bucket: &Bucket,
+        name: &ObjectName,
+        content: &[u8],
+    ) -> Result<()> {
+        let out_of_time = async {
+            let asked_at = self.asked().await;
+            tokio::time::sleep_until((asked_at + self.grace_period).into()).await;
+        };
+        tokio::select! {
+            biased;
+            written = bucket.write(name, content) => written,
+            () = out_of_time => {
+                let signal = self.signal().unwrap_or_default();
+                Err(Error::interrupted(signal, format!("write {}", bucket.url(name))))
+            }
+        }
     }
 
     /// A second signal skips what is left.

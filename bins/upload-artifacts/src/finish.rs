@@ -3,6 +3,7 @@
 use common::Result;
 use common::app::Stop;
 
+use crate::clock::Clock;
 use crate::plan::{Finish, Sync};
 use crate::sync;
 
@@ -21,7 +22,10 @@ pub(crate) async fn run(plan: Finish, stop: &Stop) -> Result<()> {
         let missing = error.report().into();
         finished.metadata.insert(MISSING.to_owned(), missing);
     }
-    let written = plan.bucket.write(&plan.name, &finished.to_json()?).await;
+    // A grace period of its own: the copying may have used up the other one.
+    let clock = Clock::new(stop.clone(), plan.grace_period);
+    let content = finished.to_json()?;
+    let written = clock.in_time(&plan.bucket, &plan.name, &content).await;
     if let (Err(_), Err(error)) = (&written, &copied) {
         // The one that is returned is the other.
         tracing::error!("{}", error.report());

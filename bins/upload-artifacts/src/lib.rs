@@ -21,11 +21,12 @@ mod tally;
 mod watch;
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use common::app::App;
-use common::{Exit, Result, env};
+use common::app::{App, Stop};
+use common::{Error, Exit, Result, env};
 
+use clock::Clock;
 pub use opts::{BucketOpts, Command, FilesOpts, FinishedOpts, Opts, SyncOpts, WatchOpts};
 use plan::{Plan, Sync, Write};
 use source::Found;
@@ -48,15 +49,20 @@ pub async fn run(opts: Opts, app: App) -> Result<Exit> {
         }
         Plan::Write(_) if dry_run => {}
         Plan::Sync(plan) => sync::run(&plan, &app.stop).await?.end(&plan)?,
-        Plan::Write(plan) => write(&plan).await?,
+        Plan::Write(plan) => write(&plan, &app.stop).await?,
         Plan::Finish(plan) => finish::run(*plan, &app.stop).await?,
     }
     Ok(Exit::Success)
 }
 
-async fn write(plan: &Write) -> Result<()> {
+/// How long a record that is being written is waited for once the program is asked to end: one
+/// that goes well takes less.
+const GRACE: Duration = Duration::from_secs(2);
+
+async fn write(plan: &Write, stop: &Stop) -> Result<()> {
+    let clock = Clock::new(stop.clone(), GRACE);
     for (name, content) in &plan.objects {
-        plan.bucket.write(name, content).await?;
+        clock.in_time(&plan.bucket, name, content).await?;
         tracing::info!("wrote {}", plan.bucket.url(name));
     }
     if plan.objects.is_empty() {
@@ -65,8 +71,11 @@ async fn write(plan: &Write) -> Result<()> {
     Ok(())
 }
 
-/// Prints what a sync would look at, a line each.
+/// Prints what a sync would look at, and what it would remove, a line each.
 async fn list(plan: Sync, app: &App) -> Result<()> {
+    let removes = plan
+        .delete
+        .then(|| (plan.bucket.clone(), plan.folder.clone()));
     let Some(source) = sync::open_source(&plan)?.map(Arc::new) else {
         return Ok(());
     };
@@ -88,6 +97,21 @@ async fn list(plan: Sync, app: &App) -> Result<()> {
             Found::Vanished(_) => continue,
         };
         app.print(format_args!("{line}\n"))?;
+    }
+    let Some((bucket, folder)) = removes else {
+        return Ok(());
+    };
+    let present = tokio::select! {
+        present = bucket.present(&folder) => present?,
+        signal = app.stop.wait() => {
+            return Err(Error::interrupted(signal, format!("list {}", bucket.url(&folder))));
+        }
+    };
+    let mut without_file: Vec<_> = present.names().filter(|name| !names.has(name)).collect();
+    without_file.sort();
+    for name in without_file {
+        let url = bucket.url(&name);
+        app.print(format_args!("remove {}\n", common::on_one_line(&url)))?;
     }
     Ok(())
 }

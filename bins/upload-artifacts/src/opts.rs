@@ -37,7 +37,7 @@ EXAMPLES:
 The job comes from the environment: JOB_SPEC, or JOB_TYPE, JOB_NAME, BUILD_ID, REPO_OWNER,
 REPO_NAME, PULL_NUMBER and the others that Prow sets.
 EXIT CODES: 0 all is there; 2 wrong usage; 75 something is missing, running it again may help;
-130 and 143 interrupted.";
+124 the same, and --timeout is over; 130 and 143 interrupted.";
 
 /// Copies a job's artifacts and records to its bucket, in the layout that Prow's pages read.
 #[derive(Debug, Parser)]
@@ -242,7 +242,8 @@ pub struct CensorOpts {
     )]
     pub secrets_dir: Vec<PathBuf>,
 
-    /// Censors files that are no text as well, which may break them
+    /// Censors files that are no text as well, which may break them; no text is what has a NUL
+    /// byte among its first 8,000
     #[arg(long, alias = "censor_binaries")]
     pub censor_binaries: bool,
 }

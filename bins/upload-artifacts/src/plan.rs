@@ -101,6 +101,8 @@ pub(crate) struct Finish {
     pub(crate) name: ObjectName,
     /// The verdict.
     pub(crate) finished: Finished,
+    /// How long it is tried when the program has been asked to end.
+    pub(crate) grace_period: Duration,
 }
 
 impl Plan {
@@ -209,6 +211,7 @@ impl Finish {
             bucket::job_folder(job, paths(to)?)?.join(FINISHED)?,
         );
         let from = opts.artifacts_dir;
+        let grace_period = opts.files.grace_period.min(LONGEST);
         let before = if from.is_some() || opts.files.names_files() {
             let watch = WatchOpts::default();
             Some(Sync::new(from, opts.files, watch, job, env)?)
@@ -220,6 +223,7 @@ impl Finish {
             bucket,
             name,
             finished: Finished::of(job, outcome, now),
+            grace_period,
         })
     }
 }

@@ -23,6 +23,9 @@ impl fmt::Display for Sync {
         if let Some(from) = &self.from {
             writeln!(out, "copy what changed in {} to {to}", from.display())?;
         }
+        if self.delete {
+            writeln!(out, "then remove what has no file from {to}")?;
+        }
         for folder in &self.secrets {
             writeln!(out, "censor the secrets in {}", folder.display())?;
         }

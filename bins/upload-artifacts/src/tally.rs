@@ -231,7 +231,7 @@ impl Tally {
 
     fn summary(&self) -> String {
         let all = self.copied + self.unchanged + self.skipped + self.vanished + self.missing;
-        if all == 0 {
+        if all == 0 && self.removed == 0 && !self.not_listed {
             return "the folder is empty: nothing to copy".to_owned();
         }
         let mut summary = format!(
@@ -267,4 +267,25 @@ impl Tally {
 pub(crate) fn files(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_folder_that_was_looked_at_is_called_empty() {
+        let empty = "the folder is empty: nothing to copy";
+        assert_eq!(Tally::default().summary(), empty);
+        let cut = Tally {
+            not_listed: true,
+            ..Tally::default()
+        };
+        assert_ne!(cut.summary(), empty);
+        let removed = Tally {
+            removed: 300,
+            ..Tally::default()
+        };
+        assert!(removed.summary().ends_with(", 300 removed"));
+    }
 }

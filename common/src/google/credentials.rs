@@ -1,6 +1,7 @@
 //! Who we are: Application Default Credentials, perhaps on behalf of somebody else, or nobody.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use google_cloud_auth::credentials::{self, CacheableResource};
@@ -9,6 +10,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::explain::CREDENTIALS as SOURCES;
 use super::failure::Failure;
 use crate::env::{self, Env};
 
@@ -18,12 +20,17 @@ const SCOPES: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
 /// never.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Who waits longer is told what for.
+const SLOW: Duration = Duration::from_secs(5);
+
 /// Credentials; nothing is read before they are needed.
 #[derive(Debug)]
 pub struct Credentials {
     /// None: no credentials are wanted.
     kind: Option<Kind>,
     current: Mutex<Current>,
+    /// Whether it was said that they take their time.
+    slow: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -47,6 +54,7 @@ impl Credentials {
         Credentials {
             kind: None,
             current: Mutex::default(),
+            slow: AtomicBool::default(),
         }
     }
 
@@ -68,6 +76,7 @@ impl Credentials {
         Credentials {
             kind: Some(kind),
             current: Mutex::default(),
+            slow: AtomicBool::default(),
         }
     }
 
@@ -84,7 +93,16 @@ impl Credentials {
         };
         drop(current);
         let asked = tokio::time::timeout(LIMIT, built.headers(http::Extensions::new()));
-        match asked.await {
+        let slow = async {
+            tokio::time::sleep(SLOW).await;
+            self.say_slow();
+            std::future::pending().await
+        };
+        let asked = tokio::select! {
+            asked = asked => asked,
+            asked = slow => asked,
+        };
+        match asked {
             Ok(Ok(CacheableResource::New { data, .. })) => Ok((data, version)),
             // Only said to those who name an entity they have.
             Ok(Ok(CacheableResource::NotModified)) => Ok((HeaderMap::new(), version)),
@@ -93,6 +111,14 @@ impl Credentials {
                 let what = "neither a credentials file nor a metadata server was found in time";
                 Err(Failure::Credentials(what.to_owned(), false))
             }
+        }
+    }
+
+    /// Once: many requests may wait for them.
+    fn say_slow(&self) {
+        if !self.slow.swap(true, Ordering::Relaxed) {
+            let who = self.identity();
+            tracing::warn!("still waiting for credentials, {who}; {SOURCES}");
         }
     }
 

@@ -63,6 +63,10 @@ impl Failure {
         match &self {
             Failure::Local(_) => Error::failed(what).because(self),
             Failure::Credentials(_, false) => Error::usage(what).because(self).hint(CREDENTIALS),
+            // A metadata server that does not answer may not be there at all.
+            Failure::Credentials(_, true) => {
+                Error::unavailable(what).because(self).hint(CREDENTIALS)
+            }
             Failure::Refused(refusal) if !self.may_pass() => match refusal.status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
                     Error::usage(what).because(self)
@@ -122,7 +126,8 @@ impl Client {
     }
 }
 
-const CREDENTIALS: &str = "on GKE use workload identity; elsewhere set \
+/// Where credentials come from.
+pub(super) const CREDENTIALS: &str = "on GKE use workload identity; elsewhere set \
     GOOGLE_APPLICATION_CREDENTIALS, or run gcloud auth application-default login";
 
 #[cfg(test)]
@@ -153,6 +158,20 @@ mod tests {
             "look up cluster c: the server answered 403 Forbidden: off\nthe API is off: gcloud \
              services enable container.googleapis.com --project=7"
         );
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_had_now_may_not_be_there_at_all() {
+        for (transient, exit) in [(true, Exit::Unavailable), (false, Exit::Usage)] {
+            let failure = Failure::Credentials("no answer".to_owned(), transient);
+            let error = failure.into_error("write gs://b/x".to_owned());
+            assert_eq!(error.exit(), exit);
+            let report = error.report();
+            assert!(
+                report.contains("GOOGLE_APPLICATION_CREDENTIALS"),
+                "{report}"
+            );
+        }
     }
 
     #[test]

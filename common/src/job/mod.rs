@@ -302,7 +302,8 @@ impl Refs {
     fn check(&self) -> Result<()> {
         check_segment("organisation", &self.org)?;
         check_segment("repository", &self.repo)?;
-        check_sha("base_sha", &self.base_sha)?;
+        let base_sha = format!("{} (in {}: base_sha)", env::PULL_BASE_SHA, env::JOB_SPEC);
+        check_sha(&base_sha, &self.base_sha)?;
         check_ref("base_ref", &self.base_ref)?;
         for pull in &self.pulls {
             check_sha(&format!("sha of pull request {}", pull.number), &pull.sha)?;

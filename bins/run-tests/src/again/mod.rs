@@ -2,6 +2,7 @@
 //! tool that writes JUnit.
 
 mod pytest;
+mod whole;
 
 use common::exec::Command;
 use common::{Error, Result};
@@ -11,13 +12,18 @@ use crate::reporter::Reporter;
 use crate::tool::{Selector, Tool, nextest};
 
 pub(crate) use self::pytest::Pytest;
+pub(crate) use self::whole::check_environment;
 
-/// Refuses a command whose tests cannot be picked.
-pub(crate) fn check(tool: Tool, reporter: Option<Reporter>, command: &Command) -> Result<()> {
+/// The command as it has to run first, so that all of its tests do; refused where they cannot
+/// be picked.
+pub(crate) fn first(tool: Tool, reporter: Option<Reporter>, command: &Command) -> Result<Command> {
     match (tool, reporter) {
-        (Tool::Go | Tool::Cargo, _) | (_, Some(Reporter::Pytest | Reporter::Nextest)) => Ok(()),
+        (Tool::Go | Tool::Cargo, _) | (_, Some(Reporter::Pytest | Reporter::Nextest)) => {
+            whole::whole(tool, reporter, command)
+        }
         _ => Err(Error::usage(format!(
-            "--rerun-fails cannot pick single tests of {command}"
+            "--rerun-fails cannot pick single tests of {}",
+            command.program.display()
         ))
         .hint(
             "run the test tool itself behind --: `go test`, `cargo test`, `cargo nextest run` or \
@@ -32,7 +38,8 @@ pub(crate) fn commands(plan: &Plan, tests: &[Selector]) -> Result<Vec<Command>> 
         (Some(pytest), _) => Ok(vec![pytest.again(&plan.command, tests)?]),
         (None, Some(Reporter::Nextest)) => Ok(vec![nextest::picking(&plan.command, tests)]),
         _ => {
-            let commands = plan.tool.again(&plan.typed, tests).unwrap_or_default();
+            let tests = plan.tool.with_their_own(tests);
+            let commands = plan.tool.again(&plan.typed, &tests).unwrap_or_default();
             let prepared = commands.into_iter();
             Ok(prepared
                 .map(|command| plan.tool.prepare(command, plan.format))

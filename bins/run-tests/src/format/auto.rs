@@ -104,6 +104,11 @@ impl Format for Auto {
         self.current_mut()?.translation()
     }
 
+    fn tells_starts(&self) -> bool {
+        let mut readers = self.recognised.iter();
+        !self.recognised.is_empty() && readers.all(|(_, reader)| reader.tells_starts())
+    }
+
     fn longest_running(&self) -> Option<Running<'_>> {
         self.current()?.longest_running()
     }

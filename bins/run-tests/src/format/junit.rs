@@ -1,5 +1,6 @@
 //! The command writes JUnit itself: its files are read when it has ended.
 
+mod ctest;
 mod decode;
 mod merge;
 
@@ -7,14 +8,16 @@ use std::collections::HashMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use common::exec::Dump;
 use common::junit::{Case, Detail, Kept, Outcome};
 use common::{Error, Result, ResultExt};
+use tokio::time::Instant;
 
+use self::ctest::Reasons;
 use self::merge::Merge;
-use super::{End, Format, OutOfTime};
+use super::{End, Format, OutOfTime, Running};
 use crate::opts::JunitFiles;
 use crate::plan::Plan;
 use crate::reporter::{Reporter, running};
@@ -38,10 +41,14 @@ pub(super) struct Junit {
     reporter: Option<Reporter>,
     /// Our own report, which a pattern may match as well, under another name perhaps.
     own: Option<PathBuf>,
+    /// The folder of this run's own that the tool writes its reports into.
+    folder: Option<PathBuf>,
     /// The files that were there before the command ran.
     before: HashMap<PathBuf, State>,
     /// What the command said last: all that there is to tell where it wrote nothing.
     said: Kept,
+    /// Why tests of `CTest` failed.
+    reasons: Reasons,
     /// Where a pytest says which of its tests run.
     watched: Option<PathBuf>,
     /// The time limit that was reached, and the tests that ran then.
@@ -74,8 +81,10 @@ impl Junit {
             files: plan.junit_files,
             reporter: plan.reporter,
             own: plan.junit.clone(),
+            folder: plan.reports.clone(),
             before: HashMap::new(),
             said: Kept::for_the_end(),
+            reasons: Reasons::default(),
             watched: plan.watched.clone(),
             out_of_time: None,
         };
@@ -131,8 +140,13 @@ impl Junit {
         let text = self.said.text();
         for id in ran {
             let (class, name) = shard::junit_names(id);
+            let message = if reason.test.as_ref() == Some(id) {
+                format!("timed out: it ran longer than {}", reason.limit)
+            } else {
+                format!("{reason} while this test ran")
+            };
             let outcome = Outcome::Errored(Detail {
-                message: format!("{reason} while this test ran"),
+                message,
                 text: text.clone(),
             });
             let case = Case {
@@ -145,6 +159,11 @@ impl Junit {
         }
     }
 
+    /// The tests of a watched pytest that run.
+    fn running(&self) -> Vec<(String, SystemTime)> {
+        self.watched.as_deref().map(running).unwrap_or_default()
+    }
+
     fn is_new(&self, file: &Path) -> bool {
         let now = file.metadata().map(|metadata| State::of(&metadata)).ok();
         now.as_ref() != self.before.get(file)
@@ -153,7 +172,25 @@ impl Junit {
 
 impl Format for Junit {
     fn line(&mut self, line: &str, _results: &mut Results) {
+        if self.reporter == Some(Reporter::Ctest) {
+            self.reasons.line(line);
+        }
         self.said.line(line);
+    }
+
+    fn tells_starts(&self) -> bool {
+        self.watched.is_some()
+    }
+
+    fn longest_running(&self) -> Option<Running<'_>> {
+        let running = self.running();
+        let (id, since) = running.into_iter().min_by_key(|(_, since)| *since)?;
+        // A clock that was set back only makes the test younger.
+        let age = since.elapsed().unwrap_or_default();
+        Some(Running {
+            name: id.into(),
+            since: Instant::now().checked_sub(age)?,
+        })
     }
 
     fn dump(&self) -> Option<Dump> {
@@ -161,8 +198,8 @@ impl Format for Junit {
     }
 
     fn out_of_time(&mut self, reason: &OutOfTime) {
-        let ran = self.watched.as_deref().map(running).unwrap_or_default();
-        self.out_of_time = Some((reason.clone(), ran));
+        let ran = self.running().into_iter().map(|(id, _)| id);
+        self.out_of_time = Some((reason.clone(), ran.collect()));
         // What is said from now on is what the tests were doing.
         self.said.take();
     }
@@ -172,7 +209,9 @@ impl Format for Junit {
             Ok(files) => files,
             Err(error) => return results.error("JUnit files", &error.report(), String::new()),
         };
-        let (new, stale): (Vec<_>, Vec<_>) = files.iter().partition(|file| self.is_new(file));
+        let (new, mut stale): (Vec<_>, Vec<_>) = files.iter().partition(|file| self.is_new(file));
+        // In our own folder they are those of the run before, whose failed tests run again.
+        stale.retain(|file| file.parent() != self.folder.as_deref());
         for file in &stale {
             tracing::warn!(
                 "{} was there before the command ran and is left out",
@@ -183,7 +222,7 @@ impl Format for Junit {
             let message = self.nothing(stale.len());
             results.error("JUnit files", &message, self.said.take());
         }
-        let mut merge = Merge::new(self.files, self.reporter == Some(Reporter::Pytest));
+        let mut merge = Merge::new(self.files, self.reporter, &self.reasons);
         for file in new {
             merge.add(file, results);
         }

@@ -14,6 +14,8 @@ mod junit;
 mod property;
 mod tap;
 
+use std::borrow::Cow;
+
 use common::Result;
 use common::exec::Dump;
 use tokio::time::Instant;
@@ -40,6 +42,11 @@ pub(crate) trait Format {
     /// a format that people read as it is.
     fn translation(&mut self) -> Option<&mut Translation> {
         None
+    }
+
+    /// Whether the output said of all tests when they started; asked at the end.
+    fn tells_starts(&self) -> bool {
+        false
     }
 
     /// The test that runs longest by now, where the format says when tests start.
@@ -89,9 +96,9 @@ pub(crate) struct Translation {
 }
 
 /// A test that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Running<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) name: Cow<'a, str>,
     pub(crate) since: Instant,
 }
 

@@ -16,7 +16,7 @@ use crate::naming::Naming;
 use crate::opts::{Flaky, FormatName, JunitFiles, JunitOutput, Opts};
 use crate::reporter::Reporter;
 use crate::shard::Sharding;
-use crate::tool::Tool;
+use crate::tool::{self, Tool};
 
 pub(crate) use self::places::file_name;
 
@@ -65,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) rerun_fails: u32,
     /// With how many failures they are.
     pub(crate) rerun_fails_max_failures: u64,
+    /// The private folder of the tool that is asked for JUnit; known when it is there.
+    pub(crate) reports: Option<PathBuf>,
     /// Where a pytest says which of its tests run; known when that folder is there.
     pub(crate) watched: Option<PathBuf>,
     /// How pytest runs tests again; known when its folder is there.
@@ -115,16 +117,19 @@ impl Plan {
             )?),
             None => None,
         };
-        if opts.rerun_fails > 0 {
-            again::check(tool, reporter, &command)?;
-        }
+        let whole = if opts.rerun_fails > 0 {
+            again::first(tool, reporter, &command)?
+        } else {
+            command.clone()
+        };
         if opts.test_timeout.is_some() {
-            can_time_tests(format)?;
+            can_time_tests(format, tool, reporter, &command)?;
         }
-        let junit = junit_file(opts.artifacts_dir.as_deref(), opts.junit, &target)?;
+        let artifacts = opts.artifacts_dir.as_deref();
+        let junit = junit_file(artifacts, opts.junit, &target, opts.workflow.as_deref())?;
         let naming = Naming::new(opts.name_template.as_deref(), opts.workflow.as_deref())?;
         Ok(Plan {
-            log: log_file(opts.artifacts_dir.as_deref(), opts.log, junit.as_deref())?,
+            log: log_file(artifacts, opts.log, junit.as_deref())?,
             junit,
             reporter,
             naming,
@@ -137,14 +142,15 @@ impl Plan {
                 variables: opts.secret_env,
                 paths: opts.secret_path,
             },
-            typed: command.clone(),
-            given: command.clone(),
-            command: tool.prepare(command, format),
+            typed: whole.clone(),
+            given: command,
+            command: tool.prepare(whole, format),
             format,
             tool,
             test_timeout: opts.test_timeout,
             rerun_fails: opts.rerun_fails,
             rerun_fails_max_failures: opts.rerun_fails_max_failures,
+            reports: None,
             watched: None,
             pytest: None,
             flaky: opts.flaky,
@@ -186,17 +192,32 @@ fn format(
     }
 }
 
-fn can_time_tests(format: FormatName) -> Result<()> {
-    match format {
-        FormatName::Auto | FormatName::Go | FormatName::Cargo => Ok(()),
-        FormatName::Pytest | FormatName::Tap | FormatName::Junit | FormatName::Command => {
-            Err(Error::usage(format!(
-                "--test-timeout needs to know when a test starts; --format {format} does not say \
-                 that"
-            ))
-            .hint("limit the whole command with --timeout"))
-        }
-    }
+/// Refuses a limit that nobody could keep. What `Auto` turns out to be is seen at the end.
+fn can_time_tests(
+    format: FormatName,
+    tool: Tool,
+    reporter: Option<Reporter>,
+    command: &Command,
+) -> Result<()> {
+    let (who, hint) = match (format, reporter) {
+        (_, Some(Reporter::Pytest)) => return Ok(()),
+        (_, Some(reporter)) => (
+            format!("{reporter} does"),
+            "limit the whole command with --timeout, or each test by the tool's own settings",
+        ),
+        (FormatName::Cargo, None) if tool == Tool::Cargo && !tool::speaks_json(command) => (
+            "`cargo test` without libtest's JSON does".to_owned(),
+            "add -- -Z unstable-options --format json on a nightly toolchain, or limit the whole \
+             command with --timeout",
+        ),
+        (FormatName::Auto | FormatName::Go | FormatName::Cargo, None) => return Ok(()),
+        (format, None) => (
+            format!("--format {format} does"),
+            "limit the whole command with --timeout",
+        ),
+    };
+    let needs = "--test-timeout needs to know when a test starts, which";
+    Err(Error::usage(format!("{needs} {who} not tell")).hint(hint))
 }
 
 #[cfg(test)]
@@ -246,6 +267,11 @@ mod tests {
             ]),
             file("/a/wf/junit_a.xml")
         );
+        // Two workflows of a job may have a step of the same name.
+        assert_eq!(
+            junit(&["--artifacts-dir", "/a", "--workflow", "a/b", "--", "x"]),
+            file("/a/junit_a-b/junit_x.xml")
+        );
         assert_eq!(junit(&["--junit", "j.xml", "--", "x"]), file("j.xml"));
         assert_eq!(junit(&["--", "x"]), None);
     }
@@ -270,6 +296,45 @@ mod tests {
             refused(&["--format", "tap", "--junit-from", "a.xml", "--", "x"])
                 .contains("not with --format tap")
         );
+    }
+
+    #[test]
+    fn a_limit_of_each_test_is_refused_where_nobody_could_keep_it() {
+        let of = |line: &str| {
+            let args: Vec<&str> = line.split(' ').collect();
+            plan(&[&["--test-timeout", "1s"], &args[..]].concat())
+        };
+        for line in [
+            "-- pytest",
+            "--format pytest -- make",
+            "-- go test",
+            "-- make test",
+            "-- cargo test -- -Z unstable-options --format json",
+        ] {
+            assert!(of(line).is_ok(), "{line}");
+        }
+        for (line, who) in [
+            (
+                "-- cargo test",
+                "`cargo test` without libtest's JSON does not tell",
+            ),
+            ("-- cargo nextest run", "nextest does not tell"),
+            ("--format tap -- x", "--format tap does not tell"),
+            ("--junit-from a.xml -- x", "--format junit does not tell"),
+        ] {
+            let report = of(line).unwrap_err().report();
+            assert!(report.contains(who), "{report}");
+        }
+    }
+
+    #[test]
+    fn failed_tests_run_again_twice_where_no_number_is_given() {
+        let times = |flags: &[&str]| plan(&[flags, &["--", "go", "test"]].concat());
+        let times = |flags| times(flags).unwrap().rerun_fails;
+        assert_eq!(times(&["--rerun-fails"]), 2);
+        assert_eq!(times(&["--rerun-fails=1", "--junitfile", "j.xml"]), 1);
+        assert_eq!(times(&["--rerun-fails", "5", "--flaky", "fail"]), 5);
+        assert_eq!(times(&[]), 0);
     }
 
     #[test]

@@ -11,10 +11,16 @@ pub(super) fn junit_file(
     artifacts: Option<&Path>,
     junit: Option<PathBuf>,
     target: &str,
+    workflow: Option<&str>,
 ) -> Result<Option<PathBuf>> {
     let file = match (junit, artifacts) {
         (None, None) => return Ok(None),
-        (None, Some(_)) => PathBuf::from(format!("junit_{}.xml", file_name(target))),
+        (None, Some(_)) => {
+            // Two workflows of a job may have a step of the same name.
+            let folder = workflow.map(|name| PathBuf::from(format!("junit_{}", file_name(name))));
+            let file = format!("junit_{}.xml", file_name(target));
+            folder.unwrap_or_default().join(file)
+        }
         (Some(file), _) => file,
     };
     below(artifacts, &file, "--junit").map(Some)

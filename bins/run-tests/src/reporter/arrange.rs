@@ -72,9 +72,7 @@ fn pytest(arranged: &mut Arranged, report: &Path, output: JunitOutput, variables
         JunitOutput::None => "",
     };
     let options = joined(variables(PYTEST_ADDOPTS), " ", &(quote(&flag) + logging));
-    // tox hides all variables that it is not told to pass on.
-    let pass = format!("testenv.pass_env+={PYTEST_ADDOPTS}");
-    let overrides = joined(variables(TOX_OVERRIDE), ";", &pass);
+    let overrides = joined(variables(TOX_OVERRIDE), ";", TOX_PASSES);
     let command = std::mem::take(&mut arranged.command);
     arranged.command = command
         .env(PYTEST_ADDOPTS, options)
@@ -84,7 +82,9 @@ fn pytest(arranged: &mut Arranged, report: &Path, output: JunitOutput, variables
 /// pytest's variable of more options, in a shell's words.
 const PYTEST_ADDOPTS: &str = "PYTEST_ADDOPTS";
 /// tox 4's variable of settings that win over its configuration.
-const TOX_OVERRIDE: &str = "TOX_OVERRIDE";
+pub(super) const TOX_OVERRIDE: &str = "TOX_OVERRIDE";
+/// tox hides all variables that it is not told to pass on; more of them follow with commas.
+pub(super) const TOX_PASSES: &str = "testenv.pass_env+=PYTEST_ADDOPTS";
 
 /// A tool's configuration yields to the repository's: where that names a file, nextest writes
 /// that one, below the target folder.

@@ -50,7 +50,7 @@ impl Results {
 
     /// An attempt at a test that was run before. A test that did not fail before and passes
     /// is no news.
-    pub(super) fn again(&mut self, suite: &str, case: Case, key: u64) -> Option<Id> {
+    pub(super) fn again(&mut self, suite: &str, mut case: Case, key: u64) -> Option<Id> {
         self.attempts.failed |= case.outcome.fault().is_some();
         let before = self.last_attempts.get(&key).copied();
         let before = before.filter(|number| self.faults[*number].is_open());
@@ -74,6 +74,7 @@ impl Results {
             }
             // One failure is enough for a report that says: it failed.
             _ => {
+                self.style.dress(&mut case);
                 let before = std::mem::replace(&mut fault.case, case);
                 let (suite, now) = (fault.suite, &fault.case.outcome);
                 *self.counts.of(&before.outcome) -= 1;

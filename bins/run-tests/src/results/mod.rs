@@ -13,6 +13,7 @@ mod style;
 mod tests;
 mod write;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
@@ -24,7 +25,7 @@ use self::store::Store;
 use crate::opts::JunitOutput;
 use crate::tool::Selector;
 
-pub(crate) use self::counts::Counts;
+pub(crate) use self::counts::{Counts, counted};
 pub(crate) use self::slowest::Slowest;
 pub(crate) use self::style::Style;
 
@@ -129,6 +130,11 @@ impl Results {
     /// Whether the report has what passed tests said.
     pub(crate) fn keeps_output_of_passed(&self) -> bool {
         self.style.output == JunitOutput::All
+    }
+
+    /// A text for the log, without what is secret.
+    pub(crate) fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.style.masked(text)
     }
 
     /// A suite starts now; it is listed when it has a test.

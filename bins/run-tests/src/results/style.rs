@@ -23,7 +23,7 @@ impl Style {
     /// The name that a test has in the report; a tool's own class gives way to the target.
     pub(super) fn name(&self, target: &str, suite: &str, class: &str, test: &str) -> String {
         if self.naming.is_plain() {
-            return self.plain(test).into_owned();
+            return self.masked(test).into_owned();
         }
         let name = self.naming.name(Known {
             target,
@@ -31,7 +31,7 @@ impl Style {
             class,
             test,
         });
-        self.plain(&name).into_owned()
+        self.masked(&name).into_owned()
     }
 
     /// Gives a case the texts that it has in the report.
@@ -65,12 +65,13 @@ impl Style {
     /// The output was looked through as it came. What a secret was split by there, as JSON's
     /// escapes and events do, is whole here; and files of the tool were never output.
     fn mask(&self, text: &mut String) {
-        if let Cow::Owned(masked) = self.plain(text) {
+        if let Cow::Owned(masked) = self.masked(text) {
             *text = masked;
         }
     }
 
-    fn plain<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    /// A text without what is secret.
+    pub(super) fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match &self.secrets {
             Some(rules) if !text.is_empty() => Cow::Owned(rules.redact(text)),
             _ => Cow::Borrowed(text),

@@ -48,11 +48,11 @@ impl Sharding {
             (_, Some(Reporter::Pytest)) => Divided::Pytest,
             (_, Some(Reporter::Nextest)) => Divided::Nextest,
             _ => {
-                return Err(
-                    Error::usage(format!("--shard cannot divide the tests of {command}")).hint(
-                        "run `go test`, `cargo test`, `cargo nextest run` or pytest behind --",
-                    ),
-                );
+                return Err(Error::usage(format!(
+                    "--shard cannot divide the tests of {}",
+                    command.program.display()
+                ))
+                .hint("run `go test`, `cargo test`, `cargo nextest run` or pytest behind --"));
             }
         };
         Ok(Sharding {

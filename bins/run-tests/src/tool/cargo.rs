@@ -16,15 +16,35 @@ pub(super) fn is_test(args: &[OsString]) -> bool {
     is_test && words.all(|word| word != "--no-run" && word != "--help" && word != "-h")
 }
 
+/// Whether libtest is asked for JSON.
+pub(crate) fn speaks_json(command: &Command) -> bool {
+    let for_libtest = command.args.iter().skip_while(|arg| *arg != "--");
+    let words: Vec<_> = for_libtest.map(|arg| arg.to_string_lossy()).collect();
+    words.iter().any(|word| word == "--format=json")
+        || words.windows(2).any(|pair| pair == ["--format", "json"])
+}
+
+/// The option that ends a run before all of its tests have run: libtest's own.
+pub(super) fn stops_early(command: &Command) -> Option<String> {
+    let for_libtest = command.args.iter().skip_while(|arg| *arg != "--");
+    let mut words = for_libtest.map(|arg| arg.to_string_lossy());
+    words.find(|word| word == "--fail-fast").map(Into::into)
+}
+
+/// The command that runs all test binaries, where one of them fails as well.
+pub(super) fn to_the_end(command: &Command) -> Command {
+    let mut whole = command.clone();
+    let end = whole.args.iter().position(|arg| arg == "--");
+    let end = end.unwrap_or(whole.args.len());
+    if !whole.args[..end].iter().any(|arg| arg == "--no-fail-fast") {
+        whole.args.insert(end, "--no-fail-fast".into());
+    }
+    whole
+}
+
 /// The command that runs these tests again, in whichever test binary they are.
 pub(super) fn again(command: &Command, tests: &[Selector]) -> Vec<Command> {
-    let mut again = command.clone();
-    // Where the first binary fails, the tests of the next ones are wanted as well.
-    let end = again.args.iter().position(|arg| arg == "--");
-    let end = end.unwrap_or(again.args.len());
-    if !again.args[..end].iter().any(|arg| arg == "--no-fail-fast") {
-        again.args.insert(end, "--no-fail-fast".into());
-    }
+    let mut again = to_the_end(command);
     if !again.args.iter().any(|arg| arg == "--") {
         again.args.push("--".into());
     }

@@ -102,6 +102,19 @@ impl<'a> GoTest<'a> {
         self.arguments.has(&["run", "skip", "bench", "fuzz"])
     }
 
+    /// The option that ends a package's tests at the first that fails.
+    pub(crate) fn stops_early(&self) -> Option<String> {
+        let flags = self.arguments.flags.iter().map(|flag| &flag[0]);
+        let own = flags.filter(|flag| stops_early(flag));
+        let binarys = self.arguments.for_the_binary.iter();
+        let binarys = binarys.filter(|arg| {
+            // Without that prefix it is a flag of the tests' own.
+            stops_early(arg) && arg.to_string_lossy().contains("-test.")
+        });
+        let mut found = own.chain(binarys).map(|flag| flag.to_string_lossy());
+        found.next().map(Into::into)
+    }
+
     /// The command that lists its packages in this format.
     pub(crate) fn list(&self, format: &str) -> Command {
         let mut list = self.command.clone();
@@ -163,6 +176,21 @@ pub(super) fn again(command: &Command, tests: &[Selector]) -> Vec<Command> {
             again
         })
         .collect()
+}
+
+/// The tests that these are, or are subtests of, each once.
+pub(super) fn roots(tests: &[Selector]) -> Vec<Selector> {
+    let root = |test: &Selector| Selector {
+        group: test.group.clone(),
+        name: test.name.split('/').next().unwrap_or_default().to_owned(),
+    };
+    let mut roots: Vec<Selector> = Vec::new();
+    for root in tests.iter().map(root) {
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    roots
 }
 
 /// A test that failed because of a subtest is run with that.
@@ -264,6 +292,12 @@ impl<'a> Arguments<'a> {
     }
 }
 
+/// `-failfast`, unless it is `-failfast=false`.
+pub(crate) fn stops_early(flag: &OsStr) -> bool {
+    let is_off = |flag: &str| flag.ends_with("=false") || flag.ends_with("=0");
+    name_of_flag(flag) == Some("failfast") && !flag.to_str().is_some_and(is_off)
+}
+
 /// `run` of `-run`, `--run=x` and `-test.run`.
 fn name_of_flag(arg: &OsStr) -> Option<&str> {
     let flag = arg.to_str()?.strip_prefix('-')?;
@@ -321,6 +355,22 @@ mod tests {
                 "go test -count=1 -race -tags a,b -run ^TestC$ e/b -args -x y",
             ]
         );
+    }
+
+    #[test]
+    fn what_ends_the_tests_early_is_seen_wherever_it_stands() {
+        for (line, flag) in [
+            ("go test -v -failfast ./...", Some("-failfast")),
+            ("go test --failfast=true .", Some("--failfast=true")),
+            ("go test . -args -test.failfast", Some("-test.failfast")),
+            ("go test . -args -failfast", None),
+            ("go test -failfast=false .", None),
+            ("go test -run failfast .", None),
+        ] {
+            let command = command(line);
+            let found = GoTest::of(&command).unwrap().stops_early();
+            assert_eq!(found.as_deref(), flag, "{line}");
+        }
     }
 
     #[test]

@@ -12,7 +12,8 @@ use common::exec::Command;
 
 use crate::opts::FormatName;
 
-pub(crate) use go::GoTest;
+pub(crate) use cargo::speaks_json;
+pub(crate) use go::{GoTest, stops_early};
 
 /// What picks a test when it is run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,32 @@ impl Tool {
         match (self, format) {
             (Tool::Go, FormatName::Go) => go::with_json(command),
             _ => command,
+        }
+    }
+
+    /// The option that ends a run before all of its tests have run, if it has one.
+    pub(crate) fn stops_early(self, command: &Command) -> Option<String> {
+        match self {
+            Tool::Go => GoTest::of(command)?.stops_early(),
+            Tool::Cargo => cargo::stops_early(command),
+            Tool::Other => None,
+        }
+    }
+
+    /// The command that runs all tests, whatever fails.
+    pub(crate) fn to_the_end(self, command: &Command) -> Command {
+        match self {
+            Tool::Cargo => cargo::to_the_end(command),
+            Tool::Go | Tool::Other => command.clone(),
+        }
+    }
+
+    /// What a test has to be run with, to be sure that all of it runs: with Go a subtest that
+    /// failed may have kept those behind it from running, which are not even known by name.
+    pub(crate) fn with_their_own(self, tests: &[Selector]) -> Vec<Selector> {
+        match self {
+            Tool::Go => go::roots(tests),
+            Tool::Cargo | Tool::Other => tests.to_vec(),
         }
     }
 

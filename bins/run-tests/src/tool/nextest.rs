@@ -130,6 +130,41 @@ pub(crate) fn picking(command: &Command, tests: &[Selector]) -> Command {
     picking
 }
 
+/// The option that ends a run before all of its tests have run.
+pub(crate) fn stops_early(command: &Command) -> Option<String> {
+    let own = own_words(command);
+    let mut words = own.iter().zip(own.iter().skip(1).map(Some).chain([None]));
+    words.find_map(|(word, next)| match word.split_once('=') {
+        None if word == "--fail-fast" || word == "--ff" => Some(word.clone()),
+        None if word == "--max-fail" && next.is_none_or(|most| most != "all") => Some(word.clone()),
+        Some(("--max-fail", most)) if most != "all" => Some(word.clone()),
+        _ => None,
+    })
+}
+
+/// The command that runs all tests, whatever its profile says.
+pub(crate) fn to_the_end(command: &Command) -> Command {
+    let mut whole = command.clone();
+    let says_so = |word: &String| {
+        ["--no-fail-fast", "--nff", "--max-fail"].contains(&word.as_str())
+            || word.starts_with("--max-fail=")
+    };
+    if let Some(run) = run_word(&whole)
+        && !own_words(&whole).iter().any(says_so)
+    {
+        whole.args.insert(run + 1, "--no-fail-fast".into());
+    }
+    whole
+}
+
+/// The words behind `run` that are nextest's own.
+fn own_words(command: &Command) -> Vec<String> {
+    let from = run_word(command).map_or(0, |run| run + 1);
+    let own = command.args.iter().skip(from);
+    let own = own.take_while(|arg| *arg != "--");
+    own.map(|arg| arg.to_string_lossy().into_owned()).collect()
+}
+
 /// The command without these options of nextest.
 fn without(command: &Command, options: &[&str], switches: &[&str]) -> Command {
     let mut command = command.clone();
@@ -219,6 +254,33 @@ mod tests {
             .map(|filter| filter.to_string_lossy())
             .collect();
         assert_eq!(filters.join("").matches("test(=").count(), 10_000);
+    }
+
+    #[test]
+    fn a_run_goes_to_its_end_unless_it_is_told_otherwise() {
+        for (line, whole) in [
+            (
+                "cargo nextest run -p x -- --ff",
+                "cargo nextest run --no-fail-fast -p x -- --ff",
+            ),
+            ("cargo nextest r --nff", "cargo nextest r --nff"),
+            (
+                "cargo nextest run --max-fail all",
+                "cargo nextest run --max-fail all",
+            ),
+        ] {
+            assert_eq!(to_the_end(&command(line)).to_string(), whole);
+            assert_eq!(stops_early(&command(line)), None, "{line}");
+        }
+        for flag in [
+            "--fail-fast",
+            "--ff",
+            "--max-fail=1",
+            "--max-fail 2:immediate",
+        ] {
+            let line = format!("cargo nextest run {flag}");
+            assert!(stops_early(&command(&line)).is_some(), "{line}");
+        }
     }
 
     #[test]

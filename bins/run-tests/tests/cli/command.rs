@@ -203,6 +203,29 @@ fn no_test_at_all_is_red_unless_accepted() {
 }
 
 #[test]
+fn a_limit_of_each_test_that_nobody_could_keep_is_red() {
+    let environment = TestEnvironment::new();
+    let limit = ["--test-timeout", "1h"];
+    for script in [
+        "true",
+        "printf '1..1\nok 1 - a\n'",
+        "echo 'running 1 test'; echo 'test a ... ok'; \
+         echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out'",
+    ] {
+        let output = run_tests(&environment, &shell(&limit, script));
+        assert_eq!(code(&output), 1, "{script}");
+        let (_, first) = report(&environment);
+        assert!(first.contains("--test-timeout limited no test"), "{first}");
+    }
+    let event = r#"{"Action":"pass","Package":"p","Test":"TestA"}"#;
+    let run = event.replace("pass", "run");
+    let end = r#"{"Action":"pass","Package":"p"}"#;
+    let script = format!("echo '{run}'; echo '{event}'; echo '{end}'");
+    let output = run_tests(&environment, &shell(&limit, &script));
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_second_run_replaces_the_report() {
     let environment = TestEnvironment::new();
     assert_eq!(code(&run_tests(&environment, &["--", "false"])), 1);

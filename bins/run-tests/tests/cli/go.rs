@@ -254,7 +254,7 @@ fn only_failed_tests_run_again_and_both_attempts_are_reported() {
     flaky TestSub/twice passed
     flaky TestSub passed
     "#);
-    for (name, runs) in [("flaky", 2), ("steady", 1), ("twice", 3), ("steady-sub", 1)] {
+    for (name, runs) in [("flaky", 2), ("steady", 1), ("twice", 3), ("steady-sub", 3)] {
         let seen = environment.read(format!("flaky/{name}"));
         assert_eq!(seen.len(), runs, "{name}");
     }
@@ -266,6 +266,22 @@ fn only_failed_tests_run_again_and_both_attempts_are_reported() {
     let xml = environment.read("j.xml");
     let summary = junit::summarize(xml.as_bytes(), "j.xml").unwrap();
     assert!(summary.passed() && summary.flaky == 3, "{summary:?}");
+}
+
+#[test]
+fn subtests_that_a_failed_one_kept_from_running_run_when_it_passes() {
+    let source = format!(
+        "{FLAKY}
+    func TestP(t *testing.T) {{
+        if !t.Run(\"a\", func(t *testing.T) {{ fails(t, \"a\", 1) }}) {{ return }}
+        t.Run(\"b\", func(t *testing.T) {{ t.Fatal(\"never ran before\") }})
+    }}"
+    );
+    let environment = module(&[("flaky", &source)]);
+    let output = run_tests(&environment, "--rerun-fails 3 -- go test -run TestP ./...");
+    assert_eq!(code(&output), 1, "{}", text(&output.stderr));
+    let cases = cases(&environment);
+    assert!(cases.contains("TestP/b failed never ran before"), "{cases}");
 }
 
 #[test]

@@ -185,10 +185,34 @@ fn a_test_of_pytest_that_hangs_is_named_with_what_it_was_doing() {
         let cases = cases(&environment, "j.xml");
         let hangs = "test_a | test_hangs error the command was ended at its time limit of 8s";
         assert!(cases.contains(hangs), "{cases}");
+        // For that one pytest writes a case without a name, which did not pass.
+        assert!(!cases.contains("without a name"), "{cases}");
+        let log = text(&output.stderr);
+        assert!(log.contains("1 passed, 1 error"), "{log}");
         // What had ended by then is not lost.
         assert!(cases.contains("test_a | test_ok passed"), "{cases}");
         let xml = environment.read("j.xml");
         assert!(xml.contains("line 5 in test_hangs"), "{xml}");
+    }
+}
+
+#[test]
+fn a_test_of_pytest_that_takes_too_long_is_named() {
+    for workers in ["0", "2"] {
+        let environment = TestEnvironment::new();
+        environment.write(
+            "test_a.py",
+            "import time\ndef test_ok(): pass\ndef test_hangs():\n    time.sleep(1000)\n",
+        );
+        let command = ["python3", "-m", "pytest", "-q", "-n", workers];
+        let output = run_tests(&environment, &["--test-timeout", "4s"], &command);
+        assert_code(&output, 124);
+        let cases = cases(&environment, "j.xml");
+        let hangs = "test_a | test_hangs error timed out: it ran longer than 4s";
+        assert!(cases.contains(hangs), "{cases}");
+        assert!(cases.contains("test_a | test_ok passed"), "{cases}");
+        let xml = environment.read("j.xml");
+        assert!(xml.contains("line 4 in test_hangs"), "{xml}");
     }
 }
 

@@ -246,12 +246,15 @@ fn ctest_and_nodes_test_runner_are_asked_for_junit() {
     assert_program("ctest");
     environment.write(
         "CTestTestfile.cmake",
-        "add_test(good \"true\")\nadd_test(bad \"sh\" \"-c\" \"echo why; exit 3\")\n",
+        "add_test(good \"true\")\nadd_test(bad \"sh\" \"-c\" \"echo why; exit 3\")\n\
+         add_test(slow \"sh\" \"-c\" \"echo begun; exec sleep 100\")\n\
+         set_tests_properties(slow PROPERTIES TIMEOUT 1)\n",
     );
     assert_code(&run_tests(&environment, &[], &["ctest"]), 1);
     insta::assert_snapshot!(cases(&environment, "j.xml"), @"
-    (empty) | good passed
-    (empty) | bad failed why
+    unit | good passed
+    unit | bad failed why
+    unit | slow failed Timeout: begun
     ");
     environment.write(
         "a.test.mjs",
@@ -279,11 +282,11 @@ fn bats_is_read_as_it_speaks() {
     for timing in [&["bats", "t"][..], &["bats", "--timing", "t"]] {
         assert_code(&run_tests(&environment, &[], timing), 1);
         insta::allow_duplicates! {
-            insta::assert_snapshot!(cases(&environment, "j.xml"), @"
+            insta::assert_snapshot!(cases(&environment, "j.xml"), @r#"
             unit | adds two passed
-            unit | fails # here failed (in test file t/a.bats, line 2) (t/a.bats:2)
+            unit | fails # here failed `@test "fails # here" { echo "some output"; false; }' failed (t/a.bats:2)
             unit | skips skipped no network
-            ");
+            "#);
         }
     }
 }

@@ -191,6 +191,20 @@ fn only_delete_removes_what_has_no_file_and_only_once_all_files_are_there() {
     assert_code(&failed, 2);
     assert_eq!(names(&store), ["goes", "stays"]);
 
+    let output = sync(&environment, &store, &["--delete", "--dry-run"]);
+    assert_code(&output, 0);
+    let plan = text(&output.stdout);
+    let removals: Vec<_> = plan
+        .lines()
+        .filter(|line| line.contains("remove"))
+        .collect();
+    let (folder, object) = (
+        format!("then remove what has no file from gs://bucket/{FOLDER}"),
+        format!("remove gs://bucket/{FOLDER}/goes"),
+    );
+    assert_eq!(removals, [folder, object]);
+    assert_eq!(names(&store), ["goes", "stays"]);
+
     let output = sync(&environment, &store, &["--delete"]);
     assert_code(&output, 0);
     assert!(text(&output.stderr).contains("1 removed"));
@@ -251,6 +265,57 @@ fn on_sigterm_results_and_logs_go_first() {
     let missing = 301 - there.len();
     let last = text(&output.stderr).lines().last().unwrap().to_owned();
     assert!(last.contains(&format!("{missing} files missing")), "{last}");
+}
+
+#[test]
+fn what_is_removed_for_a_folder_that_is_empty_is_said() {
+    let (environment, store) = (TestEnvironment::new(), store());
+    std::fs::create_dir(environment.path().join("out")).unwrap();
+    for name in ["a", "b"] {
+        store.write("bucket", &format!("{FOLDER}/{name}"), b"old");
+    }
+    let output = sync(&environment, &store, &["--delete"]);
+    assert_code(&output, 0);
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("2 removed"), "{stderr}");
+    assert!(!stderr.contains("nothing to copy"), "{stderr}");
+    assert_eq!(names(&store), [""; 0]);
+}
+
+#[test]
+fn credentials_that_take_their_time_are_told_of() {
+    let (environment, store) = (TestEnvironment::new(), store());
+    environment.write("out/a", "a");
+    let tokens = HttpServer::start(Arc::new(|_, connection| {
+        std::thread::sleep(std::time::Duration::from_secs(7));
+        let body = br#"{"access_token": "t0ken", "expires_in": 3600, "token_type": "Bearer"}"#;
+        answer(
+            connection,
+            "200 OK",
+            &[("Content-Type", "application/json")],
+            body,
+        )
+    }));
+    let output = command(&environment, &store, &[])
+        .env_remove("STORAGE_EMULATOR_HOST")
+        .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", store.url())
+        .env(
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            credentials(&environment, &tokens),
+        )
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    let stderr = text(&output.stderr);
+    assert_eq!(
+        stderr.matches("still waiting for credentials").count(),
+        1,
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("gcloud auth application-default login"),
+        "{stderr}"
+    );
 }
 
 /// Tokens come from a server of the test; the first one is refused, as one that has expired.

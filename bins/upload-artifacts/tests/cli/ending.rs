@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use crate::support::{Bucket, assert_code, terminate};
 use e2e::{Fault, Running, TestEnvironment, text, wait_until};
@@ -137,4 +138,29 @@ fn a_watch_that_stays_stuck_ends_with_the_grace_period_and_names_what_is_missing
         ),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_given_up_soon_after_sigterm() {
+    let environment = TestEnvironment::new();
+    for args in [
+        &["started"][..],
+        &["pr-symlink"],
+        &["latest-build"],
+        &["finished", "--passed=true", "--grace-period=2s"],
+    ] {
+        let bucket = Bucket::store();
+        let proxy = bucket.object_store().proxy();
+        proxy.on(&["/upload/"], std::iter::repeat(Fault::unavailable()));
+        let mut command = bucket.command(&environment, args);
+        let running = Running::start(command.stderr(Stdio::piped()));
+        wait_for_uploads(&bucket, 1);
+        let start = Instant::now();
+        terminate(&running);
+        let output = running.wait_with_output();
+        assert!(start.elapsed() < Duration::from_secs(30), "{args:?}");
+        assert_code(&output, 143);
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains("write gs://bucket/"), "{args:?}: {stderr}");
+    }
 }

@@ -149,7 +149,11 @@ fn wrong_usage_is_told_apart() {
         (vec!["--bucket", &url], "--artifacts-dir"),
         (
             vec!["--artifacts-dir", "out", "--bucket", "gs://b"],
-            "is not a bucket",
+            "3 to 222 characters",
+        ),
+        (
+            vec!["--artifacts-dir", "out", "--bucket", "gs://bucket/logs"],
+            "the name only",
         ),
         (
             vec!["--artifacts-dir", "out", "--bucket", "bucket"],
@@ -182,6 +186,19 @@ fn wrong_usage_is_told_apart() {
         assert!(stderr.contains(reason), "{args:?}\n{stderr}");
     }
     assert!(!environment.path().join("bucket").exists());
+}
+
+#[test]
+fn a_commit_that_is_none_is_told_with_its_variable() {
+    let environment = TestEnvironment::new();
+    let output = command_with(&environment, &["started", "--bucket", "gs://bucket"])
+        .env("PULL_BASE_SHA", "aaa")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = text(&output.stderr);
+    let expected = "PULL_BASE_SHA (in JOB_SPEC: base_sha) \"aaa\" is not a commit id";
+    assert!(stderr.contains(expected), "{stderr}");
 }
 
 #[test]

@@ -44,11 +44,15 @@ pub(super) struct Cloud {
 impl Cloud {
     /// Checks the bucket's name. Source: Google Cloud Storage's page on bucket names.
     pub(super) fn new(bucket: &str, env: &Env) -> Result<Self> {
+        let what = || Error::usage(format!("gs://{bucket:?} is not a bucket"));
+        if bucket.contains('/') {
+            return Err(what().hint(
+                "use gs://BUCKET, the name only: a job's folder in it follows from the job",
+            ));
+        }
         if !super::is_bucket(bucket) {
             return Err(
-                Error::usage(format!("gs://{bucket:?} is not a bucket")).hint(
-                    "use gs://BUCKET, the name only: a job's folder in it follows from the job",
-                ),
+                what().hint("a name has 3 to 222 lower-case letters, digits, -, _ and . only")
             );
         }
         Ok(Cloud {

@@ -203,7 +203,7 @@ impl Run {
     /// The test that runs longest.
     pub(super) fn longest_running(&self) -> Option<Running<'_>> {
         let running = self.running.iter().map(|(name, since)| Running {
-            name,
+            name: name.into(),
             since: *since,
         });
         running.min_by_key(|test| test.since)

@@ -36,6 +36,8 @@ pub(super) struct Cargo {
     state: State,
     /// Tests that have no line of their own, as with `-q`.
     nameless: u64,
+    /// Whether tests ran whose start is not told: all output for people.
+    untold: bool,
     out_of_time: Option<OutOfTime>,
 }
 
@@ -62,6 +64,7 @@ impl Cargo {
             suite: target.to_owned(),
             state: State::Between(None),
             nameless: 0,
+            untold: false,
             out_of_time: None,
         }
     }
@@ -94,6 +97,7 @@ impl Cargo {
     }
 
     fn begin(&mut self, planned: u64, results: &mut Results) {
+        self.untold |= planned > 0;
         // With -q there are no headers: all binaries are one suite.
         if !matches!(self.state, State::Started(_)) {
             self.leave(None, results);
@@ -106,6 +110,7 @@ impl Cargo {
         match std::mem::replace(&mut self.state, State::Between(None)) {
             State::Between(_) => {}
             State::Started(_) => {
+                self.untold = true;
                 // A harness of its own that did not fail: one test.
                 if matches!(end, None | Some(End::Success)) {
                     tally::passed(&self.suite, &self.suite, results);
@@ -232,6 +237,10 @@ impl Format for Cargo {
 
     fn is_idle(&self) -> bool {
         matches!(self.state, State::Between(None))
+    }
+
+    fn tells_starts(&self) -> bool {
+        !self.untold
     }
 
     fn longest_running(&self) -> Option<Running<'_>> {

@@ -190,6 +190,10 @@ impl Format for Go {
         Some(&mut self.translation)
     }
 
+    fn tells_starts(&self) -> bool {
+        true
+    }
+
     fn longest_running(&self) -> Option<Running<'_>> {
         let packages = self.packages.values().chain(&self.recent.1);
         let running = packages.flat_map(Package::running);

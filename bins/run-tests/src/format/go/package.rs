@@ -68,7 +68,7 @@ impl Package {
     pub(super) fn running(&self) -> impl Iterator<Item = Running<'_>> {
         let running = self.tests.iter().filter(|(_, test)| test.runs);
         running.map(|(name, test)| Running {
-            name,
+            name: name.into(),
             since: test.since,
         })
     }

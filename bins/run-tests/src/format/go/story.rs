@@ -102,8 +102,13 @@ pub(super) fn end_of_all(text: &str) -> Option<String> {
     text.lines().find(is_end).map(short)
 }
 
-/// The last thing that a test binary said before it ended, without the line that sums it up.
+/// The last thing that a test binary said before it ended, without the line that sums it up,
+/// nor the text of its flags behind what is wrong with one of them.
 pub(super) fn last_word(text: &str) -> Option<String> {
+    let usage = text
+        .find("\nUsage of ")
+        .filter(|at| !text[..*at].trim().is_empty());
+    let text = &text[..usage.unwrap_or(text.len())];
     let lines = text.lines().rev().map(str::trim);
     let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with("FAIL\t"));
     lines.next().map(short)
@@ -157,6 +162,16 @@ mod tests {
         ] {
             assert_eq!(message(text).as_deref(), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_wrong_flag_is_told_and_not_the_last_of_all_flags() {
+        let text = "flag provided but not defined: -foo\nUsage of /tmp/p.test:\n  -test.v\n    \tverbose: print additional output\nexit status 2\nFAIL\tp\t0.1s\n";
+        assert_eq!(
+            last_word(text).as_deref(),
+            Some("flag provided but not defined: -foo")
+        );
+        assert_eq!(last_word("a\nb\nFAIL\tp\t0.1s\n").as_deref(), Some("b"));
     }
 
     #[test]

@@ -8,8 +8,10 @@ use std::path::Path;
 use common::ResultExt;
 use common::junit::{self, Case, Outcome};
 
+use super::ctest::Reasons;
 use super::decode;
 use crate::opts::JunitFiles;
+use crate::reporter::Reporter;
 use crate::results::{Counts, Results};
 
 const MB: u64 = 1_000_000;
@@ -19,23 +21,31 @@ const LARGEST: u64 = 256 * MB;
 const SUITES: usize = 100_000;
 
 /// Merges one file after another.
-pub(super) struct Merge {
+pub(super) struct Merge<'a> {
     files: JunitFiles,
-    /// Whether the tool is pytest, which calls every suite by its own name.
-    pytest: bool,
+    /// The tool, where it is known.
+    reporter: Option<Reporter>,
+    /// Why tests of `CTest` failed.
+    reasons: &'a Reasons,
     /// The file that has a suite of this name, by its number.
     owners: HashMap<String, usize>,
     number: usize,
 }
 
-impl Merge {
-    pub(super) fn new(files: JunitFiles, pytest: bool) -> Self {
+impl<'a> Merge<'a> {
+    pub(super) fn new(files: JunitFiles, reporter: Option<Reporter>, reasons: &'a Reasons) -> Self {
         Merge {
             files,
-            pytest,
+            reporter,
+            reasons,
             owners: HashMap::new(),
             number: 0,
         }
+    }
+
+    /// pytest calls every suite by its own name.
+    fn is_pytests(&self) -> bool {
+        self.reporter == Some(Reporter::Pytest)
     }
 
     /// Lists the cases of a file; the counts follow TestGrid's rule for flaky ones.
@@ -52,6 +62,9 @@ impl Merge {
             .and_then(|file| {
                 junit::read(file, &name, |suite, case| {
                     shown += 1;
+                    if self.is_pytests() && is_unfinished(&case) {
+                        return;
+                    }
                     *seen.of(&case.outcome) += 1;
                     let own = (case.classname.clone(), case.name.clone());
                     let (suite, case) = self.normal(suite, case, results.target());
@@ -105,12 +118,14 @@ impl Merge {
         let mut suite = match suite {
             // A report with a suite that has no name reads badly.
             "" => target.to_owned(),
+            // What CTest says where a build has no name.
+            "(empty)" if self.reporter == Some(Reporter::Ctest) => target.to_owned(),
             suite => suite.to_owned(),
         };
         if case.name.is_empty() {
             "test without a name".clone_into(&mut case.name);
         }
-        if (self.pytest || suite == "pytest") && !class.is_empty() {
+        if (self.is_pytests() || suite == "pytest") && !class.is_empty() {
             suite.clone_from(&class);
         } else if tells_more(&class, &suite, &case.name) {
             case.name = format!("{class}.{}", case.name);
@@ -121,7 +136,10 @@ impl Merge {
             // CTest, for one: what the test said last tells most.
             let said = case.system_out.lines().chain(case.system_err.lines());
             let last = said.map(str::trim).rfind(|line| !line.is_empty());
-            last.unwrap_or("failed").clone_into(&mut detail.message);
+            detail.message = match (self.reasons.of(&case.name), last) {
+                (Some(reason), Some(last)) => format!("{reason}: {last}"),
+                (reason, last) => reason.or(last).unwrap_or("failed").to_owned(),
+            };
         }
         let told = case.file.take().map(|file| (file, case.line.take()));
         if let Some(fault) = case.outcome.fault() {
@@ -139,6 +157,11 @@ impl Merge {
         }
         (suite, case)
     }
+}
+
+/// What pytest writes for a test that did not end: a case that says nothing but its time.
+fn is_unfinished(case: &Case) -> bool {
+    case.name.is_empty() && case.classname.is_empty() && case.outcome == Outcome::Passed
 }
 
 /// Whether a class says what neither suite nor name do. Node calls all classes `test`.
@@ -169,7 +192,8 @@ mod tests {
                 classname: class.to_owned(),
                 ..Case::default()
             };
-            let merge = Merge::new(JunitFiles::Merged, false);
+            let reasons = Reasons::default();
+            let merge = Merge::new(JunitFiles::Merged, None, &reasons);
             let (suite, case) = merge.normal(suite, case, "unit");
             format!("{suite} | {}", case.name)
         };
@@ -195,7 +219,8 @@ mod tests {
 
     #[test]
     fn suites_of_one_name_in_two_files_stay_two() {
-        let mut merge = Merge::new(JunitFiles::Merged, false);
+        let reasons = Reasons::default();
+        let mut merge = Merge::new(JunitFiles::Merged, None, &reasons);
         merge.number = 1;
         assert_eq!(merge.suite("s".to_owned()), "s");
         assert_eq!(merge.suite("s".to_owned()), "s");

@@ -83,7 +83,9 @@ impl Open {
         }
         match line.strip_prefix('#') {
             Some(comment) if !comment.trim_start().starts_with("Subtest") => {
-                self.say(comment.trim());
+                if !is_place_of_bats(comment.trim()) {
+                    self.say(comment.trim());
+                }
                 self.said.line(line);
                 true
             }
@@ -128,6 +130,9 @@ impl Open {
     /// What a line of a YAML block tells us.
     fn fact(&mut self, line: &str) {
         if self.yaml == Yaml::Message {
+            if is_place_of_bats(line) {
+                return;
+            }
             // The message is the block's first line; what follows is in the text.
             self.say(line);
             if !line.is_empty() {
@@ -152,6 +157,12 @@ impl Open {
             _ => {}
         }
     }
+}
+
+/// `(in test file a.bats, line 5)`, before the command that failed there.
+fn is_place_of_bats(comment: &str) -> bool {
+    let starts = ["(in ", "(from function ", "in file ", "in test file "];
+    starts.iter().any(|start| comment.starts_with(start)) && comment.contains(", line ")
 }
 
 pub(super) fn skipped(reason: &str) -> Outcome {

@@ -216,24 +216,24 @@ fn pragma_strict_makes_an_error_of_other_output() {
 
 #[test]
 fn bats_output_is_read() {
-    insta::assert_snapshot!(tap(include_str!("../../../tests/fixtures/tap-bats.txt")), @"
+    insta::assert_snapshot!(tap(include_str!("../../../tests/fixtures/tap-bats.txt")), @r#"
     [unit] adds two passed
-    [unit] fails # with hash failed (in test file bt/a.bats, line 3) (bt/a.bats:3)
+    [unit] fails # with hash failed `@test "fails # with hash" { echo "some output"; false; }' failed (bt/a.bats:3)
     [unit] skips skipped no network
     [unit] long ] name passed
-    [unit] adds two (2) failed (in test file bt/b.bats, line 2) (bt/b.bats:2)
-    [unit] teardown_file failed failed (from function `teardown_file' in test file bt/b.bats, line 1) (bt/b.bats:1)
-    [unit] setup_file failed failed (from function `setup_file' in test file bt/c.bats, line 1) (bt/c.bats:1)
-    ");
-    insta::assert_snapshot!(tap(include_str!("../../../tests/fixtures/tap13-bats.txt")), @"
+    [unit] adds two (2) failed `@test "adds two" { run true; [ "$status" -eq 1 ]; }' failed (bt/b.bats:2)
+    [unit] teardown_file failed failed `teardown_file() { false; }' failed (bt/b.bats:1)
+    [unit] setup_file failed failed `setup_file() { echo nope; false; }' failed (bt/c.bats:1)
+    "#);
+    insta::assert_snapshot!(tap(include_str!("../../../tests/fixtures/tap13-bats.txt")), @r#"
     [unit] adds two passed
-    [unit] fails # with hash failed (in test file bt/a.bats, line 3) (bt/a.bats:3)
+    [unit] fails # with hash failed `@test "fails # with hash" { echo "some output"; false; }' failed (bt/a.bats:3)
     [unit] skips failed not ok
     [unit] long ] name passed
-    [unit] adds two (2) failed (in test file bt/b.bats, line 2) (bt/b.bats:2)
-    [unit] teardown_file failed failed (from function `teardown_file' in test file bt/b.bats, line 1) (bt/b.bats:1)
-    [unit] setup_file failed failed (from function `setup_file' in test file bt/c.bats, line 1) (bt/c.bats:1)
-    ");
+    [unit] adds two (2) failed `@test "adds two" { run true; [ "$status" -eq 1 ]; }' failed (bt/b.bats:2)
+    [unit] teardown_file failed failed `teardown_file() { false; }' failed (bt/b.bats:1)
+    [unit] setup_file failed failed `setup_file() { echo nope; false; }' failed (bt/c.bats:1)
+    "#);
     let timed = "1..2\nok 1 adds two in 6ms\nok 2 skips in 7ms # skip no network\n";
     insta::assert_snapshot!(tap(timed), @"
     [unit] adds two passed

@@ -1,10 +1,10 @@
 //! What the tests with real tools share.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use common::junit::{self, Outcome};
-use e2e::{TestEnvironment, text};
+use e2e::{TestEnvironment, binary, text};
 
 /// A tool that `make test` installed.
 pub(crate) fn tool(name: &str) -> PathBuf {
@@ -30,16 +30,20 @@ pub(crate) fn assert_program(name: &str) {
 
 /// `run-tests --junit j.xml --target-name unit FLAGS -- COMMAND`, with pytest at hand.
 pub(crate) fn run_tests(environment: &TestEnvironment, flags: &[&str], command: &[&str]) -> Output {
-    environment
-        .bin("run-tests")
+    prepared(environment, flags, command).output().unwrap()
+}
+
+/// The same, before it is started.
+pub(crate) fn prepared(environment: &TestEnvironment, flags: &[&str], command: &[&str]) -> Command {
+    let mut run_tests = environment.command(&binary("run-tests"));
+    run_tests
         .env("PYTHONPATH", tool("pytest-9.2.0"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .args(["--junit", "j.xml", "--target-name", "unit"])
         .args(flags)
         .arg("--")
-        .args(command)
-        .output()
-        .unwrap()
+        .args(command);
+    run_tests
 }
 
 /// The exit code; what was said is shown where it is another one.

@@ -174,9 +174,10 @@ image-demo: image ## The demo with every step as a container of the image
 .PHONY: image-test
 image-test: $(NEXTEST) $(OBJECT_STORE) ## Tests the image IMG:TAG with a real Docker engine: sizes, users, signals, steps as containers
 	@.ci/install-packages $(TEST_PROGRAMS)
-	cargo build --workspace --bins --tests --locked
+	@# The whole workspace, as `make test` builds it: with fewer packages crates would have fewer features.
+	cargo build --workspace --bins --test image --locked
 	TEST_WORKER_IMAGE=$(IMG):$(TAG) TEST_WORKER_TOOLS=$(IMG):tools-$(TAG) INSTA_UPDATE=no \
-	  $(NEXTEST) nextest run --profile image --package e2e --locked
+	  $(NEXTEST) nextest run --profile image --workspace --bins --test image --locked
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60

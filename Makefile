@@ -120,11 +120,11 @@ IMAGE_ARGS ?=
 VERSION = $(shell git describe --tags --always --dirty)
 REVISION = $(shell git rev-parse HEAD)
 CREATED = $(shell TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
-SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+COMMIT_TIME = $(shell git log -1 --format=%ct)
 IMAGE_FACTS = \
 	--build-arg=VERSION=$(VERSION) \
 	--build-arg=REVISION=$(REVISION) \
-	--build-arg=SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) \
+	--build-arg=COMMIT_TIME=$(COMMIT_TIME) \
 	--label=org.opencontainers.image.source=https://github.com/test-worker/test-worker \
 	--label=org.opencontainers.image.licenses=Apache-2.0 \
 	--label=org.opencontainers.image.version=$(VERSION) \
@@ -154,7 +154,7 @@ image-latest: image-push ## The same, and lets the tags latest and tools mean it
 image-gcb: ## Builds and pushes it by Cloud Build of PROJECT
 	cargo run --quiet --locked --bin build-image -- --config images/test-worker.jsonnet --project $(PROJECT) \
 	  --image $(IMG) --tag $(TAG) --ext-var version=$(VERSION) --ext-var revision=$(REVISION) \
-	  --ext-var created=$(CREATED) --ext-var sourceDateEpoch=$(SOURCE_DATE_EPOCH)
+	  --ext-var created=$(CREATED) --ext-var commitTime=$(COMMIT_TIME)
 
 .PHONY: image-reproducible
 image-reproducible: ## Compiles the programs of the image once more, from nothing; fails where a byte differs

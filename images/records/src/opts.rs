@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Writes down what programs are made of: for each a CycloneDX document, and one file with the
+/// Writes down what programs are made of: for each a `CycloneDX` document, and one file with the
 /// licences of all crates in them.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\

@@ -1,4 +1,4 @@
-//! A program's bill of materials: CycloneDX 1.5, <https://cyclonedx.org/docs/1.5/json/>.
+//! A program's bill of materials: `CycloneDX` 1.5, <https://cyclonedx.org/docs/1.5/json/>.
 
 use std::time::SystemTime;
 

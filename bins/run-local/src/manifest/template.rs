@@ -33,7 +33,7 @@ pub(crate) struct Template {
 #[derive(Debug)]
 pub(crate) enum Body {
     /// `container` or `script`.
-    Leaf(Container),
+    Leaf(Box<Container>),
     /// Groups one after the other, the steps of a group at once.
     Steps(Vec<Vec<Task>>),
     /// Tasks, each as soon as those that it waits for have ended.
@@ -107,7 +107,7 @@ impl Template {
     /// Its containers in the order in which they run; none for steps and tasks.
     pub(crate) fn containers(&self) -> impl Iterator<Item = &Container> {
         let own = match &self.body {
-            Body::Leaf(container) => Some(container),
+            Body::Leaf(container) => Some(&**container),
             Body::Steps(_) | Body::Dag(_) => None,
         };
         self.init.iter().chain(own)
@@ -180,7 +180,8 @@ fn read_body(cursor: &Cursor, spec: &Cursor, not_applied: &mut BTreeSet<String>)
     };
     let field = cursor.field(kind);
     let leaf = |kind, not_applied: &mut BTreeSet<String>| {
-        Container::read(&field, kind, [spec, cursor], not_applied).map(Body::Leaf)
+        Container::read(&field, kind, [spec, cursor], not_applied)
+            .map(|container| Body::Leaf(Box::new(container)))
     };
     let mut body = match kind {
         "container" => leaf(Kind::Container, not_applied)?,

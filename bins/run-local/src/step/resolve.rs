@@ -125,7 +125,7 @@ pub(super) fn start_afresh(folder: &Path) -> Result<(), String> {
         other => other,
     };
     match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
         _ => std::fs::create_dir_all(folder).map_err(failed),
     }
 }

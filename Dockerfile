@@ -38,7 +38,7 @@ COPY . .
 # What the programs say of themselves with --version, and the records of when they were made.
 ARG VERSION=unknown
 ARG REVISION=unknown
-ARG SOURCE_DATE_EPOCH=0
+ARG COMMIT_TIME=0
 RUN TEST_WORKER_VERSION="$VERSION ($REVISION)" images/cargo-build --to /image
 
 

@@ -121,11 +121,11 @@ IMAGE_ARGS ?=
 VERSION = $(shell git describe --tags --always --dirty)
 REVISION = $(shell git rev-parse HEAD)
 CREATED = $(shell TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
-SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+COMMIT_TIME = $(shell git log -1 --format=%ct)
 IMAGE_FACTS = \
 	--build-arg=VERSION=$(VERSION) \
 	--build-arg=REVISION=$(REVISION) \
-	--build-arg=SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) \
+	--build-arg=COMMIT_TIME=$(COMMIT_TIME) \
 	--label=org.opencontainers.image.source=https://github.com/test-worker/test-worker \
 	--label=org.opencontainers.image.licenses=Apache-2.0 \
 	--label=org.opencontainers.image.version=$(VERSION) \
@@ -155,7 +155,7 @@ image-latest: image-push ## The same, and lets the tags latest and tools mean it
 image-gcb: ## Builds and pushes it by Cloud Build of PROJECT
 	cargo run --quiet --locked --bin build-image -- --config images/test-worker.jsonnet --project $(PROJECT) \
 	  --image $(IMG) --tag $(TAG) --ext-var version=$(VERSION) --ext-var revision=$(REVISION) \
-	  --ext-var created=$(CREATED) --ext-var sourceDateEpoch=$(SOURCE_DATE_EPOCH)
+	  --ext-var created=$(CREATED) --ext-var commitTime=$(COMMIT_TIME)
 
 .PHONY: image-reproducible
 image-reproducible: ## Compiles the programs of the image once more, from nothing; fails where a byte differs
@@ -175,9 +175,10 @@ image-demo: image ## The demo with every step as a container of the image
 .PHONY: image-test
 image-test: $(NEXTEST) $(OBJECT_STORE) ## Tests the image IMG:TAG with a real Docker engine: sizes, users, signals, steps as containers
 	@.ci/install-packages $(TEST_PROGRAMS)
-	cargo build --workspace --bins --tests --locked
+	@# The whole workspace, as `make test` builds it: with fewer packages crates would have fewer features.
+	cargo build --workspace --bins --test image --locked
 	TEST_WORKER_IMAGE=$(IMG):$(TAG) TEST_WORKER_TOOLS=$(IMG):tools-$(TAG) INSTA_UPDATE=no \
-	  $(NEXTEST) nextest run --profile image --package e2e --locked
+	  $(NEXTEST) nextest run --profile image --workspace --bins --test image --locked
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60

@@ -7,7 +7,7 @@ local label(name, value) = '--label=org.opencontainers.image.%s=%s' % [name, val
 local facts = [
   '--build-arg=VERSION=' + std.extVar('version'),
   '--build-arg=REVISION=' + std.extVar('revision'),
-  '--build-arg=SOURCE_DATE_EPOCH=' + std.extVar('sourceDateEpoch'),
+  '--build-arg=COMMIT_TIME=' + std.extVar('commitTime'),
   label('source', 'https://github.com/test-worker/test-worker'),
   label('licenses', 'Apache-2.0'),
   label('version', std.extVar('version')),

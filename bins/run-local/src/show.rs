@@ -105,8 +105,8 @@ impl Plan {
             (RuntimeName::Docker, Some(image)) => format!("[{image}] "),
             _ => String::new(),
         };
-        let name = container.name.as_ref();
-        let name = name.map_or_else(String::new, |name| format!("first {name}: "));
+        let name = container.name.as_deref();
+        let name = name.map_or(String::new(), |name| format!("first {name}: "));
         let source = container.source.as_ref().map_or("", |_| " SCRIPT");
         let runs = match &words[..] {
             [] => "its own command".to_owned(),

@@ -20,7 +20,7 @@ pub struct Opts {
     pub(crate) to: PathBuf,
 
     /// Time that the documents say they were made at, in seconds since 1970
-    #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH")]
+    #[arg(long, value_name = "SECONDS")]
     pub(crate) time: Option<u64>,
 
     /// Packages of the workspace to write about

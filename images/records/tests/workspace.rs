@@ -26,8 +26,12 @@ fn metadata(test: &TestEnvironment) -> File {
 
 fn records(test: &TestEnvironment, stdin: File, args: &[&str]) -> Output {
     let mut command = test.command(&binary("records"));
-    command.env("SOURCE_DATE_EPOCH", "1764000000");
-    command.args(args).stdin(stdin).output().unwrap()
+    command
+        .arg("--time=1764000000")
+        .args(args)
+        .stdin(stdin)
+        .output()
+        .unwrap()
 }
 
 #[test]

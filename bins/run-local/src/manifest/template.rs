@@ -107,7 +107,7 @@ impl Template {
     /// Its containers in the order in which they run; none for steps and tasks.
     pub(crate) fn containers(&self) -> impl Iterator<Item = &Container> {
         let own = match &self.body {
-            Body::Leaf(container) => Some(container.as_ref()),
+            Body::Leaf(container) => Some(&**container),
             Body::Steps(_) | Body::Dag(_) => None,
         };
         self.init.iter().chain(own)

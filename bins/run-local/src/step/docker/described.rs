@@ -24,10 +24,11 @@ impl Described<'_> {
     /// A line for each kind of flags that there are: as whom it runs, where, with which mounts and
     /// variables. Of variables there are the names alone, as values may be secrets.
     pub(crate) fn flags(&self) -> Vec<String> {
-        let working_dir = self.container.working_dir.as_ref();
-        let working_dir = working_dir.map(|folder| format!("--workdir={folder}"));
-        let mut lines = vec![security(&self.container.security).join(" ")];
-        lines.extend(working_dir);
+        let working_dir = self.container.working_dir.as_deref();
+        let mut lines = vec![
+            security(&self.container.security).join(" "),
+            working_dir.map_or(String::new(), |folder| format!("--workdir={folder}")),
+        ];
         let shared = self.shared.iter();
         lines.extend(shared.map(|shared| line(&shared.folder, &shared.folder, shared.read_only)));
         lines.extend(self.mounts());

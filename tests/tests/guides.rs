@@ -99,7 +99,7 @@ fn prow_jobs() {
 fn the_argo_that_is_installed_is_the_one_that_tests_run() {
     let installed = fs::read_to_string(top().join("manifests/argo/kustomization.yaml")).unwrap();
     let pinned = installed.split("?ref=").nth(1).unwrap().trim();
-    let module = fs::read_to_string(top().join("tests/cluster/modules/argo/go.mod")).unwrap();
+    let module = fs::read_to_string(top().join("tests/cluster/programs/go.mod")).unwrap();
     let line = format!("github.com/argoproj/argo-workflows/v3 {pinned}");
     assert!(module.contains(&line), "{pinned} is not in {module}");
 }

@@ -51,9 +51,8 @@ impl Cloud {
             ));
         }
         if !super::is_bucket(bucket) {
-            return Err(
-                what().hint("a name has 3 to 222 lower-case letters, digits, -, _ and . only")
-            );
+            return Err(what()
+                .hint("a name has 3 to 222 characters: lower-case letters, digits, -, _ and ."));
         }
         Ok(Cloud {
             client: Arc::new(Client::new(bucket, env)?),

@@ -61,8 +61,9 @@ test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) $(PYTEST)/pytest/__init__.py ## Runs
 .PHONY: test-cluster
 test-cluster: $(NEXTEST) $(OBJECT_STORE) ## Runs the tests on a real cluster, which it brings up, or on that of TEST_KUBECONFIG
 	cargo build --workspace --bins --tests --locked
-	INSTA_UPDATE=no tests/cluster/run --insist $(NEXTEST) nextest run --package e2e --package kubeconfig-setup --locked \
-	  -E '(binary(argo) | binary(on_cluster)) & ($(or $(TESTS),all()))'
+	@# The workspace as a whole: dependencies keep the features that the build above gave them.
+	INSTA_UPDATE=no tests/cluster/run --insist $(NEXTEST) nextest run --workspace --locked \
+	  -E '((package(e2e) & binary(argo)) | (package(kubeconfig-setup) & binary(on_cluster))) & ($(or $(TESTS),all()))'
 
 .PHONY: cluster-up
 cluster-up: ## Brings up a one-node Kubernetes with Argo Workflows on this machine; needs root

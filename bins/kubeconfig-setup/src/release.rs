@@ -49,7 +49,7 @@ async fn give_back(path: &Path, timeout: Duration, app: &App) -> Result<()> {
     let what = format!("give {} back", note.name);
     let attempt = async || {
         let place = address.open(&app.env).await?;
-        hold::give_back(&place, &taken).await
+        hold::give_back_now(&place, &taken).await
     };
     tokio::select! {
         given = hold::try_until_reached(what, timeout, attempt) => given?,

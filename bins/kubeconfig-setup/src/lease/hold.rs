@@ -136,7 +136,8 @@ pub(crate) async fn give_back(place: &Place, taken: &Taken) -> Result<()> {
     .await
 }
 
-async fn give_back_now(place: &Place, taken: &Taken) -> Result<()> {
+/// The same, tried once.
+pub(crate) async fn give_back_now(place: &Place, taken: &Taken) -> Result<()> {
     loop {
         let seen = place.lease(&taken.name).await?;
         if !seen.value.is_of(&taken.holder, taken.fencing) {

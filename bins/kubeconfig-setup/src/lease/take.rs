@@ -197,15 +197,11 @@ impl Waiting {
                 let queue = place.queue(&want.queue).await?;
                 let left = queue.value.left(&want.holder, place.at(queue.now));
                 if place.set_queue(&want.queue, &left, &queue.version).await? {
-                    return Ok::<(), Error>(());
+                    return Ok(());
                 }
             }
         };
-        match tokio::time::timeout(LEAVING, leave).await {
-            Ok(Err(error)) => tracing::debug!("leave the queue: {}", error.report()),
-            Err(_) => tracing::debug!("leave the queue: it takes too long"),
-            Ok(Ok(())) => {}
-        }
+        try_to("leave the queue", leave).await;
     }
 
     /// Gives back what was taken without our hearing of it; what cannot be given back is free
@@ -222,13 +218,18 @@ impl Waiting {
                     tracing::info!("gave {name} back");
                 }
             }
-            Ok::<(), Error>(())
+            Ok(())
         };
-        match tokio::time::timeout(LEAVING, give).await {
-            Ok(Err(error)) => tracing::debug!("give back: {}", error.report()),
-            Err(_) => tracing::debug!("give back: it takes too long"),
-            Ok(Ok(())) => {}
-        }
+        try_to("give back", give).await;
+    }
+}
+
+/// Does what is good to be done and harms nobody if it is not.
+async fn try_to(what: &str, work: impl Future<Output = Result<()>>) {
+    match tokio::time::timeout(LEAVING, work).await {
+        Ok(Err(error)) => tracing::debug!("{what}: {}", error.report()),
+        Err(_) => tracing::debug!("{what}: it takes too long"),
+        Ok(Ok(())) => {}
     }
 }
 

@@ -180,6 +180,12 @@ impl Env {
         self.0.get(name).map(String::as_str)
     }
 
+    /// The paths of a variable that is a list of them, as `KUBECONFIG` is; none where it is not set.
+    pub fn paths(&self, name: &str) -> Vec<PathBuf> {
+        let paths = std::env::split_paths(self.get(name).unwrap_or_default());
+        paths.filter(|path| !path.as_os_str().is_empty()).collect()
+    }
+
     /// The user's folder for what can be made again. Source: the XDG base directory
     /// specification, which has a relative `XDG_CACHE_HOME` ignored.
     pub fn cache_folder(&self) -> Option<PathBuf> {

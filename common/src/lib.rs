@@ -25,7 +25,7 @@ pub mod workflow;
 pub mod yaml;
 
 pub use error::{Error, Exit, Result, ResultExt};
-pub use logging::{on_one_line, progress, tee as tee_log};
+pub use logging::{counted, on_one_line, progress, tee as tee_log};
 
 /// The version of every binary: `git describe` and the commit, for `--version` and records.
 pub const VERSION: &str = env!("TEST_WORKER_VERSION");

@@ -192,6 +192,12 @@ pub fn on_one_line(text: &str) -> String {
     line
 }
 
+/// A count with its noun: `1 test`, `2 tests`.
+pub fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// A message without control characters, so that a hostile name can neither drive the
 /// terminal nor forge a line of its own: further lines of a message are indented.
 fn printable(message: &str) -> String {

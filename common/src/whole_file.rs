@@ -35,6 +35,14 @@ fn replace_with(
     Ok(())
 }
 
+/// What comes of a removal: what is not there need not be removed.
+pub fn unless_absent(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses to put a file in the place of a device, pipe or socket: as root that would take
 /// `/dev/null` from the whole machine.
 pub fn refuse_special(path: &Path) -> io::Result<()> {

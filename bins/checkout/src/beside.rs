@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::git::Git;
+use common::whole_file::unless_absent;
 use common::{Result, ResultExt};
 
 use crate::plan::Repository;
@@ -147,10 +148,6 @@ impl MergeTree {
 
 /// Removes what this run or a killed one left of a folder.
 fn clear(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).or_failed(|| format!("remove {}", folder.display()))
-        }
-        _ => Ok(()),
-    }
+    let removed = fs::remove_dir_all(folder);
+    unless_absent(removed).or_failed(|| format!("remove {}", folder.display()))
 }

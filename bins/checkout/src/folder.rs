@@ -5,6 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use common::whole_file::unless_absent;
 use common::{Error, Result, ResultExt};
 use walkdir::WalkDir;
 
@@ -197,10 +198,8 @@ impl Folder {
     fn write_note(&self, text: &str) -> io::Result<()> {
         let new = self.path.join(".git/test-worker-checkout.new");
         // One that a killed run left, or a link that somebody else put there: not written through.
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => File::create_new(&new)?.write_all(text.as_bytes())?,
-        }
+        unless_absent(fs::remove_file(&new))?;
+        File::create_new(&new)?.write_all(text.as_bytes())?;
         fs::rename(new, self.note())
     }
 

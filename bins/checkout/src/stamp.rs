@@ -24,10 +24,7 @@ pub(crate) fn write(folder: &Path, listed: &[u8]) -> Result<()> {
     let file = file(folder);
     let what = || format!("note how the files in {} are", folder.display());
     if Folder::at(folder).has_submodules() {
-        return match fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).or_failed(what),
-            _ => Ok(()),
-        };
+        return whole_file::unless_absent(fs::remove_file(file)).or_failed(what);
     }
     let stamp = stamp(folder, listed).or_failed(what)?;
     whole_file::replace(&file, |mut file| {

@@ -32,10 +32,7 @@ impl Console {
             }
             whole_file::refuse_special(path)?;
             // A link that someone left there is not followed: the file is a new one.
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            whole_file::unless_absent(std::fs::remove_file(path))?;
             Ok(Log {
                 path: path.to_owned(),
                 file: BufWriter::with_capacity(64 * 1024, File::create_new(path)?),

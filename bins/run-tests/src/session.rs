@@ -1,15 +1,15 @@
 //! One run of the command, and the further ones of what failed, until it passes or that is
 //! enough.
 
-use common::Result;
 use common::app::Stop;
+use common::{Result, counted};
 use tokio::time::Instant;
 
 use crate::again::{self, Pytest};
 use crate::console::Console;
 use crate::format;
 use crate::plan::Plan;
-use crate::results::{Results, counted};
+use crate::results::Results;
 use crate::run::{self, Run};
 use crate::verdict;
 

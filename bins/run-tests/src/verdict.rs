@@ -3,14 +3,14 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 
-use common::Exit;
 use common::exec::{Cause, Ended};
+use common::{Exit, counted};
 
 use crate::format::{End, Format};
 use crate::opts::Flaky;
 use crate::plan::Plan;
 use crate::reporter::Reporter;
-use crate::results::{Results, counted};
+use crate::results::Results;
 use crate::run::Run;
 
 /// Ends the reading and adds an error to the results for everything that does not add up.

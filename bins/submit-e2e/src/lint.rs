@@ -7,7 +7,7 @@ mod steps;
 use std::fmt::Write as _;
 
 use common::app::App;
-use common::{Error, Exit, Result};
+use common::{Error, Exit, Result, counted};
 
 use crate::config::Entry;
 use crate::names::Naming;
@@ -116,9 +116,9 @@ pub(crate) async fn run(opts: LintOpts, app: App) -> Result<Exit> {
     let (errors, warnings) = (report.errors, report.warnings);
     let sum = format!(
         "{}, {}, {}\n",
-        counted(count, "workflow"),
-        counted(errors, "error"),
-        counted(warnings, "warning")
+        counted(count as u64, "workflow"),
+        counted(errors as u64, "error"),
+        counted(warnings as u64, "warning")
     );
     app.print(report.text + &sum)?;
     Ok(if errors > 0 {
@@ -126,11 +126,6 @@ pub(crate) async fn run(opts: LintOpts, app: App) -> Result<Exit> {
     } else {
         Exit::Success
     })
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 /// An error with its further lines indented, and nothing in it that could drive a terminal.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use common::app::App;
+use common::whole_file::unless_absent;
 use common::{Error, Exit, Result, ResultExt};
 use indicatif::DecimalBytes;
 use tracing::{info, warn};
@@ -143,8 +144,6 @@ fn remove(run: &Run) -> Result<()> {
 }
 
 fn remove_tree(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed.or_failed(|| format!("remove {}", folder.display())),
-    }
+    let removed = fs::remove_dir_all(folder);
+    unless_absent(removed).or_failed(|| format!("remove {}", folder.display()))
 }

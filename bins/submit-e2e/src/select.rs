@@ -128,8 +128,7 @@ fn by_files(entry: &Entry, files: &[String], matcher: &mut Matcher<'_>) -> Decis
 }
 
 fn none_of(files: usize) -> String {
-    let plural = if files == 1 { "" } else { "s" };
-    format!("none of {files} changed file{plural}")
+    format!("none of {}", common::counted(files as u64, "changed file"))
 }
 
 fn all(files: usize) -> String {

@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 use indicatif::{BinaryBytes, HumanDuration, ProgressBar};
 use walkdir::WalkDir;
 
-use crate::tally;
-
 /// How often the line on a terminal changes.
 const REDRAWN: Duration = Duration::from_millis(200);
 
@@ -132,7 +130,7 @@ fn line(files: u64, bytes: u64, all: &All, elapsed: Duration) -> String {
     let rate = bytes as f64 / elapsed.as_secs_f64().max(0.001);
     let shown_rate = BinaryBytes(rate as u64);
     let shown = BinaryBytes(bytes);
-    let shown_files = tally::files(files, "file");
+    let shown_files = common::counted(files, "file");
     if !all.is_complete.load(Ordering::Relaxed) {
         return format!("{shown_files}, {shown}, {shown_rate}/s");
     }
@@ -141,7 +139,7 @@ fn line(files: u64, bytes: u64, all: &All, elapsed: Duration) -> String {
     let all_bytes = all.bytes.load(Ordering::Relaxed).max(bytes);
     let mut line = format!(
         "{files} of {}, {shown} of {}, {shown_rate}/s",
-        tally::files(all_files, "file"),
+        common::counted(all_files, "file"),
         BinaryBytes(all_bytes)
     );
     if rate >= 1.0 {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::bucket::Sent;
-use common::{Error, Exit, Result};
+use common::{Error, Exit, Result, counted};
 
 use crate::copy::Outcome;
 use crate::plan::Sync;
@@ -83,7 +83,7 @@ impl Tally {
         if masked > 0 {
             self.masked += 1;
             if self.masked <= TOLD {
-                let masked = files(masked, "byte");
+                let masked = counted(masked, "byte");
                 tracing::warn!(
                     "{} has secrets: {masked} masked in the bucket",
                     printable(path)
@@ -153,10 +153,10 @@ impl Tally {
     /// Adds what one of several passes copied; what it could not is for a later one.
     pub(crate) fn add_pass(&mut self, pass: Tally) {
         if pass.copied > 0 {
-            let bytes = files(pass.bytes, "byte");
+            let bytes = counted(pass.bytes, "byte");
             tracing::info!(
                 "copied {} ({bytes}); looking on",
-                files(pass.copied, "file")
+                counted(pass.copied, "file")
             );
         }
         self.add(pass);
@@ -191,7 +191,7 @@ impl Tally {
     pub(crate) fn end(self, plan: &Sync) -> Result<()> {
         let to = plan.bucket.url(&plan.folder);
         if let Some(slowest) = &self.slowest {
-            let (size, took) = (files(slowest.size, "byte"), slowest.took);
+            let (size, took) = (counted(slowest.size, "byte"), slowest.took);
             tracing::info!("the slowest: {}, {size} in {took:.1?}", slowest.name);
         }
         for (what, url) in plan.links() {
@@ -221,7 +221,7 @@ impl Tally {
         if more > 0 {
             let _ = write!(names, " and {more} more");
         }
-        let missing = format!("{} missing in {to}", files(self.missing, "file"));
+        let missing = format!("{} missing in {to}", counted(self.missing, "file"));
         match (self.missing, self.not_listed) {
             (0, _) => format!("there was no time to look at all of the folder for {to}"),
             (_, false) => format!("{missing}: {names}"),
@@ -236,8 +236,8 @@ impl Tally {
         }
         let mut summary = format!(
             "copied {} ({}{}), {} unchanged, {} skipped",
-            files(self.copied, "file"),
-            files(self.bytes, "byte"),
+            counted(self.copied, "file"),
+            counted(self.bytes, "byte"),
             if self.stored < self.bytes {
                 format!(", {} compressed", self.stored)
             } else {
@@ -250,7 +250,7 @@ impl Tally {
             let _ = write!(
                 summary,
                 ", secrets masked in {}",
-                files(self.masked, "file")
+                counted(self.masked, "file")
             );
         }
         if self.removed > 0 {
@@ -261,12 +261,6 @@ impl Tally {
         }
         summary
     }
-}
-
-/// A count with its noun.
-pub(crate) fn files(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 #[cfg(test)]

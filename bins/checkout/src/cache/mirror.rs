@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use common::git::Git;
+use common::whole_file::unless_absent;
 use common::{Result, ResultExt, whole_file};
 
 use super::files_ending;
@@ -58,12 +59,8 @@ impl Mirror {
 
     /// Removes it.
     pub(super) fn remove(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).or_failed(|| format!("remove {}", self.folder.display()))
-            }
-            _ => Ok(()),
-        }
+        let removed = fs::remove_dir_all(&self.folder);
+        unless_absent(removed).or_failed(|| format!("remove {}", self.folder.display()))
     }
 
     /// Adds what a checkout has and the mirror has not.
@@ -132,10 +129,7 @@ impl Mirror {
             }
             let new = target.with_extension("new");
             // Not through a link that somebody put there.
-            match fs::remove_file(&new) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            unless_absent(fs::remove_file(&new))?;
             io::copy(&mut File::open(from)?, &mut File::create_new(&new)?)?;
             File::open(&new)?.sync_all()?;
             fs::rename(&new, target.with_extension(part))?;

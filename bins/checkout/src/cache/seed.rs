@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use common::whole_file::unless_absent;
 use common::{Error, Result, ResultExt, whole_file};
 
 use super::mirror::{Content, Mirror, PARTS};
@@ -98,9 +99,9 @@ pub(super) fn copy(mirror: &Mirror, checkout: &Path) -> Result<Option<Copied>> {
 pub(super) fn withdraw(checkout: &Path) -> Result<()> {
     let git = checkout.join(".git");
     let removed = || -> io::Result<()> {
-        remove(fs::remove_dir_all(git.join("objects/pack")))?;
-        remove(fs::remove_file(git.join(PACKED_REFS)))?;
-        remove(fs::remove_file(mark(&git)))
+        unless_absent(fs::remove_dir_all(git.join("objects/pack")))?;
+        unless_absent(fs::remove_file(git.join(PACKED_REFS)))?;
+        unless_absent(fs::remove_file(mark(&git)))
     };
     removed().or_failed(|| "remove what came from the cache")
 }
@@ -148,13 +149,5 @@ struct GiveUp(Arc<AtomicBool>);
 impl Drop for GiveUp {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// What is not there need not be removed.
-fn remove(removed: io::Result<()>) -> io::Result<()> {
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use common::{Error, Result};
 /// write) or `KUBE_CONFIG`, else `.kube/config` in the run folder, whose `src` is `SRC_DIR`. A
 /// person's own file is written to only where it is named.
 pub(crate) fn place(named: Option<PathBuf>, env: &Env) -> Result<PathBuf> {
-    let of_variable = || of_list(env).into_iter().next();
+    let of_variable = || env.paths(env::KUBECONFIG).into_iter().next();
     let of_other = || env.get(env::KUBE_CONFIG).map(PathBuf::from);
     let of_run = || {
         let run = Path::new(env.get(env::SRC_DIR)?).parent()?;
@@ -25,17 +25,11 @@ pub(crate) fn place(named: Option<PathBuf>, env: &Env) -> Result<PathBuf> {
 
 /// The same for whoever only reads: all files of `KUBECONFIG`, which count as one.
 pub(crate) fn places(named: Option<PathBuf>, env: &Env) -> Result<Vec<PathBuf>> {
-    let all = of_list(env);
+    let all = env.paths(env::KUBECONFIG);
     if named.is_some() || all.is_empty() {
         return place(named, env).map(|path| vec![path]);
     }
     Ok(all)
-}
-
-fn of_list(env: &Env) -> Vec<PathBuf> {
-    let list = env.get(env::KUBECONFIG).unwrap_or_default();
-    let paths = std::env::split_paths(list);
-    paths.filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -17,14 +17,7 @@ pub(crate) fn entry(
     endpoint: Endpoint,
     exec: (&Plugin, Option<&str>, Option<&Path>),
 ) -> Result<Entry> {
-    if !cluster.is_healthy() {
-        tracing::warn!(
-            "cluster {} is {}, not RUNNING: its API may not answer {}",
-            cluster.name,
-            cluster.status,
-            cluster.status_message
-        );
-    }
+    cluster.warn_unless_healthy();
     let server = cluster.server(endpoint)?;
     let mut with = json!({});
     if let Some(authority) = server.authority {

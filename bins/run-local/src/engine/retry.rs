@@ -169,8 +169,5 @@ impl LastAttempt<'_> {
 /// A duration as Argo writes them: Go's `1m30s`, or seconds alone.
 fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
-    match text.parse() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => humantime::parse_duration(text).map_err(|error| format!("{text:?}: {error}")),
-    }
+    common::duration::parse(text).map_err(|error| format!("{text:?}: {error}"))
 }

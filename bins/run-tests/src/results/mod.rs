@@ -25,7 +25,7 @@ use self::store::Store;
 use crate::opts::JunitOutput;
 use crate::tool::Selector;
 
-pub(crate) use self::counts::{Counts, counted};
+pub(crate) use self::counts::Counts;
 pub(crate) use self::slowest::Slowest;
 pub(crate) use self::style::Style;
 

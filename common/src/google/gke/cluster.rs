@@ -75,6 +75,16 @@ impl Cluster {
         self.status == "RUNNING"
     }
 
+    /// Says so where it does not: whoever named it may want it nevertheless.
+    pub fn warn_unless_healthy(&self) {
+        if !self.is_healthy() {
+            let (name, status, message) = (&self.name, &self.status, &self.status_message);
+            tracing::warn!(
+                "cluster {name} is {status}, not RUNNING: its API may not answer {message}"
+            );
+        }
+    }
+
     /// Whether the API server can be reached by DNS only.
     pub(super) fn is_dns_only(&self) -> bool {
         let config = self.control_plane_endpoints_config.as_ref();

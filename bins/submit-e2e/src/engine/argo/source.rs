@@ -51,9 +51,7 @@ impl Source {
             return Some(kubeconfig(vec![file.clone()], "--kubeconfig"));
         }
         for name in [env::KUBECONFIG, env::KUBE_CONFIG] {
-            let files: Vec<_> = std::env::split_paths(env.get(name).unwrap_or_default())
-                .filter(|path| !path.as_os_str().is_empty())
-                .collect();
+            let files = env.paths(name);
             if !files.is_empty() {
                 return Some(kubeconfig(files, name));
             }

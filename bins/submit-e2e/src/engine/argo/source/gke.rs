@@ -8,7 +8,6 @@ use common::google::gke::{Clusters, Endpoint};
 use common::{Result, ResultExt};
 use kube::config::Kubeconfig;
 use serde_json::json;
-use tracing::warn;
 
 use crate::engine::argo::submit::PATIENCE;
 use crate::siblings::program;
@@ -23,10 +22,7 @@ pub(super) async fn kubeconfig(
     let clusters = Clusters::of(project, env)?;
     let until = Instant::now() + PATIENCE;
     let cluster = clusters.get(location, name, Some(until)).await?;
-    if !cluster.is_healthy() {
-        let (status, message) = (&cluster.status, &cluster.status_message);
-        warn!("cluster {name} is {status}, not RUNNING: its API may not answer {message}");
-    }
+    cluster.warn_unless_healthy();
     let server = cluster.server(Endpoint::Usual)?;
     let plugin = json!({
         "apiVersion": "client.authentication.k8s.io/v1",

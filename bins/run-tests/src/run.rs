@@ -283,8 +283,9 @@ impl Output<'_, '_> {
             let reader = self.reader.borrow();
             let running = reader.format.longest_running();
             let running = running.map(|test| test.name);
-            self.progress
-                .draw(reader.results.counts(), running.as_deref());
+            let mut counts = reader.results.counts();
+            counts.passed += reader.format.waiting();
+            self.progress.draw(counts, running.as_deref());
         }
         self.said.shown.clear();
         self.said.logged.clear();

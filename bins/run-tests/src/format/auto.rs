@@ -113,6 +113,10 @@ impl Format for Auto {
         self.current()?.longest_running()
     }
 
+    fn waiting(&self) -> u64 {
+        self.current().map_or(0, Format::waiting)
+    }
+
     fn dump(&self) -> Option<Dump> {
         self.current()?.dump()
     }

@@ -54,6 +54,12 @@ pub(crate) trait Format {
         None
     }
 
+    /// How many passed tests the results do not know of yet, as something may still be said of
+    /// them.
+    fn waiting(&self) -> u64 {
+        0
+    }
+
     /// What the command is to be asked before it is ended at a time limit.
     fn dump(&self) -> Option<Dump> {
         None

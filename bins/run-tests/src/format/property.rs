@@ -10,7 +10,7 @@ use super::tap::Tap;
 use super::{End, Format, failure, go};
 
 /// Lines that mean something, so that chance leads deep into the readers.
-const LINES: [&str; 42] = [
+const LINES: [&str; 44] = [
     r#"{"Action":"start","Package":"p"}"#,
     r#"{"Action":"run","Package":"p","Test":"T"}"#,
     r#"{"Action":"output","Package":"p","Test":"T","Output":"a_test.go:1: \u001b <\u0000"}"#,
@@ -49,6 +49,8 @@ const LINES: [&str; 42] = [
     "failures:",
     "---- b stdout ----",
     "    b",
+    "    a",
+    "successes:",
     "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
     "error: test failed, to rerun pass `--lib`",
     "  process didn't exit successfully: `x` (signal: 6, SIGABRT)",

@@ -14,7 +14,7 @@ mod tests;
 mod write;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use common::junit::{self, Case, Detail, Outcome, Suite, distinct};
@@ -45,8 +45,6 @@ pub(crate) struct Results {
     faults: Vec<Fault>,
     /// The last attempt at each failed test, by its key.
     last_attempts: HashMap<u64, usize>,
-    /// Cases in the store that do not hold any more.
-    withdrawn: HashSet<u64>,
     slowest: Slowest,
     /// The suite that began last.
     begun: (String, SystemTime),
@@ -98,7 +96,6 @@ impl Results {
             store: Store::default(),
             faults: Vec::new(),
             last_attempts: HashMap::new(),
-            withdrawn: HashSet::new(),
             slowest: Slowest::default(),
             begun: (target.to_owned(), SystemTime::now()),
             room: Room::default(),
@@ -206,7 +203,7 @@ impl Results {
         };
         let cost = room::cost(&case);
         if case.outcome.fault().is_none() || cost > self.room.faults {
-            self.store(listed, &case, key);
+            self.store(listed, &case);
             return None;
         }
         self.room.faults -= cost;
@@ -226,7 +223,7 @@ impl Results {
         Some(Id(number))
     }
 
-    fn store(&mut self, suite: usize, case: &Case, key: u64) {
+    fn store(&mut self, suite: usize, case: &Case) {
         let mut rendered = Vec::new();
         // Writing to memory cannot fail.
         let written = junit::render(case, &mut rendered);
@@ -236,7 +233,7 @@ impl Results {
         }
         self.room.report -= rendered.len();
         self.suites[suite].counts.add(&case.outcome);
-        self.store.case(suite, key, &rendered);
+        self.store.case(suite, &rendered);
     }
 
     /// Adds to the counts what another tool counted.
@@ -288,29 +285,6 @@ impl Results {
                 name: name.to_owned(),
             });
         }
-    }
-
-    /// A test of this name and suite that was taken for passed has failed.
-    pub(crate) fn fail(&mut self, suite: &str, name: &str) -> Option<Id> {
-        let name = &self.style.name(&self.target, suite, "", name);
-        let key = self.names.key(suite, &self.target, name);
-        let number = *self.numbers.get(suite)?;
-        if !self.withdrawn.insert(key) {
-            return None;
-        }
-        self.suites[number].counts.remove(&Outcome::Passed);
-        self.counts.passed -= 1;
-        self.counts.failed += 1;
-        let case = Case {
-            name: name.to_owned(),
-            classname: self.target.clone(),
-            outcome: Outcome::Failed(Detail {
-                message: "test failed".to_owned(),
-                text: String::new(),
-            }),
-            ..Case::default()
-        };
-        self.put(suite, case, key)
     }
 
     /// The tests whose last attempt went wrong, as far as they are listed, with their suites.

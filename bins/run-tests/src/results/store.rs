@@ -1,14 +1,14 @@
 //! Rendered cases in bounded memory: what has no room waits in a temporary file that has no
 //! name, so that nothing of it is ever left.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 /// How much waits in memory, in bytes, before it goes to the file.
 const IN_MEMORY: usize = 1024 * 1024;
 
-/// What a record starts with: the length of what follows and the case's key.
+/// What a record starts with: the length of a rendered case, or 0 and the number of one that is
+/// kept elsewhere.
 const HEAD: usize = 4 + 8;
 
 /// The cases of all suites, in the order in which they came.
@@ -40,8 +40,8 @@ pub(super) enum Record<'a> {
 
 impl Store {
     /// Adds a rendered case.
-    pub(super) fn case(&mut self, suite: usize, key: u64, rendered: &[u8]) {
-        self.add(suite, key, rendered);
+    pub(super) fn case(&mut self, suite: usize, rendered: &[u8]) {
+        self.add(suite, 0, rendered);
     }
 
     /// Marks the place of a case that is kept elsewhere.
@@ -49,7 +49,7 @@ impl Store {
         self.add(suite, number as u64, &[]);
     }
 
-    fn add(&mut self, suite: usize, key: u64, content: &[u8]) {
+    fn add(&mut self, suite: usize, number: u64, content: &[u8]) {
         // A case has bounded texts; one that is larger than this says nothing.
         let Ok(length) = u32::try_from(content.len()) else {
             return;
@@ -59,7 +59,7 @@ impl Store {
         }
         let buffer = &mut self.suites[suite].in_memory;
         buffer.extend_from_slice(&length.to_le_bytes());
-        buffer.extend_from_slice(&key.to_le_bytes());
+        buffer.extend_from_slice(&number.to_le_bytes());
         buffer.extend_from_slice(content);
         self.in_memory += HEAD + content.len();
         if self.in_memory > IN_MEMORY
@@ -91,11 +91,10 @@ impl Store {
         Ok(())
     }
 
-    /// Gives the records of a suite, without the cases of these keys.
+    /// Gives the records of a suite.
     pub(super) fn visit(
         &mut self,
         suite: usize,
-        without: &HashSet<u64>,
         mut visit: impl FnMut(Record<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         if let Some(error) = self.broken.take() {
@@ -110,29 +109,29 @@ impl Store {
             piece.resize(*length, 0);
             file.seek(SeekFrom::Start(*start))?;
             file.read_exact(&mut piece)?;
-            records(&piece, without, &mut visit)?;
+            records(&piece, &mut visit)?;
         }
-        records(&pieces.in_memory, without, &mut visit)
+        records(&pieces.in_memory, &mut visit)
     }
 }
 
 fn records(
     mut piece: &[u8],
-    without: &HashSet<u64>,
     visit: &mut impl FnMut(Record<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
     while let Some((length, rest)) = piece.split_first_chunk() {
-        let Some((key, rest)) = rest.split_first_chunk() else {
+        let Some((number, rest)) = rest.split_first_chunk() else {
             break;
         };
-        let key = u64::from_le_bytes(*key);
         let length = u32::from_le_bytes(*length) as usize;
         let (content, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
         piece = rest;
         if length == 0 {
-            let number = usize::try_from(key).map_err(io::Error::other)?;
-            visit(Record::Fault(number))?;
-        } else if !without.contains(&key) {
+            let number = u64::from_le_bytes(*number);
+            visit(Record::Fault(
+                usize::try_from(number).map_err(io::Error::other)?,
+            ))?;
+        } else {
             visit(Record::Case(content))?;
         }
     }
@@ -143,10 +142,9 @@ fn records(
 mod tests {
     use super::*;
 
-    fn all(store: &mut Store, suite: usize, without: &[u64]) -> Vec<String> {
+    fn all(store: &mut Store, suite: usize) -> Vec<String> {
         let mut found = Vec::new();
-        let without = without.iter().copied().collect();
-        let visited = store.visit(suite, &without, |record| {
+        let visited = store.visit(suite, |record| {
             found.push(match record {
                 Record::Case(text) => String::from_utf8_lossy(text).into_owned(),
                 Record::Fault(number) => format!("fault {number}"),
@@ -160,14 +158,13 @@ mod tests {
     #[test]
     fn records_come_back_in_their_order_suite_by_suite() {
         let mut store = Store::default();
-        store.case(1, 7, b"a");
-        store.case(0, 8, b"b");
+        store.case(1, b"a");
+        store.case(0, b"b");
         store.fault(1, 3);
-        store.case(1, 9, b"c");
-        assert_eq!(all(&mut store, 1, &[]), ["a", "fault 3", "c"]);
-        assert_eq!(all(&mut store, 1, &[7]), ["fault 3", "c"]);
-        assert_eq!(all(&mut store, 0, &[]), ["b"]);
-        assert!(all(&mut store, 2, &[]).is_empty());
+        store.case(1, b"c");
+        assert_eq!(all(&mut store, 1), ["a", "fault 3", "c"]);
+        assert_eq!(all(&mut store, 0), ["b"]);
+        assert!(all(&mut store, 2).is_empty());
     }
 
     #[test]
@@ -175,10 +172,10 @@ mod tests {
         let mut store = Store::default();
         let text = "x".repeat(1000);
         for number in 0..10_000 {
-            store.case(number % 3, 1, format!("{number} {text}").as_bytes());
+            store.case(number % 3, format!("{number} {text}").as_bytes());
         }
         assert!(store.in_memory <= IN_MEMORY && store.file.is_some());
-        let found = all(&mut store, 1, &[]);
+        let found = all(&mut store, 1);
         assert_eq!(found.len(), 3333);
         assert!(found[3332].starts_with("9997 x"));
     }

@@ -111,17 +111,6 @@ fn a_report_has_an_end_and_says_how_much_is_missing() {
 }
 
 #[test]
-fn what_was_taken_for_passed_and_failed_is_listed_once() {
-    let mut results = Results::new("unit");
-    for name in ["a", "b"] {
-        results.add("s", case(name, Outcome::Passed));
-    }
-    assert!(results.fail("s", "a").is_some());
-    assert_eq!(written(&mut results), ["s b passed", "s a failed"]);
-    assert_eq!((results.counts().passed, results.counts().failed), (1, 1));
-}
-
-#[test]
 fn a_failed_test_that_passes_when_run_again_is_flaky_with_both_attempts() {
     let mut results = Results::new("unit");
     for name in ["a", "b", "c"] {

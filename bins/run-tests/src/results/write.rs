@@ -1,6 +1,5 @@
 //! Writes the report, piece by piece.
 
-use std::collections::HashSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -22,7 +21,6 @@ impl Results {
         let own = self.suites.iter().filter(|listed| listed.file == file);
         let counts: Counts = own.map(|listed| listed.counts).sum();
         let mut report = ReportWriter::start(out, &self.target, Some(time), counts)?;
-        let withdrawn: HashSet<u64> = std::mem::take(&mut self.withdrawn);
         for (number, listed) in self.suites.iter().enumerate() {
             if listed.file != file {
                 continue;
@@ -33,19 +31,17 @@ impl Results {
             report.start_suite(&head, listed.counts)?;
             let mut rendered = Vec::new();
             let faults = &self.faults;
-            self.store
-                .visit(number, &withdrawn, |record| match record {
-                    Record::Case(rendered) => report.case(rendered),
-                    Record::Fault(number) => {
-                        rendered.clear();
-                        let fault = faults.get(number).ok_or(io::ErrorKind::NotFound)?;
-                        render(&fault.case, &mut rendered)?;
-                        report.case(&rendered)
-                    }
-                })?;
+            self.store.visit(number, |record| match record {
+                Record::Case(rendered) => report.case(rendered),
+                Record::Fault(number) => {
+                    rendered.clear();
+                    let fault = faults.get(number).ok_or(io::ErrorKind::NotFound)?;
+                    render(&fault.case, &mut rendered)?;
+                    report.case(&rendered)
+                }
+            })?;
             report.end_suite()?;
         }
-        self.withdrawn = withdrawn;
         report.end()
     }
 }

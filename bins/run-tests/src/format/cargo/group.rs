@@ -270,6 +270,11 @@ impl Group {
         self.tally.totals(totals, &mut self.output, results)
     }
 
+    /// How many passed tests are not told to the results yet.
+    pub(super) fn waiting(&self) -> u64 {
+        self.tally.waiting()
+    }
+
     pub(super) fn process_ended(&mut self, how: &str) {
         self.how = Some(how.to_owned());
     }

@@ -159,11 +159,15 @@ impl Cargo {
             (Line::Binary { what, name }, _) => self.binary(what, name, results),
             (Line::DocTests(name), _) => self.doc_tests(name, results),
             (Line::Begin(planned), _) => self.begin(planned, results),
+            // A test printed it.
+            (Line::Totals(_), State::Json(_)) => {}
             (Line::Totals(totals), _) => {
                 // The result of a group that something in its output ended too early.
-                let mut group = Group::new(&self.suite, 0);
+                let mut group = match std::mem::replace(&mut self.state, State::Between(None)) {
+                    State::Ended(group) => group,
+                    _ => Box::new(Group::new(&self.suite, 0)),
+                };
                 self.nameless += group.totals(totals, results);
-                self.state = State::Between(None);
             }
             (Line::Test { name, rest }, State::Between(_)) => {
                 // What passed may have been printed by anything; what failed is never dropped.
@@ -247,6 +251,13 @@ impl Format for Cargo {
         match &self.state {
             State::Json(run) => run.longest_running(),
             _ => None,
+        }
+    }
+
+    fn waiting(&self) -> u64 {
+        match &self.state {
+            State::Running(group) => group.waiting(),
+            _ => 0,
         }
     }
 

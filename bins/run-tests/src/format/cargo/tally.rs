@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use common::junit::{Case, Detail, Kept, Outcome, distinct};
+use common::junit::{Case, Detail, Kept, Outcome};
 
 use super::held::Held;
 use super::line::{End, Totals};
@@ -39,7 +39,7 @@ pub(super) struct Tally {
     failures: HashMap<u64, Option<Id>>,
     /// Hashes of the names of tests taken for passed.
     passed_names: HashSet<u64>,
-    /// Passed tests whose output is wanted and comes later.
+    /// Passed tests, until the binary has ended.
     held: Held,
     hasher: RandomState,
 }
@@ -84,11 +84,10 @@ impl Tally {
                     self.passed_names.insert(key);
                 }
                 let mut case = case(name, time, Outcome::Passed, None);
-                if said.is_none() && results.keeps_output_of_passed() && self.held.has_room(name) {
-                    return self.held.hold(key, case);
-                }
                 case.system_out = said.unwrap_or_default();
-                results.add(&self.suite, case);
+                if let Err(case) = self.held.hold(key, case) {
+                    results.add(&self.suite, case);
+                }
             }
             End::Ignored(reason) => {
                 let outcome = Outcome::Skipped(Detail {
@@ -97,17 +96,25 @@ impl Tally {
                 });
                 results.add(&self.suite, case(name, time, outcome, None));
             }
-            End::Failed => {
-                self.failed += 1;
-                let detail = story::detail(said.unwrap_or_default());
-                let place = place::of(&detail.text);
-                let case = case(name, time, Outcome::Failed(detail), place);
-                let id = results.add(&self.suite, case);
-                results.select(id, &self.suite, name);
-                if self.failures.len() < FAILED {
-                    self.failures.insert(self.key(name), id);
-                }
-            }
+            End::Failed => self.has_failed(name, said, time, results),
+        }
+    }
+
+    fn has_failed(
+        &mut self,
+        name: &str,
+        said: Option<String>,
+        time: Option<Duration>,
+        results: &mut Results,
+    ) {
+        self.failed += 1;
+        let detail = story::detail(said.unwrap_or_default());
+        let place = place::of(&detail.text);
+        let case = case(name, time, Outcome::Failed(detail), place);
+        let id = results.add(&self.suite, case);
+        results.select(id, &self.suite, name);
+        if self.failures.len() < FAILED {
+            self.failures.insert(self.key(name), id);
         }
     }
 
@@ -130,12 +137,7 @@ impl Tally {
                 let place = place::of(&text);
                 results.explain(id, story::detail(text), place);
             }
-            Whose::Passed(key) => {
-                if let Some(mut case) = self.held.take(key) {
-                    case.system_out = text;
-                    results.add(&self.suite, case);
-                }
-            }
+            Whose::Passed(key) => self.held.said(key, text),
         }
     }
 
@@ -154,14 +156,19 @@ impl Tally {
         }
         let taken_for_passed = self.passed_names.remove(&key);
         if taken_for_passed {
-            self.release(results);
-            let id = results.fail(&self.suite, &distinct(name));
-            results.select(id, &self.suite, name);
-            self.passed -= 1;
-            self.failed += 1;
-            self.failures.insert(key, id);
+            // One that had no room to wait is in the report as passed: a second case says otherwise.
+            let passed = self.held.take(key);
+            self.passed -= u64::from(passed.is_some());
+            let (time, said) =
+                passed.map_or((None, None), |case| (case.time, Some(case.system_out)));
+            self.has_failed(name, said, time, results);
         }
         taken_for_passed
+    }
+
+    /// How many passed tests are not told to the results yet.
+    pub(super) fn waiting(&self) -> u64 {
+        self.held.waiting()
     }
 
     /// Compares what was seen with what libtest counted; gives the number of passed tests

@@ -10,12 +10,12 @@ fn cargo(output: &str) -> String {
 #[test]
 fn a_run_of_all_kinds_of_tests_is_read() {
     insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-mixed.txt")), @r#"
-    [demo] tests::adds passed
     [demo] tests::errs failed Error: "no luck"
     [demo] tests::ignored skipped
     [demo] tests::fails failed assertion `left == right` failed: sum (src/lib.rs:21)
-    [demo] tests::panics passed
     [demo] tests::slow skipped slow on CI
+    [demo] tests::adds passed
+    [demo] tests::panics passed
     [demo] tests::prints passed
     [demo (src/main.rs)] tests::adds passed
     [demo::cli] works passed
@@ -28,13 +28,13 @@ fn a_run_of_all_kinds_of_tests_is_read() {
 #[test]
 fn a_single_threaded_run_that_prints_within_its_lines_is_read() {
     insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-nocapture.txt")), @r#"
-    [demo] tests::adds passed
     [demo] tests::errs failed Error: "no luck"
     [demo] tests::fails failed assertion `left == right` failed: sum (src/lib.rs:21)
     [demo] tests::ignored skipped
+    [demo] tests::slow skipped slow on CI
+    [demo] tests::adds passed
     [demo] tests::panics passed
     [demo] tests::prints passed
-    [demo] tests::slow skipped slow on CI
     "#);
 }
 
@@ -50,8 +50,8 @@ fn a_quiet_run_names_its_failures_and_counts_the_rest() {
 #[test]
 fn the_list_of_successes_makes_no_failures_of_passed_tests() {
     insta::assert_snapshot!(cargo(include_str!("../../../tests/fixtures/cargo-show-output.txt")), @"
-    [demo] b passed
     [demo] bad failed no (src/lib.rs:3)
+    [demo] b passed
     [demo] quiet passed
     [demo] a passed
     ");
@@ -63,9 +63,9 @@ fn the_list_of_successes_makes_no_failures_of_passed_tests() {
     // As older versions print it.
     let unnamed = quiet.replace("bad --- FAILED\n", "");
     insta::assert_snapshot!(cargo(&unnamed), @"
+    [unit] bad failed no (src/lib.rs:3)
     [unit] a passed
     [unit] b passed
-    [unit] bad failed no (src/lib.rs:3)
     [unit] tests without a name passed
     ");
 }
@@ -150,8 +150,8 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
 "
     );
     insta::assert_snapshot!(cargo(&output), @"
-    [a] one passed
     [a] two failed boom (src/inner.rs:1)
+    [a] one passed
     [a] three passed
     ");
 }
@@ -163,9 +163,38 @@ fn the_list_of_failures_has_the_last_word() {
 test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n"
     );
     insta::assert_snapshot!(cargo(&output), @"
+    [a] two failed test failed
     [a] one passed
     [a] three passed
-    [a] two failed test failed
+    ");
+}
+
+#[test]
+fn the_last_word_on_a_suite_that_runs_twice_is_about_the_run_that_it_ends() {
+    let ok = "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+    let first = format!("running 1 test\ntest one ... ok\n\n{ok}\n");
+    let second = "running 1 test\ntest one ... ok\n\nfailures:\n\nfailures:\n    one\n
+test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n";
+    insta::assert_snapshot!(cargo(&(first + second)), @"
+    [unit] one passed
+    [unit] one (2) failed test failed
+    ");
+}
+
+#[test]
+fn what_a_test_printed_is_with_its_failure_however_its_outcome_looked() {
+    let output = "running 1 test\ntest one ... boom\nok\n\nfailures:\n\nfailures:\n    one\n
+test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n";
+    insta::assert_snapshot!(cargo(output), @"[unit] one failed boom");
+}
+
+#[test]
+fn a_run_that_an_ending_in_its_output_cut_short_is_ended_by_its_totals() {
+    let output = "running 2 tests\ntest one ... ok\ntest two ... error: test failed, to rerun pass `--lib`\nok\n
+test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n";
+    insta::assert_snapshot!(read(Cargo::new("unit"), output, &End::Success), @"
+    [unit] one passed
+    [unit] tests without a name passed
     ");
 }
 
@@ -188,8 +217,8 @@ fn a_line_behind_another_threads_output_is_found() {
 test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n"
     );
     insta::assert_snapshot!(cargo(&output), @"
-    [a] one passed
     [a] two failed test failed
+    [a] one passed
     [a] three passed
     ");
 }
@@ -203,8 +232,8 @@ fn totals_that_a_test_prints_do_not_end_the_run() {
     let output =
         format!("running 2 tests\ntest a ... ok\n{of_another_run}\ntest b ... FAILED\n{own}\n");
     insta::assert_snapshot!(read(Cargo::new("unit"), &output, &End::Success), @"
-    [unit] a passed
     [unit] b failed test failed
+    [unit] a passed
     ");
     let cut = format!("running 5 tests\ntest a ... ok\n{of_another_run}\n");
     insta::assert_snapshot!(read(Cargo::new("unit"), &cut, &End::Success), @"

@@ -1,10 +1,4 @@
 //! What the tests of run-local share: a workflow out of its spec, and its run.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "helpers of tests are tests, which clippy does not see; not every file uses all"
-)]
-
 use std::process::Output;
 
 use e2e::{TestEnvironment, text};

@@ -1,16 +1,9 @@
 //! What is in the folder: pull requests merged as Prow does, their heads, submodules.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
 use std::path::Path;
 
+use crate::fixture::{Fixture, commit, succeed};
 use e2e::TestEnvironment;
-use fixture::{Fixture, commit, succeed};
 
 /// The commands of Prow's clonerefs; gives the commit that they make.
 fn clonerefs(fixture: &Fixture, branch: &str, numbers: &[usize]) -> String {

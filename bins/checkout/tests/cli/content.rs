@@ -1,16 +1,9 @@
 //! What is in a work tree besides plain files: submodules, large files, modes, links, names.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use crate::fixture::{Fixture, succeed};
 use e2e::GitHttpServer;
-use fixture::{Fixture, succeed};
 use serde_json::Value;
 
 /// Makes a repository of one file and serves it.
@@ -216,7 +209,7 @@ fn large_files_are_fetched_with_the_same_credentials() {
         fixture.env.git("src/o/large", &["status", "--porcelain"]),
         ""
     );
-    assert!(!fixture::contents(&fixture.env, "src").contains("ghs_secret"));
+    assert!(!crate::fixture::contents(&fixture.env, "src").contains("ghs_secret"));
     // A second run over it finds settings that it knows.
     succeed(run("ghs_secret"));
 }

@@ -1,14 +1,7 @@
 //! `--runtime docker` as far as it needs no engine; the rest is tested with the image.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod support;
-
+use crate::support::{Run, manifest};
 use e2e::{TestEnvironment, text};
-use support::{Run, manifest};
 
 const ONE: &str = "\
 templates:

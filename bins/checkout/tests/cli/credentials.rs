@@ -1,17 +1,10 @@
 //! Who checkout is to the servers, and that nobody else learns it.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
+use crate::fixture::{Fixture, contents, processes, succeed};
 use e2e::GitHttpServer;
-use fixture::{Fixture, contents, processes, succeed};
 
 const TOKEN: &str = "ghs_0123456789";
 

@@ -1,14 +1,7 @@
 //! `--clean`, and what is left alone without it.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
+use crate::fixture::{Fixture, succeed};
 use e2e::text;
-use fixture::{Fixture, succeed};
 
 const FOLDER: &str = "src/kubeflow/testing";
 

@@ -1,17 +1,10 @@
 //! Bugs that run-local once had with folders, mounts and links, each by its cause.
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests are tests, which clippy does not see"
-)]
-
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::support::{Run, manifest};
 use e2e::{TestEnvironment, binary, text};
-use support::{Run, manifest};
 
 #[test]
 fn a_folder_that_is_the_steps_own_keeps_its_mode() {

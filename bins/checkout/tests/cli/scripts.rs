@@ -1,15 +1,8 @@
 //! The scripts that checkout stands in for, and the lists of repositories.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
 use std::os::unix::fs::symlink;
 
-use fixture::{Fixture, commit, succeed};
+use crate::fixture::{Fixture, commit, succeed};
 
 /// The program under the name of a script, with the git server of the fixture.
 fn script(fixture: &Fixture, name: &str) -> assert_cmd::Command {

@@ -1,19 +1,12 @@
 //! `--cache`: what is saved, what is trusted, what is forgotten, and who waits for whom.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
+use crate::fixture::{Fixture, succeed};
 use e2e::{Running, wait_until};
-use fixture::{Fixture, succeed};
 
 /// A checkout of pull request 1 into a folder that is new, with the cache.
 fn run(fixture: &Fixture, args: &[&str]) -> Output {
@@ -91,7 +84,7 @@ fn a_checkout_stays_whole_when_the_cache_goes_away() {
 fn what_is_new_on_the_server_is_fetched_and_stored() {
     let mut fixture = Fixture::new();
     run(&fixture, &[]);
-    fixture.base = fixture::commit(&fixture.env, "README", "three\n");
+    fixture.base = crate::fixture::commit(&fixture.env, "README", "three\n");
     let served = "../served/kubeflow/testing.git";
     fixture
         .env

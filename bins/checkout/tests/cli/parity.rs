@@ -1,18 +1,11 @@
 //! The same trees and commits as the commands of Prow's clonerefs make, in the cases in which
 //! a merge depends on more than the changed lines.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
 use std::path::Path;
 use std::process::Output;
 
+use crate::fixture::{Fixture, succeed};
 use e2e::TestEnvironment;
-use fixture::{Fixture, succeed};
 
 /// A pull request's head as the job gives it: a commit, or none.
 struct Case {

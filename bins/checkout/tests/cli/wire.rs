@@ -1,16 +1,9 @@
 //! What networks and overloaded servers do, done on the wire, with real git at both ends.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
 use std::process::Output;
 
+use crate::fixture::{Fixture, commit};
 use e2e::{Fault, FaultProxy, GitHttpServer, GitServer, Serving};
-use fixture::{Fixture, commit};
 
 /// A repository whose last commit takes 300 kB on the wire.
 fn with_bulk() -> Fixture {

@@ -1,14 +1,7 @@
 //! What a checkout has of the history, and what a person can do in it.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
+use crate::fixture::{Fixture, commit, succeed};
 use e2e::{GitServer, Serving};
-use fixture::{Fixture, commit, succeed};
 
 /// Objects that are not in the checkout.
 fn missing(fixture: &Fixture) -> usize {

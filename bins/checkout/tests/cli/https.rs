@@ -1,14 +1,7 @@
 //! Servers of https, and those that want a cookie.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
+use crate::fixture::{Fixture, contents, succeed};
 use e2e::{GitHttpServer, TlsProxy};
-use fixture::{Fixture, contents, succeed};
 
 const TOKEN: &str = "ghs_0123456789";
 

@@ -1,20 +1,13 @@
 //! A GitHub App: its key is proved to an API, which gives tokens that git then uses.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use crate::fixture::{Fixture, contents, succeed};
 use e2e::http::{HttpServer, answer};
 use e2e::{Fault, FaultProxy, GitHttpServer, make_key};
-use fixture::{Fixture, contents, succeed};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 

@@ -1,13 +1,6 @@
 //! Bugs that run-local once had, each by its cause; those about files are in a file of their own.
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests are tests, which clippy does not see"
-)]
-
-mod support;
-
+use crate::support::{Run, manifest};
 use e2e::{Running, TestEnvironment, binary, text, wait_until};
-use support::{Run, manifest};
 
 #[test]
 fn a_deadline_beyond_the_clock_is_none() {

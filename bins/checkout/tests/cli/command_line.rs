@@ -1,14 +1,7 @@
 //! The command line: help, bad input, what is printed and recorded.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
+use crate::fixture::{Fixture, succeed};
 use e2e::TestEnvironment;
-use fixture::{Fixture, succeed};
 use serde_json::Value;
 
 #[test]

@@ -1,18 +1,11 @@
 //! Second runs, interrupted runs, other people's folders, servers that fail.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use crate::fixture::{Fixture, commit, succeed};
 use e2e::{Fault, FaultProxy, Running, TestEnvironment, wait_until};
-use fixture::{Fixture, commit, succeed};
 
 #[test]
 fn a_second_run_changes_nothing_and_asks_no_server() {

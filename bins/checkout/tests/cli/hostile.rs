@@ -1,13 +1,6 @@
 //! Folders in which somebody laid traps.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
-use fixture::{Fixture, succeed};
+use crate::fixture::{Fixture, succeed};
 
 #[test]
 fn settings_of_a_folder_that_was_there_run_no_program_and_lead_nowhere() {

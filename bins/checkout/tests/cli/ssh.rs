@@ -1,16 +1,9 @@
 //! Over ssh, with a real sshd.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
-mod fixture;
-
 use std::os::unix::fs::PermissionsExt;
 
+use crate::fixture::{Fixture, contents, succeed};
 use e2e::{Fault, FaultProxy, SshServer, make_key};
-use fixture::{Fixture, contents, succeed};
 
 /// A checkout over ssh from this place.
 fn checkout(fixture: &Fixture, server: &str) -> assert_cmd::Command {

@@ -7,7 +7,7 @@ use super::cargo::Cargo;
 use super::command::Command;
 use super::tap::{self, Tap};
 use super::{End, Format, OutOfTime, Running, Translation};
-use super::{cargo, go};
+use super::{cargo, go, junit};
 use crate::results::Results;
 
 /// One test until something better is recognised.
@@ -24,6 +24,7 @@ enum Kind {
     Go,
     Tap,
     Cargo,
+    Junit,
 }
 
 impl Kind {
@@ -35,6 +36,8 @@ impl Kind {
             Some(Kind::Tap)
         } else if cargo::starts_with(line) {
             Some(Kind::Cargo)
+        } else if junit::starts_with(line) {
+            Some(Kind::Junit)
         } else {
             None
         }
@@ -57,6 +60,10 @@ impl Auto {
             return;
         }
         let Some(kind) = Kind::of(line) else { return };
+        // A report behind other results is one of these, shown once more.
+        if kind == Kind::Junit && self.recognised.iter().any(|(known, _)| *known != kind) {
+            return;
+        }
         let known = self.recognised.iter().position(|(known, _)| *known == kind);
         let reader: Box<dyn Format> = match known {
             Some(place) => self.recognised.remove(place).1,
@@ -70,6 +77,7 @@ impl Auto {
             Kind::Go => Box::new(go::reader(&[])),
             Kind::Tap => Box::new(Tap::new(&self.target)),
             Kind::Cargo => Box::new(Cargo::new(&self.target)),
+            Kind::Junit => Box::new(junit::Printed::new()),
         }
     }
 

@@ -3,6 +3,7 @@
 mod ctest;
 mod decode;
 mod merge;
+mod printed;
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use self::ctest::Reasons;
 use self::merge::Merge;
+pub(super) use self::printed::{Printed, starts_with};
 use super::{End, Format, OutOfTime, Running};
 use crate::opts::JunitFiles;
 use crate::plan::Plan;
@@ -222,9 +224,9 @@ impl Format for Junit {
             let message = self.nothing(stale.len());
             results.error("JUnit files", &message, self.said.take());
         }
-        let mut merge = Merge::new(self.files, self.reporter, &self.reasons);
+        let mut merge = Merge::new(self.files, self.reporter, Some(&self.reasons));
         for file in new {
-            merge.add(file, results);
+            merge.add_file(file, results);
         }
         self.name_what_ran(results);
     }

@@ -10,7 +10,7 @@ use super::tap::Tap;
 use super::{End, Format, failure, go};
 
 /// Lines that mean something, so that chance leads deep into the readers.
-const LINES: [&str; 44] = [
+const LINES: [&str; 48] = [
     r#"{"Action":"start","Package":"p"}"#,
     r#"{"Action":"run","Package":"p","Test":"T"}"#,
     r#"{"Action":"output","Package":"p","Test":"T","Output":"a_test.go:1: \u001b <\u0000"}"#,
@@ -51,6 +51,10 @@ const LINES: [&str; 44] = [
     "    b",
     "    a",
     "successes:",
+    "<testsuites>",
+    "<testsuite name='s'><testcase name='a'/></testsuite>",
+    "<testcase name='b'><failure message='no'/></testcase>",
+    "</testsuites>",
     "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
     "error: test failed, to rerun pass `--lib`",
     "  process didn't exit successfully: `x` (signal: 6, SIGABRT)",

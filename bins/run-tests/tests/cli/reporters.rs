@@ -292,6 +292,28 @@ fn bats_is_read_as_it_speaks() {
 }
 
 #[test]
+fn a_report_on_stdout_is_read_and_one_of_what_was_read_already_is_not() {
+    assert_program("bats");
+    let environment = TestEnvironment::new();
+    environment.write(
+        "t/a.bats",
+        "@test \"adds\" { true; }\n@test \"fails\" { echo '</testsuites>'; false; }\n",
+    );
+    let printed = ["bats", "--formatter", "junit", "t"];
+    assert_code(&run_tests(&environment, &[], &printed), 1);
+    insta::assert_snapshot!(cases(&environment, "j.xml"), @"
+    a.bats | adds passed
+    a.bats | fails failed (in test file t/a.bats, line 2) (t/a.bats:2)
+    ");
+    let twice = "bats --tap t; code=$?; bats --formatter junit t; exit $code";
+    assert_code(&run_tests(&environment, &[], &["sh", "-c", twice]), 1);
+    insta::assert_snapshot!(cases(&environment, "j.xml"), @r#"
+    unit | adds passed
+    unit | fails failed `@test "fails" { echo '</testsuites>'; false; }' failed (t/a.bats:2)
+    "#);
+}
+
+#[test]
 fn recorded_reports_are_read_as_their_tools_meant_them() {
     for (file, counted) in [
         (

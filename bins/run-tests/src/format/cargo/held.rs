@@ -19,16 +19,16 @@ pub(super) struct Held {
 
 impl Held {
     /// Keeps a case by its key; gives it back where there is no room.
-    pub(super) fn hold(&mut self, key: u64, case: Case) -> Result<(), Case> {
+    pub(super) fn hold(&mut self, key: u64, case: Case) -> Option<Case> {
         let cost = size_of::<Case>() + 64 + case.name.len() + case.system_out.len();
         if self.used + cost > ROOM {
-            return Err(case);
+            return Some(case);
         }
         self.used += cost;
         self.waiting += 1;
         self.places.insert(key, self.cases.len());
         self.cases.push(Some(case));
-        Ok(())
+        None
     }
 
     /// What a case printed, where it is held and that has room.

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
-use common::ResultExt;
 use common::junit::{self, Case, Outcome};
+use common::{Result, ResultExt};
 
 use super::ctest::Reasons;
 use super::decode;
@@ -16,7 +16,7 @@ use crate::results::{Counts, Results};
 
 const MB: u64 = 1_000_000;
 /// The largest file that is read; Prow takes reports of 100 MB.
-const LARGEST: u64 = 256 * MB;
+pub(super) const LARGEST: u64 = 256 * MB;
 /// How many suites are remembered by the file that they are from.
 const SUITES: usize = 100_000;
 
@@ -26,14 +26,18 @@ pub(super) struct Merge<'a> {
     /// The tool, where it is known.
     reporter: Option<Reporter>,
     /// Why tests of `CTest` failed.
-    reasons: &'a Reasons,
+    reasons: Option<&'a Reasons>,
     /// The file that has a suite of this name, by its number.
     owners: HashMap<String, usize>,
     number: usize,
 }
 
 impl<'a> Merge<'a> {
-    pub(super) fn new(files: JunitFiles, reporter: Option<Reporter>, reasons: &'a Reasons) -> Self {
+    pub(super) fn new(
+        files: JunitFiles,
+        reporter: Option<Reporter>,
+        reasons: Option<&'a Reasons>,
+    ) -> Self {
         Merge {
             files,
             reporter,
@@ -48,31 +52,35 @@ impl<'a> Merge<'a> {
         self.reporter == Some(Reporter::Pytest)
     }
 
-    /// Lists the cases of a file; the counts follow TestGrid's rule for flaky ones.
-    pub(super) fn add(&mut self, path: &Path, results: &mut Results) {
-        self.number += 1;
+    /// Lists the cases of a file.
+    pub(super) fn add_file(&mut self, path: &Path, results: &mut Results) {
         let name = path.display().to_string();
         if self.files == JunitFiles::Apart {
             results.begin_file(path);
         }
+        let file = open(path).or_failed(|| format!("read {name} as JUnit"));
+        self.add(file, &name, results);
+        results.end_file();
+    }
+
+    /// Lists the cases of a report; the counts follow TestGrid's rule for flaky ones.
+    pub(super) fn add(&mut self, report: Result<impl BufRead>, name: &str, results: &mut Results) {
+        self.number += 1;
         // Failures that a suite only counts are no tests: passed ones are counted as they come.
         let (mut shown, mut seen) = (0_u64, Counts::default());
-        let read = open(path)
-            .or_failed(|| format!("read {name} as JUnit"))
-            .and_then(|file| {
-                junit::read(file, &name, |suite, case| {
-                    shown += 1;
-                    if self.is_pytests() && is_unfinished(&case) {
-                        return;
-                    }
-                    *seen.of(&case.outcome) += 1;
-                    let own = (case.classname.clone(), case.name.clone());
-                    let (suite, case) = self.normal(suite, case, results.target());
-                    let id = results.list(&self.suite(suite), case);
-                    results.select(id, &own.0, &own.1);
-                })
-            });
-        results.end_file();
+        let read = report.and_then(|report| {
+            junit::read(report, name, |suite, case| {
+                shown += 1;
+                if self.is_pytests() && is_unfinished(&case) {
+                    return;
+                }
+                *seen.of(&case.outcome) += 1;
+                let own = (case.classname.clone(), case.name.clone());
+                let (suite, case) = self.normal(suite, case, results.target());
+                let id = results.list(&self.suite(suite), case);
+                results.select(id, &own.0, &own.1);
+            })
+        });
         match read {
             Ok(summary) => {
                 let others = summary.failures + summary.errors + summary.skipped;
@@ -136,7 +144,10 @@ impl<'a> Merge<'a> {
             // CTest, for one: what the test said last tells most.
             let said = case.system_out.lines().chain(case.system_err.lines());
             let last = said.map(str::trim).rfind(|line| !line.is_empty());
-            detail.message = match (self.reasons.of(&case.name), last) {
+            detail.message = match (
+                self.reasons.and_then(|reasons| reasons.of(&case.name)),
+                last,
+            ) {
                 (Some(reason), Some(last)) => format!("{reason}: {last}"),
                 (reason, last) => reason.or(last).unwrap_or("failed").to_owned(),
             };
@@ -169,15 +180,19 @@ fn tells_more(class: &str, suite: &str, name: &str) -> bool {
     !class.is_empty() && class != "test" && class != suite && !name.starts_with(class)
 }
 
-fn open(path: &Path) -> io::Result<impl io::BufRead> {
+fn open(path: &Path) -> io::Result<impl BufRead> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     if size > LARGEST {
-        let reason = format!("it has {} MB, more than {}", size / MB, LARGEST / MB);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        return Err(too_large(size));
     }
     // A process that was left behind may write on.
     decode::utf8(file.take(LARGEST))
+}
+
+pub(super) fn too_large(size: u64) -> io::Error {
+    let reason = format!("it has {} MB, more than {}", size / MB, LARGEST / MB);
+    io::Error::new(io::ErrorKind::FileTooLarge, reason)
 }
 
 #[cfg(test)]
@@ -192,8 +207,7 @@ mod tests {
                 classname: class.to_owned(),
                 ..Case::default()
             };
-            let reasons = Reasons::default();
-            let merge = Merge::new(JunitFiles::Merged, None, &reasons);
+            let merge = Merge::new(JunitFiles::Merged, None, None);
             let (suite, case) = merge.normal(suite, case, "unit");
             format!("{suite} | {}", case.name)
         };
@@ -219,8 +233,7 @@ mod tests {
 
     #[test]
     fn suites_of_one_name_in_two_files_stay_two() {
-        let reasons = Reasons::default();
-        let mut merge = Merge::new(JunitFiles::Merged, None, &reasons);
+        let mut merge = Merge::new(JunitFiles::Merged, None, None);
         merge.number = 1;
         assert_eq!(merge.suite("s".to_owned()), "s");
         assert_eq!(merge.suite("s".to_owned()), "s");

@@ -24,7 +24,7 @@ PYTEST_WHEELS := pytest==9.2.0 pytest-xdist==3.8.0 pluggy==1.7.0 iniconfig==2.3.
 # What judges bills of materials: CycloneDX's own library, with its schemas; the harness looks for the folder by its name.
 CYCLONEDX := .tools/cyclonedx-11.12.0
 CYCLONEDX_WHEELS := cyclonedx-python-lib==11.12.0 jsonschema==4.26.0 jsonschema-specifications==2025.9.1 \
-	referencing==0.37.0 rpds-py==2026.9.1 attrs==26.1.0 typing-extensions==4.16.0 rfc3987-syntax==1.1.0 lark==1.3.1 \
+	referencing==0.37.0 rpds-py==2026.9.1 attrs==26.1.0 typing-extensions==4.16.0 \
 	rfc3339-validator==0.1.4 six==1.17.0 license-expression==30.4.4 boolean.py==5.0 packageurl-python==0.17.6
 ADVISORIES := https://github.com/RustSec/advisory-db
 

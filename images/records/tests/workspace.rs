@@ -95,7 +95,8 @@ fn the_documents_are_what_cyclonedx_takes_for_one() {
     components[0]["type"] = json!("crate");
     components[1]["purl"] = json!("cargo/x");
     components[2]["licenses"] = json!([{"expression": "MIT OR No-Licence"}]);
-    components.push(components[3].clone());
+    components[3]["externalReferences"] = json!([{"type": "vcs", "url": "https://a b"}]);
+    components.push(components[4].clone());
     let defects = bill_of_materials_defects(&[document.to_string()]);
     let all = defects.join("\n");
     for part in [
@@ -104,6 +105,7 @@ fn the_documents_are_what_cyclonedx_takes_for_one() {
         "'crate'",
         "cargo/x",
         "No-Licence",
+        "a b is no URL",
         "twice",
     ] {
         assert!(all.contains(part), "{part:?} is not in {all}");

@@ -14,6 +14,7 @@ mod contents;
 mod demo;
 mod docker;
 mod first_process;
+mod manifests;
 #[path = "../demo_results/mod.rs"]
 mod results;
 mod runtime;

@@ -6,6 +6,8 @@
     reason = "a test that cannot do its work fails by a panic"
 )]
 
+mod manifests;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

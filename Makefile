@@ -172,7 +172,8 @@ image-reproducible: ## Compiles the programs of the image once more, from nothin
 	  $(DOCKER) run --rm $(IMG):$$time sh -c 'cd /image && find . -type f | LC_ALL=C sort | xargs sha256sum' \
 	    | tee $(TARGET)/$$time.sha256; \
 	done
-	cmp $(TARGET)/first.sha256 $(TARGET)/second.sha256
+	diff $(TARGET)/first.sha256 $(TARGET)/second.sha256
+	$(DOCKER) image rm $(IMG):first $(IMG):second >/dev/null
 
 .PHONY: image-demo
 image-demo: image ## The demo with every step as a container of the image

@@ -185,7 +185,7 @@ image-test: $(NEXTEST) $(OBJECT_STORE) $(CYCLONEDX)/cyclonedx/__init__.py ## Tes
 	@# The whole workspace, as `make test` builds it: with fewer packages crates would have fewer features.
 	cargo build --workspace --bins --test image --locked
 	TEST_WORKER_IMAGE=$(IMG):$(TAG) TEST_WORKER_TOOLS=$(IMG):tools-$(TAG) TEST_WORKER_IMAGE_ARGS="$(IMAGE_ARGS)" INSTA_UPDATE=no \
-	  $(NEXTEST) nextest run --profile image --workspace --bins --test image --locked
+	  $(NEXTEST) nextest run --profile image --workspace --test image --locked
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60

@@ -21,8 +21,8 @@ RUN set -eu; \
       folder=$(dirname "$manifest"); \
       if [ -d "$folder/src" ]; then \
         mkdir -p "/skeleton/$folder/src"; \
-        : >"/skeleton/$folder/src/lib.rs"; \
-        if [ -e "$folder/src/main.rs" ]; then echo 'fn main() {}' >"/skeleton/$folder/src/main.rs"; fi; \
+        echo '//! Nothing yet.' >"/skeleton/$folder/src/lib.rs"; \
+        if [ -e "$folder/src/main.rs" ]; then printf '//! Nothing yet.\nfn main() {}\n' >"/skeleton/$folder/src/main.rs"; fi; \
       fi; \
       cp "$manifest" "/skeleton/$folder/Cargo.toml"; \
     done; \

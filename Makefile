@@ -21,6 +21,11 @@ FUZZ := .tools/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
 # pytest with xdist, and all that they need; the tests look for the folder by its name.
 PYTEST := .tools/pytest-9.2.0
 PYTEST_WHEELS := pytest==9.2.0 pytest-xdist==3.8.0 pluggy==1.7.0 iniconfig==2.3.1 packaging==26.3 pygments==2.21.0 execnet==2.1.2
+# What judges bills of materials: CycloneDX's own library, with its schemas; the harness looks for the folder by its name.
+CYCLONEDX := .tools/cyclonedx-11.12.0
+CYCLONEDX_WHEELS := cyclonedx-python-lib==11.12.0 jsonschema==4.26.0 jsonschema-specifications==2025.9.1 \
+	referencing==0.37.0 rpds-py==2026.9.1 attrs==26.1.0 typing-extensions==4.16.0 \
+	rfc3339-validator==0.1.4 six==1.17.0 license-expression==30.4.4 boolean.py==5.0 packageurl-python==0.17.6
 ADVISORIES := https://github.com/RustSec/advisory-db
 
 # What tests run besides cargo's tools: PROGRAM=DEBIAN_PACKAGE, one a line, sorted.
@@ -52,7 +57,7 @@ build: ## Builds all binaries, for use: target/release
 	cargo build --workspace --release --locked
 
 .PHONY: test
-test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) $(PYTEST)/pytest/__init__.py ## Runs all tests, unit and through the built binaries
+test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) $(PYTEST)/pytest/__init__.py $(CYCLONEDX)/cyclonedx/__init__.py ## Runs all tests, unit and through the built binaries
 	@.ci/install-packages $(TEST_PROGRAMS)
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
@@ -167,19 +172,20 @@ image-reproducible: ## Compiles the programs of the image once more, from nothin
 	  $(DOCKER) run --rm $(IMG):$$time sh -c 'cd /image && find . -type f | LC_ALL=C sort | xargs sha256sum' \
 	    | tee $(TARGET)/$$time.sha256; \
 	done
-	cmp $(TARGET)/first.sha256 $(TARGET)/second.sha256
+	diff $(TARGET)/first.sha256 $(TARGET)/second.sha256
+	$(DOCKER) image rm $(IMG):first $(IMG):second >/dev/null
 
 .PHONY: image-demo
 image-demo: image ## The demo with every step as a container of the image
 	DEMO_IMAGE=$(IMG):$(TAG) examples/demo.sh
 
 .PHONY: image-test
-image-test: $(NEXTEST) $(OBJECT_STORE) ## Tests the image IMG:TAG with a real Docker engine: sizes, users, signals, steps as containers
+image-test: $(NEXTEST) $(OBJECT_STORE) $(CYCLONEDX)/cyclonedx/__init__.py ## Tests the image IMG:TAG with a real Docker engine: sizes, users, signals, steps as containers
 	@.ci/install-packages $(TEST_PROGRAMS)
 	@# The whole workspace, as `make test` builds it: with fewer packages crates would have fewer features.
 	cargo build --workspace --bins --test image --locked
-	TEST_WORKER_IMAGE=$(IMG):$(TAG) TEST_WORKER_TOOLS=$(IMG):tools-$(TAG) INSTA_UPDATE=no \
-	  $(NEXTEST) nextest run --profile image --workspace --bins --test image --locked
+	TEST_WORKER_IMAGE=$(IMG):$(TAG) TEST_WORKER_TOOLS=$(IMG):tools-$(TAG) TEST_WORKER_IMAGE_ARGS="$(IMAGE_ARGS)" INSTA_UPDATE=no \
+	  $(NEXTEST) nextest run --profile image --workspace --test image --locked
 
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 60
@@ -228,7 +234,10 @@ $(FUZZ):
 	cargo install cargo-fuzz --version $(FUZZ_VERSION) --locked --root $(@:/bin/cargo-fuzz=)
 
 $(PYTEST)/pytest/__init__.py:
-	.ci/install-pytest $(PYTEST) $(PYTEST_WHEELS)
+	.ci/install-wheels $(PYTEST) pytest $(PYTEST_WHEELS)
+
+$(CYCLONEDX)/cyclonedx/__init__.py:
+	.ci/install-wheels $(CYCLONEDX) cyclonedx $(CYCLONEDX_WHEELS)
 
 $(GOTESTSUM):
 	GOBIN=$(abspath $(dir $@)) go install gotest.tools/gotestsum@v$(GOTESTSUM_VERSION)

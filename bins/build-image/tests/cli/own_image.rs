@@ -1,9 +1,8 @@
 //! `make image-gcb`: what this project's own image is built from by Cloud Build.
 
-use std::path::Path;
 use std::process::Command;
 
-use e2e::{binary, text};
+use e2e::{binary, make_would_run, text, top};
 use serde_json::Value;
 
 /// The flags that say what is built, of a `docker build`.
@@ -15,15 +14,7 @@ fn facts<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
 
 /// What `make TARGET` would run.
 fn commands(target: &str) -> String {
-    let output = Command::new("make")
-        .args(["--dry-run", "--no-print-directory", target])
-        .args(["IMG=example.com/team/worker", "TAG=v1", "PROJECT=p"])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
-        .env_remove("MAKEFLAGS")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    text(&output.stdout).replace("\\\n", " ")
+    make_would_run(&[target, "IMG=example.com/team/worker", "TAG=v1", "PROJECT=p"])
 }
 
 #[test]
@@ -33,7 +24,7 @@ fn cloud_build_is_asked_for_the_image_that_make_image_builds() {
     let program = binary("build-image");
     let output = Command::new("sh")
         .args(["-c", &format!("{} --dry-run {args}", program.display())])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .current_dir(top())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));

@@ -6,15 +6,13 @@
     reason = "a test that cannot do its work fails by a panic"
 )]
 
+mod manifests;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use e2e::{GitServer, TestEnvironment, binary, text};
-
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use e2e::{GitServer, TestEnvironment, binary, text, top};
 
 /// The blocks of a guide that begin with this line.
 fn blocks<'a>(guide: &'a str, fence: &str) -> Vec<&'a str> {

@@ -37,8 +37,8 @@ pub(super) struct Subject {
     pub(super) workflow: String,
     /// Name of the step for people.
     pub(super) step: String,
-    /// Value of the label `step_name` on its pod.
-    pub(super) step_label: String,
+    /// Value of the label `step_name` on its pod, where it has one.
+    pub(super) step_label: Option<String>,
     /// Name of its folder.
     pub(super) folder: String,
     pub(super) node_id: String,
@@ -151,21 +151,25 @@ impl Collector<'_> {
             Err(fault) if fault.code() == Some(404) => {}
             Err(fault) => return Err(fault),
         }
-        let label = subject.resource.pod_label();
-        let pods = list_request(
-            &subject.resource.core_path("pods"),
-            "labelSelector",
-            &format!("{label}={}", subject.workflow),
-        )?;
-        let mut pods = parsed(&self.cluster.send_until(until, &pods).await?)?;
-        let pods = pods["items"]
-            .as_array_mut()
-            .map(std::mem::take)
-            .unwrap_or_default();
+        let pods = self.pods(&subject.resource, &subject.workflow, until);
         let is_it = |pod: &Value| {
             pod["metadata"]["annotations"]["workflows.argoproj.io/node-id"] == *subject.node_id
         };
-        Ok(pods.into_iter().find(is_it))
+        Ok(pods.await?.into_iter().find(is_it))
+    }
+
+    /// The pods of an object that is on the cluster.
+    pub(super) async fn pods(
+        &self,
+        resource: &Resource,
+        name: &str,
+        until: Instant,
+    ) -> Result<Vec<Value>, Fault> {
+        let selector = format!("{}={name}", resource.pod_label());
+        let request = list_request(&resource.core_path("pods"), "labelSelector", &selector)?;
+        let mut pods = parsed(&self.cluster.send_until(until, &request).await?)?;
+        let pods = pods["items"].as_array_mut().map(std::mem::take);
+        Ok(pods.unwrap_or_default())
     }
 
     async fn events(&self, subject: &Subject, pod: &str, until: Instant) -> Result<Value, Fault> {
@@ -206,9 +210,7 @@ impl Collector<'_> {
         };
         let request = log_request(&subject.resource, pod, name, follow);
         if let Some((file, last)) = files.log(&format!("{name}.log"), request, until).await?
-            && !pod::is_argos(name)
-            // The first container that is not Argo's is the main one.
-            && evidence.log.is_none()
+            && container.is_main
         {
             evidence.last_lines = last;
             evidence.log = Some(file);
@@ -223,7 +225,7 @@ impl Collector<'_> {
         evidence: &mut StepEvidence,
     ) -> Result<()> {
         let by_pod = cloud_logging::by_pod(&subject.resource.namespace, &subject.pod);
-        let by_labels = cloud_logging::by_labels(&subject.workflow, Some(&subject.step_label));
+        let by_labels = cloud_logging::by_labels(&subject.workflow, subject.step_label.as_deref());
         let link = |query: &str| cloud_logging::link(query, self.project);
         let text = format!(
             "The pod {} of step {} was gone when this was written.\nCloud Logging may have what it \

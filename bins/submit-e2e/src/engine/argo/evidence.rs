@@ -133,9 +133,14 @@ impl Collector<'_> {
         }
         match &pod {
             Some(pod) => {
+                let main = pod::main_container(pod);
                 for container in pod::containers(pod) {
-                    self.logs(subject, &pod_name, &container, until, &mut files, evidence)
-                        .await?;
+                    let log = self.logs(subject, &pod_name, &container, until, &mut files);
+                    if let Some((file, last)) = log.await?
+                        && container.name == main
+                    {
+                        (evidence.log, evidence.last_lines) = (Some(file), last);
+                    }
                 }
             }
             None => self.tell_elsewhere(subject, &mut files, evidence).await?,
@@ -179,6 +184,8 @@ impl Collector<'_> {
         parsed(&self.cluster.send_until(until, &request).await?)
     }
 
+    /// Keeps what a container printed, before it was restarted as well; gives the file of the last
+    /// time, and its last lines.
     async fn logs(
         &self,
         subject: &Subject,
@@ -186,8 +193,7 @@ impl Collector<'_> {
         container: &Container,
         until: Instant,
         files: &mut Files<'_>,
-        evidence: &mut StepEvidence,
-    ) -> Result<()> {
+    ) -> Result<Option<(PathBuf, Vec<String>)>> {
         let name = &container.name;
         if container.was_restarted {
             let what = ("previous", "true");
@@ -200,7 +206,7 @@ impl Collector<'_> {
             }
         }
         if !container.has_started {
-            return Ok(());
+            return Ok(None);
         }
         // One that is just being stopped has its last lines still to say.
         let (follow, until): (&[_], _) = if container.is_running {
@@ -209,13 +215,7 @@ impl Collector<'_> {
             (&[], until)
         };
         let request = log_request(&subject.resource, pod, name, follow);
-        if let Some((file, last)) = files.log(&format!("{name}.log"), request, until).await?
-            && container.is_main
-        {
-            evidence.last_lines = last;
-            evidence.log = Some(file);
-        }
-        Ok(())
+        files.log(&format!("{name}.log"), request, until).await
     }
 
     async fn tell_elsewhere(

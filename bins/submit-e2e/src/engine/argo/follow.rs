@@ -216,7 +216,7 @@ impl<'a> Follow<'a> {
                 evidence,
             } => self.collected(index, &node, evidence),
             Done::Shown(index) => self.settle(index),
-            Done::Pods(index, pods) => self.take_pods(index, pods),
+            Done::Pods(index, pods) => self.take_pods(index, &pods),
             Done::Told {
                 index,
                 how,

@@ -17,8 +17,6 @@ pub(super) struct Container {
     /// It has printed something, or may have.
     pub(super) has_started: bool,
     pub(super) is_running: bool,
-    /// What it printed is what the step printed.
-    pub(super) is_main: bool,
 }
 
 /// The name of a node's pod. Source: Argo's `GeneratePodName`.
@@ -61,9 +59,7 @@ fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
 
 /// All containers, those that prepare first.
 pub(super) fn containers(pod: &Value) -> Vec<Container> {
-    let main = main_container(pod);
     let container = |status: &Value| Container {
-        is_main: status["name"] == main,
         name: text(status, "/name").to_owned(),
         was_restarted: status["restartCount"].as_u64().unwrap_or_default() > 0,
         has_started: status.pointer("/state/waiting").is_none() && status["state"].is_object(),
@@ -75,7 +71,7 @@ pub(super) fn containers(pod: &Value) -> Vec<Container> {
 /// The name of the container that speaks for the step: the first one that failed, in the order of the
 /// manifest, else the first one that is neither Argo's nor prepares. Tekton's steps are containers
 /// one after the other, and those behind one that failed fail as well.
-fn main_container(pod: &Value) -> &str {
+pub(super) fn main_container(pod: &Value) -> &str {
     let of = |kind: &'static str| list(pod, kind).map(|container| text(container, "/name"));
     let has_failed = |name: &&str| {
         let code = (statuses(pod).find(|status| status["name"] == **name))

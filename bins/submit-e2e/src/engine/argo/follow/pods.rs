@@ -32,7 +32,7 @@ impl Follow<'_> {
     }
 
     /// Takes its pods for its steps, and keeps of them what is kept of steps.
-    pub(super) fn take_pods(&mut self, index: usize, pods: Vec<NodeStatus>) {
+    pub(super) fn take_pods(&mut self, index: usize, pods: &[NodeStatus]) {
         let item = &mut self.items[index];
         // Otherwise there was no time to wait for them.
         if item.state == State::Ended {
@@ -43,8 +43,8 @@ impl Follow<'_> {
                 // Tekton removes the pods of a task that it cancels or that is out of time.
                 warn!("{name} has no failed pod; Cloud Logging may have what one printed: {link}");
             }
-            item.pods.clone_from(&pods);
-            for pod in &pods {
+            item.pods = pods.to_vec();
+            for pod in pods {
                 self.step_changed(index, pod);
             }
         }

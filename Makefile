@@ -47,6 +47,11 @@ TEST_PROGRAMS := \
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # A name, or nothing: `make test TESTS='package(checkout)'`, in nextest's filter language.
 TESTS ?=
+# `CLUSTER_TESTS=insist`: builds and brings up what tests on a cluster need, and fails where they cannot run. Without it they
+# run where they can and Kubernetes is built already, unless TESTS names others.
+CLUSTER_TESTS ?=
+$(if $(filter-out insist,$(CLUSTER_TESTS)),$(error CLUSTER_TESTS is `insist` or empty))
+WITH_CLUSTER = $(if $(CLUSTER_TESTS),tests/cluster/run --insist,$(if $(TESTS),,tests/cluster/run))
 
 .PHONY: help
 help: ## Lists these commands
@@ -57,18 +62,15 @@ build: ## Builds all binaries, for use: target/release
 	cargo build --workspace --release --locked
 
 .PHONY: test
-test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) $(PYTEST)/pytest/__init__.py $(CYCLONEDX)/cyclonedx/__init__.py ## Runs all tests, unit and through the built binaries
+test: $(NEXTEST) $(OBJECT_STORE) $(JSONNET) $(PYTEST)/pytest/__init__.py $(CYCLONEDX)/cyclonedx/__init__.py ## Runs all tests; those on a cluster where that can be had, else it says why
 	@.ci/install-packages $(TEST_PROGRAMS)
 	@# All binaries first: tests run those of other crates too.
 	cargo build --workspace --bins --tests --locked
-	INSTA_UPDATE=no $(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
+	INSTA_UPDATE=no $(WITH_CLUSTER) $(NEXTEST) nextest run --workspace --locked $(if $(TESTS),-E '$(TESTS)')
 
 .PHONY: test-cluster
-test-cluster: $(NEXTEST) $(OBJECT_STORE) ## Runs the tests on a real cluster, which it brings up, or on that of TEST_KUBECONFIG
-	cargo build --workspace --bins --tests --locked
-	@# The workspace as a whole: dependencies keep the features that the build above gave them.
-	INSTA_UPDATE=no tests/cluster/run --insist $(NEXTEST) nextest run --workspace --locked \
-	  -E '((package(e2e) & binary(argo)) | (package(kubeconfig-setup) & binary(on_cluster))) & ($(or $(TESTS),all()))'
+test-cluster: ## Runs the tests on a cluster only, on one that it brings up or that of TEST_KUBECONFIG
+	@$(MAKE) --no-print-directory test CLUSTER_TESTS=insist TESTS='binary(on_cluster) & ($(or $(TESTS),all()))'
 
 .PHONY: cluster-up
 cluster-up: ## Brings up a one-node Kubernetes with Argo Workflows on this machine; needs root
@@ -111,7 +113,8 @@ bench: $(GOTESTSUM) $(OBJECT_STORE) ## Measures the figures of the README; fails
 	cargo build --workspace --release --locked
 	@.ci/install-packages rclone=rclone
 	@# Only one part needs a cluster, and the peer beside which one of its figures is measured.
-	$(if $(filter argo,$(or $(BENCHES),argo)),-tests/cluster/build argo)
+	$(if $(filter argo,$(or $(BENCHES),argo)),tests/cluster/reason-why-not --may-build >/dev/null \
+	  || { tests/cluster/build && tests/cluster/build argo; })
 	GOTESTSUM=$(abspath $(GOTESTSUM)) OBJECT_STORE=$(abspath $(OBJECT_STORE)) \
 	  $(if $(filter argo,$(or $(BENCHES),argo)),tests/cluster/run) $(TARGET)/release/benches $(BENCHES)
 

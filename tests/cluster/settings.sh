@@ -11,6 +11,8 @@ argo=$(awk '$1 == "github.com/argoproj/argo-workflows/v3" { print $2 }' "$here/p
 
 # What is built once. Clones on one machine may share it.
 binaries=$(realpath -m "${TEST_CLUSTER_BINARIES:-$top/.tools/kubernetes-$kubernetes-argo-$argo}")
+# What the stand-in for the test-worker image is built on.
+test_worker_base=$binaries/test-worker-base
 # What lives as long as the cluster does. One machine has one cluster, so this is the same for all clones.
 state=/var/lib/test-worker-cluster
 # Held by whoever changes the cluster or runs tests on it.

@@ -16,6 +16,9 @@ use crate::figure::Figure;
 use crate::job::Job;
 use crate::{Outcome, note};
 
+/// Whose workflows these are: not the controller's that runs.
+const INSTANCE: &str = "bench";
+
 /// A workflow that the controller leaves alone, as it is another's.
 const MANIFEST: &str = "apiVersion: argoproj.io/v1alpha1
 kind: Workflow
@@ -101,18 +104,41 @@ impl<'a> Bench<'a> {
         let status = json!({"status": status(workflow, phase, nodes)});
         self.namespace.api().merge(&path, &status);
     }
+
+    /// Starts the `argo` of Argo Workflows, where the cluster's programs have it.
+    fn argo(&self, arguments: &[&str]) -> Outcome<Option<Child>> {
+        let programs = std::env::var_os("TEST_CLUSTER_PROGRAMS").map(PathBuf::from);
+        let Some(program) = programs.map(|programs| programs.join("argo")) else {
+            return Ok(None);
+        };
+        if !program.exists() {
+            note("argo is not measured beside submit-e2e: see tests/cluster/build")?;
+            return Ok(None);
+        }
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            // It looks at no workflow of another controller than its own.
+            .arg(format!("--instanceid={INSTANCE}"))
+            .arg(format!("--namespace={}", self.namespace.name()))
+            .env("KUBECONFIG", &self.kubeconfig)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(Some(command.spawn()?))
+    }
 }
 
 /// A status with so many nodes, each of the size that Argo gives it.
 fn status(workflow: &str, phase: &str, nodes: usize) -> Value {
     let time = "2026-01-01T00:00:00Z";
+    let end = (phase == "Succeeded").then_some(time);
     let node = |n: usize| {
         let id = format!("{workflow}-{n}");
         let node = json!({
             "id": id, "name": format!("{workflow}.step-{n}"), "displayName": format!("step-{n}"),
             "type": "Pod", "templateName": "step", "templateScope": format!("local/{workflow}"),
             "phase": phase, "boundaryID": workflow, "startedAt": time, "progress": "0/1",
-            "finishedAt": if phase == "Succeeded" { time.into() } else { Value::Null },
+            "finishedAt": end,
             "hostNodeName": "node-1", "resourcesDuration": {"cpu": 1, "memory": 10},
             "inputs": {"parameters": [{"name": "value", "value": n.to_string()}]},
             "outputs": {"exitCode": "0"},
@@ -120,7 +146,7 @@ fn status(workflow: &str, phase: &str, nodes: usize) -> Value {
         (id, node)
     };
     let nodes: serde_json::Map<_, _> = (0..nodes).map(node).collect();
-    json!({"phase": phase, "startedAt": time, "nodes": nodes})
+    json!({"phase": phase, "startedAt": time, "finishedAt": end, "nodes": nodes})
 }
 
 /// Waits for a program to end well.
@@ -131,16 +157,6 @@ fn wait(mut child: Child) -> Outcome<()> {
     } else {
         Err(format!("submit-e2e: {status}").into())
     }
-}
-
-/// The `argo` of Argo Workflows, where the cluster's programs are.
-fn argo(kubeconfig: &std::path::Path) -> Option<Command> {
-    let program = PathBuf::from(std::env::var_os("TEST_CLUSTER_PROGRAMS")?).join("argo");
-    program.exists().then(|| {
-        let mut command = Command::new(program);
-        command.env("KUBECONFIG", kubeconfig);
-        command
-    })
 }
 
 /// How long it has been, at the time of a file's last change.

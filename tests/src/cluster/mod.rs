@@ -1,6 +1,6 @@
 //! A real Kubernetes with the real controller of Argo Workflows, and what a test does with it.
 //!
-//! `make test-cluster` brings one up, or takes the one of `TEST_KUBECONFIG`. Tests share it: each has
+//! `make test` brings one up where it can, or takes the one of `TEST_KUBECONFIG`. Tests share it: each has
 //! a namespace of its own.
 
 mod api;

@@ -37,8 +37,8 @@ pub(super) struct Subject {
     pub(super) workflow: String,
     /// Name of the step for people.
     pub(super) step: String,
-    /// Value of the label `step_name` on its pod.
-    pub(super) step_label: String,
+    /// Value of the label `step_name` on its pod, where it has one.
+    pub(super) step_label: Option<String>,
     /// Name of its folder.
     pub(super) folder: String,
     pub(super) node_id: String,
@@ -133,9 +133,14 @@ impl Collector<'_> {
         }
         match &pod {
             Some(pod) => {
+                let main = pod::main_container(pod);
                 for container in pod::containers(pod) {
-                    self.logs(subject, &pod_name, &container, until, &mut files, evidence)
-                        .await?;
+                    let log = self.logs(subject, &pod_name, &container, until, &mut files);
+                    if let Some((file, last)) = log.await?
+                        && container.name == main
+                    {
+                        (evidence.log, evidence.last_lines) = (Some(file), last);
+                    }
                 }
             }
             None => self.tell_elsewhere(subject, &mut files, evidence).await?,
@@ -151,21 +156,25 @@ impl Collector<'_> {
             Err(fault) if fault.code() == Some(404) => {}
             Err(fault) => return Err(fault),
         }
-        let label = subject.resource.pod_label();
-        let pods = list_request(
-            &subject.resource.core_path("pods"),
-            "labelSelector",
-            &format!("{label}={}", subject.workflow),
-        )?;
-        let mut pods = parsed(&self.cluster.send_until(until, &pods).await?)?;
-        let pods = pods["items"]
-            .as_array_mut()
-            .map(std::mem::take)
-            .unwrap_or_default();
+        let pods = self.pods(&subject.resource, &subject.workflow, until);
         let is_it = |pod: &Value| {
             pod["metadata"]["annotations"]["workflows.argoproj.io/node-id"] == *subject.node_id
         };
-        Ok(pods.into_iter().find(is_it))
+        Ok(pods.await?.into_iter().find(is_it))
+    }
+
+    /// The pods of an object that is on the cluster.
+    pub(super) async fn pods(
+        &self,
+        resource: &Resource,
+        name: &str,
+        until: Instant,
+    ) -> Result<Vec<Value>, Fault> {
+        let selector = format!("{}={name}", resource.pod_label());
+        let request = list_request(&resource.core_path("pods"), "labelSelector", &selector)?;
+        let mut pods = parsed(&self.cluster.send_until(until, &request).await?)?;
+        let pods = pods["items"].as_array_mut().map(std::mem::take);
+        Ok(pods.unwrap_or_default())
     }
 
     async fn events(&self, subject: &Subject, pod: &str, until: Instant) -> Result<Value, Fault> {
@@ -175,6 +184,8 @@ impl Collector<'_> {
         parsed(&self.cluster.send_until(until, &request).await?)
     }
 
+    /// Keeps what a container printed, before it was restarted as well; gives the file of the last
+    /// time, and its last lines.
     async fn logs(
         &self,
         subject: &Subject,
@@ -182,8 +193,7 @@ impl Collector<'_> {
         container: &Container,
         until: Instant,
         files: &mut Files<'_>,
-        evidence: &mut StepEvidence,
-    ) -> Result<()> {
+    ) -> Result<Option<(PathBuf, Vec<String>)>> {
         let name = &container.name;
         if container.was_restarted {
             let what = ("previous", "true");
@@ -196,7 +206,7 @@ impl Collector<'_> {
             }
         }
         if !container.has_started {
-            return Ok(());
+            return Ok(None);
         }
         // One that is just being stopped has its last lines still to say.
         let (follow, until): (&[_], _) = if container.is_running {
@@ -205,15 +215,7 @@ impl Collector<'_> {
             (&[], until)
         };
         let request = log_request(&subject.resource, pod, name, follow);
-        if let Some((file, last)) = files.log(&format!("{name}.log"), request, until).await?
-            && !pod::is_argos(name)
-            // The first container that is not Argo's is the main one.
-            && evidence.log.is_none()
-        {
-            evidence.last_lines = last;
-            evidence.log = Some(file);
-        }
-        Ok(())
+        files.log(&format!("{name}.log"), request, until).await
     }
 
     async fn tell_elsewhere(
@@ -223,7 +225,7 @@ impl Collector<'_> {
         evidence: &mut StepEvidence,
     ) -> Result<()> {
         let by_pod = cloud_logging::by_pod(&subject.resource.namespace, &subject.pod);
-        let by_labels = cloud_logging::by_labels(&subject.workflow, Some(&subject.step_label));
+        let by_labels = cloud_logging::by_labels(&subject.workflow, subject.step_label.as_deref());
         let link = |query: &str| cloud_logging::link(query, self.project);
         let text = format!(
             "The pod {} of step {} was gone when this was written.\nCloud Logging may have what it \

@@ -2,6 +2,7 @@
 
 mod ending;
 mod finish;
+mod pods;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -48,6 +49,8 @@ enum Done {
         evidence: StepEvidence,
     },
     Shown(usize),
+    /// The steps of a `PipelineRun` that has ended.
+    Pods(usize, Vec<NodeStatus>),
     /// An object was told to end, after a look at what waited to start.
     Told {
         index: usize,
@@ -213,6 +216,7 @@ impl<'a> Follow<'a> {
                 evidence,
             } => self.collected(index, &node, evidence),
             Done::Shown(index) => self.settle(index),
+            Done::Pods(index, pods) => self.take_pods(index, &pods),
             Done::Told {
                 index,
                 how,
@@ -349,11 +353,7 @@ impl<'a> Follow<'a> {
         }
         let is_kept = self.settings.kept == Kept::All && node.phase == Phase::Succeeded;
         if node.phase.is_bad() || is_kept {
-            let until = match &self.ending {
-                Some(ending) => ending.evidence_until(),
-                None => Instant::now() + COLLECTING,
-            };
-            self.collect(index, node, until);
+            self.collect(index, node, self.evidence_until());
         } else if node.phase == Phase::Running && self.settings.follow == Steps::All {
             let subject = self.items[index].subject(node);
             self.items[index].busy += 1;
@@ -364,6 +364,14 @@ impl<'a> Follow<'a> {
                 Done::Shown(index)
             };
             self.tasks.push(task.boxed_local());
+        }
+    }
+
+    /// Until when evidence is collected.
+    fn evidence_until(&self) -> Instant {
+        match &self.ending {
+            Some(ending) => ending.evidence_until(),
+            None => Instant::now() + COLLECTING,
         }
     }
 

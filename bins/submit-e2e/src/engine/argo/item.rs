@@ -64,6 +64,8 @@ pub(super) struct Item {
     /// The item that it follows.
     pub(super) parent: Option<usize>,
     pub(super) last: Last,
+    /// The steps of a `PipelineRun`, once it has ended: its own status does not have them.
+    pub(super) pods: Vec<NodeStatus>,
     pub(super) problems: Vec<Error>,
     pub(super) end: Option<WorkflowEnd>,
 }
@@ -98,6 +100,7 @@ impl Item {
             told: None,
             parent: None,
             last: Last::default(),
+            pods: Vec::new(),
             problems: Vec::new(),
             end: None,
         }
@@ -157,7 +160,7 @@ impl Item {
             resource: self.order.resource.clone(),
             workflow: workflow.clone(),
             step: node.display_name.clone(),
-            step_label: template.to_owned(),
+            step_label: (!template.is_empty()).then(|| template.to_owned()),
             folder: folder(&mut self.folders, node),
             node_id: node.id.clone(),
             pod: pod::name(workflow, node, template, self.pods_are_node_ids),

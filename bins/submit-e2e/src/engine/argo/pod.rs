@@ -68,9 +68,34 @@ pub(super) fn containers(pod: &Value) -> Vec<Container> {
     statuses(pod).map(container).collect()
 }
 
+/// The name of the container that speaks for the step: the first one that failed, in the order of the
+/// manifest, else the first one that is neither Argo's nor prepares. Tekton's steps are containers
+/// one after the other, and those behind one that failed fail as well.
+pub(super) fn main_container(pod: &Value) -> &str {
+    let of = |kind: &'static str| list(pod, kind).map(|container| text(container, "/name"));
+    let has_failed = |name: &&str| {
+        let code = (statuses(pod).find(|status| status["name"] == **name))
+            .and_then(|status| status.pointer("/state/terminated/exitCode"));
+        code.is_some_and(|code| *code != 0)
+    };
+    let is_own = |name: &&str| !is_argos(name);
+    let mut all = of("/spec/initContainers").chain(of("/spec/containers"));
+    let failed = all.find(|name| is_own(name) && has_failed(name));
+    let first = || of("/spec/containers").find(is_own);
+    failed.or_else(first).unwrap_or_default()
+}
+
 /// Whether a container is Argo's own: it fetches inputs or saves outputs.
 pub(super) fn is_argos(container: &str) -> bool {
     matches!(container, "init" | "wait")
+}
+
+/// When the last container of a pod ended, RFC 3339 in UTC; `None` while one has not.
+pub(super) fn end(pod: &Value) -> Option<&str> {
+    let ends = list(pod, "/status/containerStatuses")
+        .map(|status| status.pointer("/state/terminated/finishedAt")?.as_str());
+    // Times of one form are in their order as texts.
+    ends.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
 /// Why a pod came to a bad end, or to no end at all; what says most first.
@@ -229,6 +254,33 @@ mod tests {
             reasons(&evicted),
             ["Evicted: The node was low on resource: memory."]
         );
+    }
+
+    #[test]
+    fn the_container_that_failed_first_speaks_for_the_step() {
+        let pod = |spec: Value, codes: &[(&str, i64)]| {
+            let status = |(name, code): &(&str, i64)| json!({"name": name, "state": {"terminated": {"exitCode": code}}});
+            let statuses: Vec<_> = codes.iter().map(status).collect();
+            json!({"spec": spec, "status": {"containerStatuses": statuses}})
+        };
+        let named = |name: &str| json!({"name": name});
+        let steps = json!({"initContainers": [named("prepare")],
+            "containers": [named("step-clone"), named("step-unit"), named("step-after")]});
+        let main = |pod: &Value| main_container(pod).to_owned();
+        // Statuses come in the order of their names.
+        let failed = [("step-after", 1), ("step-clone", 0), ("step-unit", 3)];
+        assert_eq!(main(&pod(steps.clone(), &failed)), "step-unit");
+        assert_eq!(
+            main(&pod(steps, &[("prepare", 0), ("step-clone", 0)])),
+            "step-clone"
+        );
+        let argo = json!({"initContainers": [named("init")], "containers": [named("wait"), named("main")]});
+        assert_eq!(
+            main(&pod(argo.clone(), &[("main", 0), ("wait", 1)])),
+            "main"
+        );
+        assert_eq!(main(&pod(argo, &[])), "main");
+        assert_eq!(main(&json!({})), "");
     }
 
     #[test]

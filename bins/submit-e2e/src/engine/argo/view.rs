@@ -24,7 +24,7 @@ pub(super) struct Seen {
     pub(super) labels: BTreeMap<String, String>,
     /// How new this is, in the server's count; 0 where it does not count.
     pub(super) version: u64,
-    /// Pods are named by their nodes' ids, as Argo did before 3.4.
+    /// Pods are named by their nodes' ids, as Argo did before 3.4; those of a `PipelineRun` are its nodes.
     pub(super) pods_are_node_ids: bool,
     /// It has been told to end.
     pub(super) is_shut_down: bool,
@@ -104,7 +104,8 @@ impl Seen {
             .annotations
             .get("workflows.argoproj.io/pod-name-format");
         Ok(Seen {
-            pods_are_node_ids: annotation.is_some_and(|format| format == "v1"),
+            pods_are_node_ids: kind == Kind::PipelineRun
+                || annotation.is_some_and(|format| format == "v1"),
             is_shut_down: object.spec.shutdown.or(object.spec.status).is_some(),
             version: object.metadata.resource_version.parse().unwrap_or_default(),
             name: object.metadata.name,

@@ -48,6 +48,9 @@ impl Follow<'_> {
         if let Some(teardown) = item.teardown.take().filter(|_| was_there) {
             self.begin_teardown(index, Item::new(teardown, None));
         }
+        if was_there && self.items[index].order.resource.kind == Kind::PipelineRun {
+            self.ask_for_pods(index);
+        }
         self.check_settled(index);
     }
 
@@ -89,6 +92,7 @@ impl Follow<'_> {
             uid: item.uid.clone(),
             evidence: std::mem::take(&mut item.evidence),
             last: std::mem::take(&mut item.last),
+            pods: std::mem::take(&mut item.pods),
             elapsed: item.since.elapsed(),
             is_adopted: item.is_adopted,
             problems: std::mem::take(&mut item.problems),
@@ -132,6 +136,7 @@ struct Paper<'a> {
     uid: Option<String>,
     evidence: HashMap<String, StepEvidence>,
     last: Last,
+    pods: Vec<NodeStatus>,
     elapsed: Duration,
     is_adopted: bool,
     problems: Vec<Error>,
@@ -178,6 +183,8 @@ impl Paper<'_> {
             status.message.clone_from(&self.last.message);
             cut_short(&mut object, &status.message);
         }
+        let pods = std::mem::take(&mut self.pods).into_iter();
+        (status.nodes).extend(pods.map(|pod| (pod.id.clone(), pod)));
         (object, status)
     }
 
@@ -186,7 +193,7 @@ impl Paper<'_> {
             return Ok(());
         }
         self.record.workflow(&self.name, object).await?;
-        if self.resource.kind == Kind::PipelineRun {
+        if self.resource.kind == Kind::PipelineRun && status.nodes.is_empty() {
             return Ok(());
         }
         let report = report(&self.entry, status, &self.evidence);
@@ -196,7 +203,8 @@ impl Paper<'_> {
 
     fn failed(&self, status: &WorkflowStatus) -> Vec<StepEnd> {
         let end = |FailedStep { step, pod }| {
-            let ran = pod.node_type == "Pod";
+            // Nothing here runs what Tekton ran.
+            let ran = pod.node_type == "Pod" && self.resource.kind == Kind::Workflow;
             let end = StepEnd {
                 name: step.display_name.clone(),
                 phase: pod.phase,

@@ -2,8 +2,8 @@
 
 use e2e::{TestEnvironment, text};
 
-use super::super::prow;
 use super::with_module;
+use crate::support::prow;
 
 const MODULE: &str = r#"
 import os, sys, time

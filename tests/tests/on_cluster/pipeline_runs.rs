@@ -93,6 +93,73 @@ fn a_pipeline_run_and_what_tears_down_are_followed_to_their_success() {
     }
 }
 
+/// Makes the pod that Tekton would make for a task: its steps are containers.
+fn make_pod(job: &Job<'_>, run: &Value, task: &str, steps: &[(&str, &str)]) {
+    let container = |(name, script): &(&str, &str)| {
+        json!({"name": format!("step-{name}"), "image": Cluster::step_image(),
+            "command": ["sh", "-c", script]})
+    };
+    let containers: Vec<_> = steps.iter().map(container).collect();
+    let run = run["metadata"]["name"].as_str().unwrap();
+    let name = format!("{run}-{task}-pod");
+    job.namespace.create(&json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "labels": {
+            "tekton.dev/pipelineRun": run, "tekton.dev/pipelineTask": task}},
+        "spec": {"restartPolicy": "Never", "containers": containers},
+    }));
+    let path = format!("{}/{name}", job.namespace.path("pods"));
+    job.namespace.wait_for("the task's pod to end", 90, || {
+        let phase = job.namespace.api().get(&path)["status"]["phase"].take();
+        (phase == "Failed" || phase == "Succeeded").then_some(())
+    });
+}
+
+#[test]
+fn a_task_of_a_pipeline_run_that_fails_leaves_its_evidence() {
+    let cluster = Cluster::connect();
+    let job = job(&cluster, "tekton.dev/v1");
+    let mut program = job.start();
+    let run = wait_for(&job, false, |_| true);
+    set_status(&job, &run, "Unknown", "Running");
+    make_pod(&job, &run, "fetch", &[("clone", "echo cloned")]);
+    let steps = [
+        ("clone", "echo cloned"),
+        ("test", "echo it is broken; exit 3"),
+        ("zip", "exit 1"),
+    ];
+    make_pod(&job, &run, "unit", &steps);
+    set_status(&job, &run, "False", "Failed");
+    let teardown = wait_for(&job, true, |_| true);
+    set_status(&job, &teardown, "True", "Completed");
+    assert_eq!(job.end_of(&mut program), 1, "{}", job.log());
+    job.assert_result("FAILURE");
+    let log = job.log();
+    let (_, summary) = log.split_once("FAILURE").expect("a summary");
+    for part in ["step unit: Failed", "container step-test: exit code 3"] {
+        assert!(summary.contains(part), "{part} is missing: {summary}");
+    }
+    let mut last = summary
+        .lines()
+        .skip_while(|line| !line.ends_with("its last lines:"));
+    assert_eq!(
+        last.nth(1).map(str::trim),
+        Some("it is broken"),
+        "{summary}"
+    );
+    let evidence = job.evidence("unit");
+    for file in ["step-clone.log", "step-test.log", "pod.yaml", "events.txt"] {
+        assert!(evidence.contains(file), "{file} is missing: {evidence}");
+    }
+    // A task that passed leaves its row, and no files.
+    assert!(!job.files().iter().any(|file| file.contains("/fetch/")));
+    let files = job.files().into_iter();
+    let reports: Vec<_> = files.filter(|file| file.contains("junit_")).collect();
+    let report = job.read(&reports[0]).unwrap();
+    assert!(report.contains("name=\"e2e/unit\""), "{report}");
+    assert!(report.contains("name=\"e2e/fetch\""), "{report}");
+}
+
 #[test]
 fn a_pipeline_run_that_fails_says_why_and_is_torn_down() {
     let cluster = Cluster::connect();
@@ -107,6 +174,8 @@ fn a_pipeline_run_that_fails_says_why_and_is_torn_down() {
     let log = job.log();
     let (_, summary) = log.split_once("FAILURE").expect("a summary");
     assert!(summary.contains("PipelineRunTimeout"), "{summary}");
+    // Tekton has removed the pods of what was out of time.
+    assert!(log.contains("has no failed pod"), "{log}");
 }
 
 #[test]

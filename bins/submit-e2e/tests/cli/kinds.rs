@@ -3,7 +3,7 @@
 use e2e::{TestEnvironment, text};
 use serde_json::{Value, json};
 
-use super::{prow, repository};
+use crate::support::{prow, repository};
 
 /// What the subcommand does with these entries, as a pull request of a repository that has files.
 pub(super) fn run(

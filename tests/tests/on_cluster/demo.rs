@@ -160,12 +160,8 @@ fn load_image() {
     if let Ok(archive) = std::env::var("TEST_WORKER_IMAGE") {
         return run("load", &[Path::new(&archive)]);
     }
-    let folder = tempfile::tempdir().unwrap();
-    let archive = folder.path().join("image.tar");
     let programs = binary("checkout").parent().map(PathBuf::from).unwrap();
-    let arguments = [Path::new(IMAGE), &programs, &archive];
-    run("images/make-test-worker", &arguments);
-    run("load", &[&archive]);
+    run("images/load-test-worker", &[Path::new(IMAGE), &programs]);
 }
 
 /// examples/greeter with its two pull requests, as a git server holds them. Its steps find the

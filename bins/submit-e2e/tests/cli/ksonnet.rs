@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::kinds::{refused, run, show};
-use super::prow;
+use crate::kinds::{refused, run, show};
+use crate::support::prow;
 
 const COMPONENT: &str = r#"
 local params = std.extVar("__ksonnet/params").components.workflows;
@@ -152,7 +152,7 @@ fn a_component_without_a_default_finds_what_the_run_does_not_say() {
 #[test]
 fn a_relative_folder_of_repositories_means_the_same_to_imports() {
     let config = "workflows:\n- name: ks\n  app_dir: o/r/app\n  component: workflows\n";
-    let test = super::repository(config);
+    let test = crate::support::repository(config);
     for (name, text) in app("lib/ksonnet-lib/v1.7.0") {
         test.write(format!("src/o/r/{name}"), text);
     }

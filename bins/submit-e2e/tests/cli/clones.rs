@@ -2,7 +2,7 @@
 
 use e2e::TestEnvironment;
 
-use super::{CONFIG, commit, decisions, plan, prow, repository, run};
+use crate::support::{CONFIG, commit, decisions, plan, prow, repository, run};
 
 /// A clone of the repository as `clone/o/r`, at the branch `change`.
 fn clone(test: &TestEnvironment, how: &[&str]) {

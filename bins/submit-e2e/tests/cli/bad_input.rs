@@ -2,7 +2,7 @@
 
 use e2e::{TestEnvironment, text};
 
-use super::{CONFIG, MANIFEST, prow, repository};
+use crate::support::{CONFIG, MANIFEST, prow, repository};
 
 /// The error of `show`, and that `run` leaves a finished record beside a started one.
 fn refused(test: &TestEnvironment) -> String {

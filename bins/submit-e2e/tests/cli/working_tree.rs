@@ -4,7 +4,7 @@ use std::path::Path;
 
 use e2e::{TestEnvironment, text};
 
-use super::{CONFIG, commit, decisions, plan, repository, run, skip};
+use crate::support::{CONFIG, commit, decisions, plan, repository, run, skip};
 
 fn own(test: &TestEnvironment, folder: impl AsRef<Path>) -> assert_cmd::Command {
     let mut command = test.bin("submit-e2e");

@@ -2,7 +2,7 @@
 
 use e2e::{Gke, TestEnvironment, text};
 
-use super::{CONFIG, prow, repository};
+use crate::support::{CONFIG, prow, repository};
 
 const OF_GOOGLE: [&str; 3] = ["--project=p-1", "--zone=us-central1-a", "--cluster=c"];
 

@@ -1,10 +1,5 @@
 //! `prune`, through the built binary.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot do its work fails by a panic"
-)]
-
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};

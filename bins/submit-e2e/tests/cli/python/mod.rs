@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use e2e::{TestEnvironment, text};
 use serde_json::{Value, json};
 
-use super::{prow, repository};
+use crate::support::{prow, repository};
 
 /// A module with a function for each thing that functions do.
 const MODULE: &str = r#"

@@ -94,12 +94,19 @@ fn prow_jobs() {
 
 /// The guides have people install the version that the tests run.
 #[test]
-fn the_argo_that_is_installed_is_the_one_that_tests_run() {
+fn what_is_installed_and_named_is_what_tests_run_on() {
     let installed = fs::read_to_string(top().join("manifests/argo/kustomization.yaml")).unwrap();
     let pinned = installed.split("?ref=").nth(1).unwrap().trim();
     let module = fs::read_to_string(top().join("tests/cluster/programs/go.mod")).unwrap();
     let line = format!("github.com/argoproj/argo-workflows/v3 {pinned}");
     assert!(module.contains(&line), "{pinned} is not in {module}");
+    // What the guide says that was tested.
+    let guide = fs::read_to_string(top().join("docs/infrastructure.md")).unwrap();
+    let said = guide.split("run on Kubernetes ").nth(1).unwrap();
+    let (kubernetes, argo) = said.split_once(" with Argo Workflows ").unwrap();
+    let argo = argo.split(". ").next().unwrap();
+    assert!(module.contains(&format!("k8s.io/kubernetes v{kubernetes}.")));
+    assert!(pinned.starts_with(&format!("v{argo}.")));
 }
 
 /// A link to a file that is not there helps nobody.

@@ -100,6 +100,8 @@ fn the_image_says_what_it_is() {
 #[test]
 fn what_the_programs_are_made_of_is_written_down() {
     const RECORDS: &str = "/usr/share/doc/test-worker";
+    let created = "--format={{index .Config.Labels \"org.opencontainers.image.created\"}}";
+    let created = succeed(&["image", "inspect", created, &image()]);
     let mut documents = Vec::new();
     for program in programs() {
         let file = format!("{RECORDS}/sbom/{program}.cdx.json");
@@ -108,6 +110,8 @@ fn what_the_programs_are_made_of_is_written_down() {
         let components = sbom["components"].as_array().unwrap();
         let named = |name: &str| components.iter().any(|component| component["name"] == name);
         assert!(named("clap") && named("tokio"), "{program}");
+        // The commit's time: when it was built would make other bytes of it each time.
+        assert_eq!(sbom["metadata"]["timestamp"], created, "{program}");
         documents.push(document);
     }
     assert_eq!(bill_of_materials_defects(&documents), [""; 0]);

@@ -250,6 +250,7 @@ fn twenty_compete_for_lease_objects_and_never_do_two_hold_a_cluster() {
     let competition = Competition {
         processes: 20,
         length: Duration::from_secs(30),
+        longest: Duration::from_mins(4),
         enough: (8, 2),
         patience: Duration::from_secs(15),
     };

@@ -74,6 +74,7 @@ fn twenty_compete_and_are_killed_and_never_do_two_hold_a_cluster() {
     let competition = Competition {
         processes: 20,
         length: Duration::from_secs(30),
+        longest: Duration::from_secs(75),
         enough: (15, 4),
         patience: Duration::from_secs(8),
     };
@@ -99,6 +100,7 @@ fn the_same_in_a_bucket() {
     let competition = Competition {
         processes: 8,
         length: Duration::from_secs(30),
+        longest: Duration::from_secs(75),
         enough: (4, 1),
         patience: Duration::from_secs(20),
     };

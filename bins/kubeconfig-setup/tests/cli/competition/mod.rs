@@ -130,13 +130,12 @@ impl Holder {
     }
 }
 
-/// How much longer a competition may last where the machine is too busy for its length.
-const EXTENSION: Duration = Duration::from_secs(45);
-
 /// Who competes, and how long.
 pub(crate) struct Competition {
     pub(crate) processes: usize,
     pub(crate) length: Duration,
+    /// How long at most, where the machine is too busy for enough to come of it before.
+    pub(crate) longest: Duration,
     /// Less than so many clusters taken, and so many holders killed, shows nothing.
     pub(crate) enough: (usize, usize),
     /// How long each waits for a cluster at most before it is killed.
@@ -160,7 +159,7 @@ impl Competition {
     /// Keeps so many processes at it; each is killed or told to end at a random time, before it
     /// has a cluster or after. Fails where too little came of it.
     pub(crate) fn run(&self, command: &(dyn Fn(&str) -> Command + Sync)) -> Outcome {
-        let end = Instant::now() + self.length;
+        let start = Instant::now();
         let outcome = Mutex::new(Outcome {
             holders: Vec::new(),
             killed: 0,
@@ -170,9 +169,9 @@ impl Competition {
                 let outcome = &outcome;
                 scope.spawn(move || {
                     let goes_on = || {
-                        let now = Instant::now();
                         let is_enough = || outcome.lock().unwrap().is_enough(self.enough);
-                        now < end || now < end + EXTENSION && !is_enough()
+                        let been = start.elapsed();
+                        been < self.length || been < self.longest && !is_enough()
                     };
                     while goes_on() {
                         let (held, killed) = self.one(&mut command(&format!("k{number}")));

@@ -191,6 +191,16 @@ impl Folder {
         fs::symlink_metadata(self.path.join(".gitmodules")).is_ok_and(|file| file.is_file())
     }
 
+    /// Whether submodules have been checked out here, in this commit or another one.
+    pub(crate) fn has_modules(&self) -> bool {
+        self.path.join(".git/modules").exists()
+    }
+
+    /// Whether the history is cut off.
+    pub(crate) fn is_shallow(&self) -> bool {
+        self.path.join(".git/shallow").exists()
+    }
+
     fn note(&self) -> PathBuf {
         self.path.join(".git/test-worker-checkout")
     }

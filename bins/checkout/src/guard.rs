@@ -42,6 +42,9 @@ const REFUSED: [(&str, &str); 22] = [
     ("remote", "vcs"),
 ];
 
+/// Files of a `.git` folder that change how commits are merged, and what they are made of.
+const INFO: [&str; 2] = ["info/attributes", "info/grafts"];
+
 /// Refuses to let git work in a folder whose settings are not safe. Reading them runs nothing.
 /// `own` is what checkout writes: of a file with nothing else git is not asked.
 pub(crate) async fn check(git: &Git, own: &[Setting], stop: &Stop) -> Result<()> {
@@ -52,6 +55,8 @@ pub(crate) async fn check(git: &Git, own: &[Setting], stop: &Stop) -> Result<()>
                 return Err(refuse(&path, "the place of another repository"));
             }
             Some("commondir") => return Err(refuse(&path, "the place of another repository")),
+            Some("attributes" | "grafts") if is_empty(&path) => {}
+            Some("attributes" | "grafts") => return Err(refuse(&path, "lines")),
             Some("config" | "config.worktree") if has_only(&path, own) => {}
             Some("config" | "config.worktree") => check_settings(git, &path, stop).await?,
             _ => {}
@@ -72,6 +77,10 @@ fn is_below(folder: &Path, path: &Path) -> bool {
     folder
         .canonicalize()
         .is_ok_and(|folder| path != folder && path.starts_with(folder))
+}
+
+fn is_empty(file: &Path) -> bool {
+    fs::symlink_metadata(file).is_ok_and(|file| file.is_file() && file.len() == 0)
 }
 
 fn has_only(file: &Path, own: &[Setting]) -> bool {
@@ -126,7 +135,11 @@ fn git_files(root: &Path) -> impl Iterator<Item = PathBuf> {
         .filter_map(std::result::Result::ok)
         .filter(move |entry| !entry.file_type().is_dir() && in_git(entry))
         .map(DirEntry::into_path)
-        .filter(|path| path.ends_with(".git") || path.with_file_name("HEAD").exists())
+        .filter(|path| {
+            path.ends_with(".git")
+                || path.with_file_name("HEAD").exists()
+                || INFO.iter().any(|file| path.ends_with(file))
+        })
 }
 
 fn is_refused(name: &str, value: &str) -> bool {
@@ -144,7 +157,7 @@ fn is_refused(name: &str, value: &str) -> bool {
 
 fn refuse(file: &Path, what: &str) -> Error {
     Error::usage(format!(
-        "{} has {what}, which may run a program or lead git elsewhere",
+        "{} has {what}, which may run a program, lead git elsewhere or change what it makes",
         file.display()
     ))
     .hint("remove it, or put it into your own ~/.gitconfig, or give another --src-dir")

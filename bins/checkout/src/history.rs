@@ -18,7 +18,7 @@ use crate::step::Step;
 const TREES_AT_ONCE: usize = 500;
 
 /// The settings that make a clone a partial one.
-const PARTIAL: [&str; 3] = [
+pub(crate) const PARTIAL: [&str; 3] = [
     "extensions.partialClone",
     "remote.origin.promisor",
     "remote.origin.partialCloneFilter",

@@ -195,6 +195,7 @@ impl Repository {
             ("merge.renames", "true"),
             ("merge.directoryRenames", "conflict"),
             ("merge.renormalize", "false"),
+            ("merge.default", "text"),
             ("core.attributesFile", "/dev/null"),
             ("core.fsync", "none"),
             ("fetch.unpackLimit", "1"),

@@ -111,7 +111,10 @@ pub(crate) fn tell(repository: &Repository, placed: &Placed, before: u64, durati
         "{} is at {}: {} files, {} fetched, in {:.1} s",
         repository.name(),
         placed.describe,
-        files(&repository.folder),
+        match repository.sparse.as_slice() {
+            [] => files(&repository.folder),
+            _ => written(&repository.folder),
+        },
         indicatif::HumanBytes(fetched),
         duration.as_secs_f64()
     );
@@ -133,6 +136,16 @@ pub(crate) fn packed(folder: &Path) -> u64 {
         metadata.is_file().then_some(metadata.len())
     });
     sizes.sum()
+}
+
+/// How many files are in a folder of which some parts are checked out: the index has all of them.
+fn written(folder: &Path) -> u32 {
+    let entries = WalkDir::new(folder)
+        .into_iter()
+        .filter_entry(|entry| entry.depth() != 1 || entry.file_name() != ".git");
+    let files = entries.filter_map(Result::ok);
+    let count = files.filter(|entry| !entry.file_type().is_dir()).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// How many files the index names; its head says so, see gitformat-index(5).

@@ -118,7 +118,9 @@ impl<'a> Runner<'a> {
                 let shallow = self.ask(&["rev-parse", "--is-shallow-repository"]).await?;
                 !related.success() && shallow == "true"
             }
+            When::Sparse => self.is_sparse().await?,
             When::Submodules => Folder::at(&self.repository.folder).has_submodules(),
+            When::SubmodulesThere => Folder::at(&self.repository.folder).has_modules(),
             When::LargeFiles => self.wants_large_files(false).await?,
             When::LargeFilesSetUp => lfs::is_set_up(&self.git, self.stop).await?,
             When::LargeFilesInSubmodules => {
@@ -192,6 +194,13 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// Whether some folders only are checked out. Git is asked only where that may be.
+    async fn is_sparse(&self) -> Result<bool> {
+        let patterns = self.repository.folder.join(".git/info/sparse-checkout");
+        let ask = ["config", "--get", "--type=bool", "core.sparseCheckout"];
+        Ok(patterns.exists() && self.lines_if_any(&ask).await? == ["true"])
+    }
+
     async fn wants_large_files(&self, in_submodules: bool) -> Result<bool> {
         let name = self.repository.name();
         let folder = &self.repository.folder;
@@ -214,6 +223,15 @@ impl<'a> Runner<'a> {
         let list = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit];
         let list = self.git.bytes(list, self.stop);
         Ok(self.tracked.get_or_try_init(|| list).await?)
+    }
+
+    /// Where a commit has submodules.
+    pub(crate) async fn submodules(&self, commit: &str) -> Result<Vec<String>> {
+        let list = ["ls-tree", "-r", "-z", "--full-tree", commit];
+        let listed = names(&self.git.bytes(list, self.stop).await?);
+        let links = listed.iter().filter(|line| line.starts_with("160000 "));
+        let paths = links.filter_map(|line| line.split_once('\t'));
+        Ok(paths.map(|(_, path)| path.to_owned()).collect())
     }
 
     /// The files of the index, each with a NUL behind it.
@@ -315,6 +333,12 @@ impl<'a> Runner<'a> {
         let listed = self.ask(&[&list, &commits[..]].concat()).await?;
         let missing = listed.lines().filter_map(|line| line.strip_prefix('?'));
         Ok(missing.map(str::to_owned).collect())
+    }
+
+    /// What git says to a question, spaces at the start of a line included.
+    pub(crate) async fn untrimmed(&self, args: &[&str]) -> Result<String> {
+        let said = self.git.bytes(args, self.stop).await?;
+        Ok(String::from_utf8_lossy(&said).into_owned())
     }
 
     /// What git says to a question, trimmed.

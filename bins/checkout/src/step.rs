@@ -57,6 +57,13 @@ pub(crate) enum Step {
         /// The two commits whose common ancestor is missing.
         between: [String; 2],
     },
+    /// Fetches the rest of the history into a repository that has a part of it.
+    Unshallow,
+    /// Fetches everything anew, for a repository that left something out.
+    Refetch {
+        /// What to fetch and where to keep it.
+        refspecs: Vec<String>,
+    },
     /// Merges a pull request, without touching a file.
     Merge {
         /// Number of the pull request.
@@ -80,6 +87,13 @@ pub(crate) enum Step {
         /// The folders.
         folders: Vec<String>,
     },
+    /// Has all folders checked out, where an earlier run wanted some.
+    AllFolders,
+    /// Removes the files of submodules that are not wanted any more.
+    RemoveSubmodules {
+        /// Where they are.
+        paths: Vec<String>,
+    },
     /// Writes the files of a commit.
     Checkout {
         /// The commit.
@@ -87,6 +101,8 @@ pub(crate) enum Step {
         /// Whether changed files are overwritten: those of a run that did not finish.
         force: bool,
     },
+    /// Tells submodules that are there where they come from now.
+    SyncSubmodules,
     /// Fetches and checks out the submodules.
     Submodules {
         /// As for [`Step::Checkout`].
@@ -117,8 +133,12 @@ pub(crate) enum When {
     MissingTrees,
     /// When these two commits have no common ancestor here.
     Unrelated([String; 2]),
+    /// When an earlier run checked out some folders only.
+    Sparse,
     /// When the commit has submodules.
     Submodules,
+    /// When an earlier run checked out submodules.
+    SubmodulesThere,
     /// When the commit has large files and git-lfs is here.
     LargeFiles,
     /// When git-lfs has been set up.
@@ -137,14 +157,19 @@ impl Step {
             Step::FetchCommit { id, .. } => When::Missing(id.clone()),
             Step::FetchTrees { .. } => When::MissingTrees,
             Step::Deepen { between } => When::Unrelated(between.clone()),
+            Step::AllFolders => When::Sparse,
+            Step::SyncSubmodules => When::SubmodulesThere,
             Step::Submodules { .. } => When::Submodules,
             Step::SetUpLargeFiles => When::LargeFiles,
             Step::LargeFiles => When::LargeFilesSetUp,
             Step::LargeFilesOfSubmodules => When::LargeFilesInSubmodules,
             Step::Fetch { .. }
+            | Step::Unshallow
+            | Step::Refetch { .. }
             | Step::Merge { .. }
             | Step::Commit { .. }
             | Step::Sparse { .. }
+            | Step::RemoveSubmodules { .. }
             | Step::Checkout { .. } => When::Always,
         }
     }
@@ -154,7 +179,12 @@ impl Step {
     pub(crate) fn uses_network(&self) -> bool {
         !matches!(
             self,
-            Step::Init | Step::Configure { .. } | Step::Commit { .. } | Step::SetUpLargeFiles
+            Step::Init
+                | Step::Configure { .. }
+                | Step::Commit { .. }
+                | Step::RemoveSubmodules { .. }
+                | Step::SyncSubmodules
+                | Step::SetUpLargeFiles
         )
     }
 
@@ -167,6 +197,8 @@ impl Step {
                 | Step::FetchCommit { .. }
                 | Step::FetchTrees { .. }
                 | Step::Deepen { .. }
+                | Step::Unshallow
+                | Step::Refetch { .. }
                 | Step::Submodules { .. }
                 | Step::LargeFiles
                 | Step::LargeFilesOfSubmodules
@@ -211,7 +243,13 @@ impl Step {
                 Some("blob:none"),
                 ids,
             ),
-            Step::Deepen { .. } => fetch(&["--unshallow"], None, None, &[]),
+            Step::Deepen { .. } | Step::Unshallow => fetch(&["--unshallow"], None, None, &[]),
+            Step::Refetch { refspecs } => fetch(
+                &["--tags", "--force", "--refetch", "--no-filter"],
+                None,
+                None,
+                refspecs,
+            ),
             Step::Merge { onto, rev, .. } => words(&[
                 "merge-tree",
                 "--write-tree",
@@ -231,6 +269,13 @@ impl Step {
                 args.extend(folders.iter().cloned());
                 args
             }
+            Step::AllFolders => words(&["sparse-checkout", "disable"]),
+            Step::RemoveSubmodules { paths } => {
+                let mut args = words(&["submodule", "--quiet", "deinit", "--"]);
+                args.extend(paths.iter().cloned());
+                args
+            }
+            Step::SyncSubmodules => words(&["submodule", "--quiet", "sync", "--recursive"]),
             Step::Checkout { rev, force } => {
                 let mut args = words(&["checkout", "--quiet"]);
                 args.extend(force.then(|| "--force".to_owned()));
@@ -300,7 +345,9 @@ impl fmt::Display for When {
             When::Unrelated([one, other]) => {
                 write!(out, "if {one} and {other} have no common ancestor yet")
             }
+            When::Sparse => out.write_str("if an earlier run wanted some folders"),
             When::Submodules => out.write_str("if there is a .gitmodules file"),
+            When::SubmodulesThere => out.write_str("if an earlier run checked out submodules"),
             When::LargeFiles | When::LargeFilesSetUp => {
                 out.write_str("if a .gitattributes file names Git LFS")
             }

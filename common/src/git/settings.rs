@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 /// Variables of a git that called us (from a hook, say): each would point our git at that
 /// one's repository, index or settings, or widen the transports.
-pub(super) const FOREIGN_VARIABLES: [&str; 20] = [
+pub(super) const FOREIGN_VARIABLES: [&str; 19] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_ALLOW_PROTOCOL",
     "GIT_COMMON_DIR",
@@ -20,7 +20,6 @@ pub(super) const FOREIGN_VARIABLES: [&str; 20] = [
     "GIT_INDEX_FILE",
     "GIT_INTERNAL_SUPER_PREFIX",
     "GIT_NAMESPACE",
-    "GIT_NO_REPLACE_OBJECTS",
     "GIT_OBJECT_DIRECTORY",
     "GIT_PREFIX",
     "GIT_PROTOCOL_FROM_USER",
@@ -29,11 +28,13 @@ pub(super) const FOREIGN_VARIABLES: [&str; 20] = [
     "GIT_WORK_TREE",
 ];
 
-const VARIABLES: [(&str, &str); 8] = [
+const VARIABLES: [(&str, &str); 9] = [
     // Messages that can be recognised.
     ("LC_ALL", "C"),
     ("LANGUAGE", "C"),
     ("GIT_ADVICE", "0"),
+    // An id stands for its object: whoever writes to a repository could have another in its place.
+    ("GIT_NO_REPLACE_OBJECTS", "1"),
     // Nobody is there to answer: neither a terminal nor a dialog. A forced `false` makes ssh
     // give up where it would otherwise ask on /dev/tty, and stop us there.
     ("GIT_TERMINAL_PROMPT", "0"),

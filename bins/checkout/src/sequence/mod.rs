@@ -106,6 +106,21 @@ impl Repository {
         }
     }
 
+    /// Brings what a repository that was there left out of its history and is to have now.
+    pub(crate) fn complete_steps(&self, is_shallow: bool, is_partial: bool) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.depth.is_none() && is_shallow {
+            steps.push(Step::Unshallow);
+        }
+        if self.depth.is_none() && self.filter().is_none() && is_partial {
+            let pulls = self.refs.pulls.iter();
+            let pulls = pulls.map(|pull| format!("+{}:{}", pull_ref(pull), kept_pull_ref(pull)));
+            let refspecs = [self.base_refspec()].into_iter().chain(pulls).collect();
+            steps.push(Step::Refetch { refspecs });
+        }
+        steps
+    }
+
     /// Fetches the commits that the refs do not lead to.
     pub(crate) fn commit_steps(&self, filter: Option<&str>) -> Vec<Step> {
         let depth = self.depth.map(NonZeroU32::get);
@@ -168,17 +183,18 @@ impl Repository {
     /// Writes the files, of one commit and once.
     pub(crate) fn place_steps(&self, target: &str, force: bool) -> Vec<Step> {
         let mut steps = Vec::new();
-        if !self.sparse.is_empty() {
-            steps.push(Step::Sparse {
-                folders: self.sparse.clone(),
-            });
-        }
+        steps.push(match self.sparse.as_slice() {
+            [] => Step::AllFolders,
+            folders => Step::Sparse {
+                folders: folders.to_vec(),
+            },
+        });
         steps.push(Step::Checkout {
             rev: target.to_owned(),
             force,
         });
         if !self.refs.skip_submodules {
-            steps.push(Step::Submodules { force });
+            steps.extend([Step::SyncSubmodules, Step::Submodules { force }]);
         }
         steps.extend([Step::SetUpLargeFiles, Step::LargeFiles]);
         if !self.refs.skip_submodules {
@@ -196,18 +212,25 @@ impl Repository {
         }
     }
 
-    /// What is noted of a finished checkout: HEAD, and all that went into it.
+    /// What is noted of a finished checkout: HEAD, and all that went into it. The branch is in the
+    /// message of a merge.
     pub(crate) fn note(&self, fetched: &Fetched, head: &str) -> String {
         let sparse = match self.sparse.as_slice() {
             [] => String::new(),
             folders => format!("sparse {}\n", folders.join(" ")),
         };
+        let depth = match self.depth {
+            None => "all".to_owned(),
+            Some(depth) => depth.to_string(),
+        };
         format!(
-            "HEAD {head}\nbase {}\npulls {}\nmode {:?}\nsubmodules {}\n{sparse}",
+            "HEAD {head}\nbase {} of {}\npulls {}\nmode {:?}\nsubmodules {}\ndepth {depth}\nfilter {}\n{sparse}",
             fetched.base,
+            self.branch(),
             fetched.pulls.join(" "),
             self.mode,
-            !self.refs.skip_submodules
+            !self.refs.skip_submodules,
+            self.filter().unwrap_or("none"),
         )
     }
 

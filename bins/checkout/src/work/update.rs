@@ -4,7 +4,7 @@ use common::{Error, Result};
 
 use super::{Before, Work};
 use crate::explain;
-use crate::history::{History, Holds};
+use crate::history::{History, Holds, PARTIAL};
 use crate::sequence::{Fetched, MADE_BY_CHECKOUT};
 use crate::step::Step;
 use crate::url::CloneUrl;
@@ -26,6 +26,7 @@ impl Work<'_> {
         }
         if let Some(pinned) = self.repository.pinned()
             && self.is_finished(note.as_deref(), &pinned, head.as_deref())
+            && self.has_its_submodules().await?
         {
             tracing::info!("{} is checked out already", self.repository.name());
             return Ok(None);
@@ -42,7 +43,7 @@ impl Work<'_> {
             if moved {
                 self.start().await?;
             }
-            let end = self.history().await?.fetch(Holds::Something).await;
+            let end = self.fetch().await;
             if end.is_err() {
                 // The files are as they were; the next run has to respect changes to them.
                 self.folder.finish(note.as_deref())?;
@@ -66,6 +67,31 @@ impl Work<'_> {
         Ok(Some(explain::changed(self.repository, &changed)))
     }
 
+    /// Fetches, and before that what an earlier run was told to leave out.
+    async fn fetch(&self) -> Result<Fetched> {
+        let is_partial = self.is_partial().await?;
+        let is_shallow = self.folder.is_shallow();
+        for step in self.repository.complete_steps(is_shallow, is_partial) {
+            self.runner.step(&step).await?;
+            if matches!(step, Step::Refetch { .. }) {
+                for key in PARTIAL {
+                    self.runner.unset(key).await?;
+                }
+            }
+        }
+        self.history().await?.fetch(Holds::Something).await
+    }
+
+    /// Whether the submodules are as the commit has them.
+    async fn has_its_submodules(&self) -> Result<bool> {
+        if self.repository.refs.skip_submodules || !self.folder.has_submodules() {
+            return Ok(true);
+        }
+        let status = ["submodule", "status", "--recursive"];
+        let status = self.runner.untrimmed(&status).await?;
+        Ok(status.lines().all(|line| line.starts_with(' ')))
+    }
+
     pub(super) async fn start(&self) -> Result<()> {
         self.runner.step(&Step::Init).await?;
         for (key, value) in self.repository.settings() {
@@ -76,9 +102,13 @@ impl Work<'_> {
 
     /// The history of a repository that was there, which stays whole if it was.
     async fn history(&self) -> Result<History<'_>> {
-        let promisor = ["config", "--get", "--type=bool", "remote.origin.promisor"];
-        let partial = self.runner.lines_if_any(&promisor).await? == ["true"];
+        let partial = self.is_partial().await?;
         Ok(History::new(self.repository, &self.runner, partial))
+    }
+
+    async fn is_partial(&self) -> Result<bool> {
+        let promisor = ["config", "--get", "--type=bool", "remote.origin.promisor"];
+        Ok(self.runner.lines_if_any(&promisor).await? == ["true"])
     }
 
     /// Whether the repository is to come from another place than last time. That is right for

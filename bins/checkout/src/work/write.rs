@@ -20,12 +20,16 @@ impl Work<'_> {
     ) -> Result<()> {
         let target = target?;
         let is_new = before == Before::Nothing;
+        let is_clean = before == Before::Clean;
         let force = matches!(before, Before::Unfinished(_));
         if let Before::Unfinished(Some(rev)) = before
             && rev != target
             && self.runner.commit(&rev).await?.is_some()
         {
             self.runner.step(&Step::Checkout { rev, force }).await?;
+        }
+        if is_clean {
+            self.remove_submodules(&target).await?;
         }
         self.folder.begin(Some(&target))?;
         for step in self.repository.place_steps(&target, force) {
@@ -40,6 +44,27 @@ impl Work<'_> {
         stamp::write(&self.repository.folder, tracked)?;
         let note = self.repository.note(fetched, &target);
         self.folder.finish(Some(&note))
+    }
+
+    /// Removes submodules that the commit does not have, or that are not wanted: git leaves their
+    /// files where they are. One with somebody's changes is an error.
+    async fn remove_submodules(&self, target: &str) -> Result<()> {
+        if !self.folder.has_modules() {
+            return Ok(());
+        }
+        let wanted = if self.repository.refs.skip_submodules {
+            Vec::new()
+        } else {
+            self.runner.submodules(target).await?
+        };
+        let is_there = |path: &String| self.repository.folder.join(path).join(".git").exists();
+        let mut paths = self.runner.submodules("HEAD").await?;
+        paths.retain(|path| !wanted.contains(path) && is_there(path));
+        if !paths.is_empty() {
+            let step = Step::RemoveSubmodules { paths };
+            self.runner.step(&step).await?;
+        }
+        Ok(())
     }
 
     /// Writes the files of a commit where none are, and asks meanwhile what there is to know of it.

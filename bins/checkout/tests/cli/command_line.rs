@@ -123,7 +123,9 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
     git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --no-tags --no-write-fetch-head --filter blob:none origin TREES_1  # if they are not there yet
     git -C [ROOT]/src/kubeflow/testing merge-tree --write-tree --name-only --no-messages -z [BASE] [PULL 1]
     git -C [ROOT]/src/kubeflow/testing commit-tree -p [BASE] -p [PULL 1] -m "Merge commit '[PULL 1]'" MERGED_TREE_1
+    git -C [ROOT]/src/kubeflow/testing sparse-checkout disable  # if an earlier run wanted some folders
     git -C [ROOT]/src/kubeflow/testing checkout --quiet --detach MERGE_1 --
+    git -C [ROOT]/src/kubeflow/testing submodule --quiet sync --recursive  # if an earlier run checked out submodules
     git -C [ROOT]/src/kubeflow/testing submodule update --init --recursive --jobs 8  # if there is a .gitmodules file
     git -C [ROOT]/src/kubeflow/testing lfs install --local --skip-repo --force  # if a .gitattributes file names Git LFS
     git -C [ROOT]/src/kubeflow/testing lfs pull  # if a .gitattributes file names Git LFS
@@ -140,7 +142,9 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
     git -C [ROOT]/src/kubeflow/other config --replace-all remote.origin.partialCloneFilter blob:none  # in a new folder, all settings at once
     git -C [ROOT]/src/kubeflow/other/.git/test-worker-files fetch --quiet --update-shallow --no-tags --depth 1 --filter 'blob:limit=1024g' origin v2  # in a new folder, at the same time as the next
     git -C [ROOT]/src/kubeflow/other fetch --quiet --update-shallow --tags --force --filter tree:0 origin +v2:refs/remotes/origin/v2
+    git -C [ROOT]/src/kubeflow/other sparse-checkout disable  # if an earlier run wanted some folders
     git -C [ROOT]/src/kubeflow/other checkout --quiet --detach refs/remotes/origin/v2 --
+    git -C [ROOT]/src/kubeflow/other submodule --quiet sync --recursive  # if an earlier run checked out submodules
     git -C [ROOT]/src/kubeflow/other submodule update --init --recursive --jobs 8  # if there is a .gitmodules file
     git -C [ROOT]/src/kubeflow/other lfs install --local --skip-repo --force  # if a .gitattributes file names Git LFS
     git -C [ROOT]/src/kubeflow/other lfs pull  # if a .gitattributes file names Git LFS

@@ -15,10 +15,6 @@ fn settings_of_a_folder_that_was_there_run_no_program_and_lead_nowhere() {
     let command = format!("!{trap}");
     let ext = format!("url.ext::{trap} .insteadOf");
     let git = "src/kubeflow/testing/.git";
-    fixture.env.write(
-        format!("{git}/info/attributes"),
-        "* filter=x merge=x diff=x\n",
-    );
     let config = fixture.env.read(format!("{git}/config"));
     for (name, value) in [
         ("filter.x.smudge", trap.as_str()),
@@ -69,6 +65,27 @@ fn settings_of_a_folder_that_was_there_run_no_program_and_lead_nowhere() {
     }
     assert!(!fixture.env.path().join("trap.sprung").exists());
     succeed(fixture.job(&[2]));
+}
+
+#[test]
+fn what_is_in_a_folder_does_not_change_what_is_merged() {
+    let fixture = Fixture::new();
+    succeed(fixture.job(&[1]));
+    fixture.git(&["replace", &fixture.pulls[1], &fixture.base]);
+    fixture.git(&["config", "merge.default", "union"]);
+    succeed(fixture.job(&[2]));
+    assert_eq!(fixture.files(), ["README", "second"]);
+    assert_eq!(fixture.job(&[3]).output().unwrap().status.code(), Some(1));
+    for file in ["attributes", "grafts"] {
+        let path = format!("src/kubeflow/testing/.git/info/{file}");
+        let path = fixture.env.write(path, "* merge=union\n");
+        let output = fixture.job(&[1]).output().unwrap();
+        let stderr = e2e::text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{file}: {stderr}");
+        assert!(stderr.contains("change what it makes"), "{file}: {stderr}");
+        std::fs::remove_file(path).unwrap();
+    }
+    succeed(fixture.job(&[1]));
 }
 
 #[test]

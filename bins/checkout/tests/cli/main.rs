@@ -5,6 +5,7 @@
     reason = "a test that cannot do its work fails by a panic"
 )]
 
+mod again;
 mod cache;
 mod clean;
 mod command_line;

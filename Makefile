@@ -176,7 +176,9 @@ image-reproducible: ## Compiles the programs of the image once more, from nothin
 	    | tee $(TARGET)/$$time.sha256; \
 	done
 	diff $(TARGET)/first.sha256 $(TARGET)/second.sha256
-	$(DOCKER) image rm $(IMG):first $(IMG):second >/dev/null
+	@# Where images are the builder's cache, the first one stays in it.
+	$(DOCKER) image rm --no-prune $(IMG):first >/dev/null
+	$(DOCKER) image rm $(IMG):second >/dev/null
 
 .PHONY: image-demo
 image-demo: image ## The demo with every step as a container of the image

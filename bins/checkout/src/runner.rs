@@ -283,9 +283,7 @@ impl<'a> Runner<'a> {
     /// What has been fetched, as far as refs lead to it.
     pub(crate) async fn heads(&self) -> Result<Heads> {
         let format = "--format=%(refname) %(objecttype) %(objectname) %(committerdate:unix)";
-        let listed = self
-            .ask(&["for-each-ref", format, "refs/remotes/origin"])
-            .await?;
+        let listed = self.ask(&["for-each-ref", format, "refs/remotes"]).await?;
         Ok(Heads::parse(&listed))
     }
 

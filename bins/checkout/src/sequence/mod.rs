@@ -300,9 +300,9 @@ pub(crate) fn pull_ref(pull: &Pull) -> String {
     }
 }
 
-/// The ref that it is fetched into.
+/// The ref that it is fetched into: not below `origin`, where a branch may be called `pull`.
 pub(crate) fn kept_pull_ref(pull: &Pull) -> String {
-    format!("refs/remotes/origin/pull/{}/head", pull.number)
+    format!("refs/remotes/pull/{}/head", pull.number)
 }
 
 /// Only a whole id can be asked of a server.

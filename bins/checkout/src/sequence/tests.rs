@@ -39,7 +39,7 @@ fn only_whole_commit_ids_are_known_without_asking() {
 fn a_pull_requests_own_ref_is_fetched_in_place_of_githubs_and_with_the_base() {
     let refs = r#""base_ref": "refs/heads/main",
         "pulls": [{"number": 7, "ref": "refs/changes/07/7/1"}]"#;
-    let fetched = "+refs/changes/07/7/1:refs/remotes/origin/pull/7/head";
+    let fetched = "+refs/changes/07/7/1:refs/remotes/pull/7/head";
     let base = "+refs/heads/main:refs/remotes/origin/main";
     let fetch = "fetch --quiet --update-shallow";
     let on_demand = repository(refs, &[]);

@@ -117,7 +117,7 @@ fn dry_run_prints_the_commands_and_makes_nothing() {
     git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.promisor true  # in a new folder, all settings at once
     git -C [ROOT]/src/kubeflow/testing config --replace-all remote.origin.partialCloneFilter blob:none  # in a new folder, all settings at once
     git -C [ROOT]/src/kubeflow/testing/.git/test-worker-files fetch --quiet --update-shallow --no-tags --depth 1 --filter 'blob:limit=1024g' origin [BASE] [PULL 1]  # in a new folder, at the same time as the next
-    git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --tags --force --filter tree:0 origin +main:refs/remotes/origin/main +refs/pull/1/head:refs/remotes/origin/pull/1/head
+    git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --tags --force --filter tree:0 origin +main:refs/remotes/origin/main +refs/pull/1/head:refs/remotes/pull/1/head
     git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --no-tags --filter tree:0 origin [BASE]  # if [BASE] is not there yet
     git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --no-tags --filter tree:0 origin [PULL 1]  # if [PULL 1] is not there yet
     git -C [ROOT]/src/kubeflow/testing fetch --quiet --update-shallow --no-tags --no-write-fetch-head --filter blob:none origin TREES_1  # if they are not there yet

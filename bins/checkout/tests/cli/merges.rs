@@ -80,6 +80,18 @@ fn a_presubmit_on_another_branch_is_the_very_commit_that_clonerefs_makes() {
 }
 
 #[test]
+fn a_branch_may_be_called_as_pull_requests_are() {
+    let fixture = Fixture::new();
+    let served = "served/kubeflow/testing.git";
+    fixture.env.git(served, &["branch", "pull", "main"]);
+    let mut command = fixture.checkout();
+    let spec = fixture.job_spec(&[1]).replace("\"main\"", "\"pull\"");
+    command.env("JOB_SPEC", spec);
+    succeed(command);
+    assert_eq!(fixture.head(), clonerefs(&fixture, "pull", &[1]));
+}
+
+#[test]
 fn head_mode_checks_out_the_pull_request_as_it_is() {
     let fixture = Fixture::new();
     let mut command = fixture.job(&[1]);

@@ -33,6 +33,8 @@ pub(crate) struct Plan {
 pub(crate) struct Repository {
     /// As the job or a list gave it.
     pub refs: Refs,
+    /// The folder of the sources, absolute. No link below it is followed.
+    pub src_dir: PathBuf,
     /// Where it goes: absolute.
     pub folder: PathBuf,
     /// Where it comes from.
@@ -146,6 +148,7 @@ impl Repository {
             cache: Cache::new(opts),
             depth,
             refs,
+            src_dir: src_dir.to_owned(),
             folder,
             url,
             mode,

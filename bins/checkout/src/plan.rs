@@ -13,6 +13,7 @@ use common::{Error, Result, ResultExt};
 use crate::beside::files_folder;
 use crate::cache::Cache;
 use crate::credentials::Access;
+use crate::lfs;
 use crate::links::{self, Link};
 use crate::opts::{Opts, PullMode};
 use crate::step::{Step, When};
@@ -189,6 +190,7 @@ impl Repository {
             Some((key, value)) => git.config(key, value),
             None => git,
         };
+        let git = lfs::off_unless_installed(git);
         let halt = self.stall_timeout.as_secs().to_string();
         let git = self.access.apply(git).config("http.lowSpeedTime", halt);
         // Merges come out as without any configuration, and no pack waits for the disk: what a

@@ -232,8 +232,8 @@ fn a_mirror_of_a_server_without_partial_clones_is_no_damage() {
         partial_clone: false,
         ..e2e::Serving::default()
     };
-    let served = fixture.env.path().join("served");
-    let server = e2e::GitServer::start_with(&fixture.env, &served, serving);
+    let folder = fixture.env.path().join("served");
+    let server = e2e::GitServer::start_with(&fixture.env, &folder, serving);
     let url = format!("--git-base-url={}", server.url());
     for _ in 0..3 {
         let stderr = e2e::text(&run(&fixture, &[&url]).stderr);

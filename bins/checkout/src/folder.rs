@@ -58,6 +58,9 @@ impl Folder {
                 .filter_map(Result::ok)
                 .filter(|entry| entry.file_name() != ".git"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(self.foreign("it is a file"));
+            }
             Err(error) => return Err(error).or_failed(look),
         };
         match fs::symlink_metadata(self.path.join(".git")) {
@@ -154,6 +157,10 @@ impl Folder {
 
     /// Removes everything, but for the turn that this run has.
     pub(crate) fn clear(&self) -> Result<()> {
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| !found.is_dir()) {
+            let what = || format!("remove {}", self.path.display());
+            return fs::remove_file(&self.path).or_failed(what);
+        }
         let turn = self.path.join(TURN);
         let git = self.path.join(".git");
         let entries = WalkDir::new(&self.path)

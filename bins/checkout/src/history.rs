@@ -150,16 +150,23 @@ impl<'a> History<'a> {
     /// commits may still be there.
     async fn refs(&self) -> Result<Vec<u64>> {
         let mut lacking = Vec::new();
+        let mut odd = Vec::new();
         'again: loop {
             for step in self.repository.fetch_steps(self.filter(), &lacking) {
                 let finished = self.runner.tried_here(&step).await?;
                 if finished.success() {
                     self.notice_whole(&finished.stderr).await?;
                 } else if let Some(number) = self.lacks(&finished.stderr, &lacking) {
+                    self.warn_of(number);
                     lacking.push(number);
                     continue 'again;
                 } else if self.filter().is_some() && refuses_filter(&finished.stderr) {
                     self.be_whole().await?;
+                    continue 'again;
+                } else if let Some(id) = self.left_out(&finished.stderr, &odd) {
+                    let ids = vec![id.clone()];
+                    self.runner.step(&Step::FetchTrees { ids }).await?;
+                    odd.push(id);
                     continue 'again;
                 } else {
                     return Err(self.runner.failure(&step, &finished));
@@ -182,6 +189,31 @@ impl<'a> History<'a> {
         let pulls = &self.repository.refs.pulls;
         let pull = pulls.iter().find(|pull| pull_ref(pull) == missing)?;
         (is_full_id(&pull.sha) && !known.contains(&pull.number)).then_some(pull.number)
+    }
+
+    /// The ref may be gone because the pull request was closed, or the number be wrong: nobody can
+    /// tell whether the commit was ever of it.
+    fn warn_of(&self, number: u64) {
+        let name = self.repository.name();
+        let mut pulls = self.repository.refs.pulls.iter();
+        let Some(pull) = pulls.find(|pull| pull.number == number) else {
+            return;
+        };
+        tracing::warn!(
+            "{name}: {} has no {} of pull request {number}: commit {} is taken for it unchecked",
+            self.repository.url,
+            pull_ref(pull),
+            pull.sha
+        );
+    }
+
+    /// The tree or file that a tag stands for and the filter has left out: git, which takes no tag
+    /// of nothing, names one at a time. Asked for by its id, it comes whatever the filter.
+    fn left_out(&self, stderr: &str, known: &[String]) -> Option<String> {
+        self.filter()?;
+        let named = stderr.split_once("bad revision '")?.1;
+        let id = named.split('\'').next()?;
+        (is_full_id(id) && !known.iter().any(|known| known == id)).then(|| id.to_owned())
     }
 
     async fn notice_whole(&self, stderr: &str) -> Result<()> {

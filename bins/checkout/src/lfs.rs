@@ -20,6 +20,15 @@ pub(crate) const SETTINGS: [(&str, &str); 3] = [
 pub(crate) const IN_SUBMODULES: &str =
     "git lfs install --local --skip-repo --force && git lfs pull";
 
+/// Where git-lfs is not here, settings of a person or of the machine that name it do not hold: git
+/// would fail at the first pointer.
+const OFF: [(&str, &str); 4] = [
+    ("filter.lfs.clean", ""),
+    ("filter.lfs.smudge", ""),
+    ("filter.lfs.process", ""),
+    ("filter.lfs.required", "false"),
+];
+
 const ATTRIBUTES: &str = ".gitattributes";
 
 /// A `.gitattributes` file is small; more than this of one is not read.
@@ -43,6 +52,15 @@ pub(crate) fn is_wanted(folder: &Path, listed: &[u8], whose: &str) -> bool {
         );
     }
     is_here
+}
+
+/// Git that writes pointers where git-lfs is not here, whatever it is set up for.
+pub(crate) fn off_unless_installed(git: Git) -> Git {
+    if is_installed() {
+        return git;
+    }
+    let off = OFF.into_iter();
+    off.fold(git, |git, (key, value)| git.config(key, value))
 }
 
 /// Whether git-lfs has been set up in the repository. Git is asked only where it may have been.

@@ -27,6 +27,7 @@ mod step;
 mod transfer;
 mod url;
 mod wanted;
+mod way;
 mod work;
 
 use std::rc::Rc;
@@ -98,6 +99,10 @@ async fn check_out_all(
     opts: &Opts,
     app: &App,
 ) -> Result<Vec<(Record, Result<Report>)>> {
+    // Before any of them is touched: one may be behind a link into another.
+    for repository in &plan.repositories {
+        way::check(&repository.src_dir, &repository.folder)?;
+    }
     let session = Session::start(opts, plan, app).await?;
     for repository in &mut plan.repositories {
         repository.access = session.access.clone();

@@ -13,6 +13,7 @@ use common::{Error, Result, ResultExt};
 use crate::beside::files_folder;
 use crate::cache::Cache;
 use crate::credentials::Access;
+use crate::lfs;
 use crate::links::{self, Link};
 use crate::opts::{Opts, PullMode};
 use crate::step::{Step, When};
@@ -33,6 +34,8 @@ pub(crate) struct Plan {
 pub(crate) struct Repository {
     /// As the job or a list gave it.
     pub refs: Refs,
+    /// The folder of the sources, absolute. No link below it is followed.
+    pub src_dir: PathBuf,
     /// Where it goes: absolute.
     pub folder: PathBuf,
     /// Where it comes from.
@@ -146,6 +149,7 @@ impl Repository {
             cache: Cache::new(opts),
             depth,
             refs,
+            src_dir: src_dir.to_owned(),
             folder,
             url,
             mode,
@@ -186,6 +190,7 @@ impl Repository {
             Some((key, value)) => git.config(key, value),
             None => git,
         };
+        let git = lfs::off_unless_installed(git);
         let halt = self.stall_timeout.as_secs().to_string();
         let git = self.access.apply(git).config("http.lowSpeedTime", halt);
         // Merges come out as without any configuration, and no pack waits for the disk: what a

@@ -2,12 +2,13 @@
 
 use crate::{Error, Result};
 
-/// Checks a name that becomes one folder of a path: not empty, no separator, not `..`, no
-/// control character, and not to be taken for an option or for a tag of an Argo template.
+/// Checks a name that becomes one folder of a path: not empty, no separator, not `..`, not
+/// `.git`, no control character, and not to be taken for an option or for a tag of an Argo template.
 pub fn check_segment(what: &str, name: &str) -> Result<()> {
     let bad = name.is_empty()
         || name == "."
         || name == ".."
+        || name.eq_ignore_ascii_case(".git")
         || name.starts_with('-')
         || name.contains("{{")
         || name

@@ -312,9 +312,16 @@ impl Refs {
                 &pull.reference,
             )?;
         }
-        if self.path_alias.split('/').any(|part| part == "..") || self.path_alias.starts_with('/') {
+        let mut parts = self.path_alias.split('/');
+        if parts.clone().any(|part| part == "..") || self.path_alias.starts_with('/') {
             return Err(Error::usage(format!(
                 "path_alias {:?} leaves its folder",
+                self.path_alias
+            )));
+        }
+        if parts.any(|part| part.eq_ignore_ascii_case(".git")) {
+            return Err(Error::usage(format!(
+                "path_alias {:?} is within a repository of git",
                 self.path_alias
             )));
         }

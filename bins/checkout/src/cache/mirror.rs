@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use common::git::Git;
 use common::whole_file::unless_absent;
 use common::{Result, ResultExt, whole_file};
 
-use super::files_ending;
+use super::{files_ending, open};
 use crate::plan::Repository;
 use crate::runner::Runner;
 
@@ -20,6 +20,9 @@ const MOST_PACKS: usize = 16;
 /// What comes with a pack, in the order in which it is put into place: a pack exists for git
 /// once its index does.
 pub(super) const PARTS: [&str; 3] = ["promisor", "pack", "idx"];
+
+/// How a line of the note begins that names a pack which is a part only.
+const PROMISED: &str = "promised ";
 
 /// A mirror, which may not be there yet.
 pub(super) struct Mirror {
@@ -57,16 +60,29 @@ impl Mirror {
         File::open(&self.folder)?.set_modified(SystemTime::now())
     }
 
-    /// Removes it.
+    /// Removes it, or what is in its place.
     pub(super) fn remove(&self) -> Result<()> {
-        let removed = fs::remove_dir_all(&self.folder);
+        let is_other = fs::symlink_metadata(&self.folder).is_ok_and(|found| !found.is_dir());
+        let removed = if is_other {
+            fs::remove_file(&self.folder)
+        } else {
+            fs::remove_dir_all(&self.folder)
+        };
         unless_absent(removed).or_failed(|| format!("remove {}", self.folder.display()))
     }
 
     /// Adds what a checkout has and the mirror has not.
     pub(super) async fn store(&self, repository: &Repository, runner: &Runner<'_>) -> Result<()> {
         let git = self.git(repository);
-        if !self.note_file().exists() {
+        let found = |path: &Path| fs::symlink_metadata(path).ok();
+        let note = found(&self.note_file());
+        let is_other = found(&self.folder).is_some_and(|folder| !folder.is_dir())
+            || note.as_ref().is_some_and(|note| !note.is_file());
+        if is_other {
+            let (name, folder) = (repository.name(), self.folder.display());
+            tracing::warn!("{name}: {folder} in the cache is no mirror and is replaced");
+        }
+        if is_other || note.is_none() {
             // What is there without a note is what a killed checkout left.
             self.remove()?;
             self.make(&git, repository, runner).await?;
@@ -147,26 +163,38 @@ impl Mirror {
             "refs/tags",
         ];
         let listed = runner.ask(&list).await?;
-        let mut refs: BTreeMap<String, String> = self.content().refs.into_iter().collect();
+        let before = self.content();
+        let mut refs: BTreeMap<String, String> = before.refs.into_iter().collect();
         // The server's tags as of now, and no older ones.
         refs.retain(|name, _| !name.starts_with("refs/tags/"));
         let own = listed.lines().filter_map(parse_ref);
         refs.extend(own.map(|(id, name)| (name.to_owned(), id.to_owned())));
         let what = || format!("look at {}", self.folder.display());
         let packs = files_ending(&self.packs(), "idx").or_failed(what)?;
-        let packs = packs.iter().filter_map(|pack| pack.file_stem()?.to_str());
+        let packs: Vec<&str> = packs
+            .iter()
+            .filter_map(|pack| pack.file_stem()?.to_str())
+            .collect();
+        // Of one that was so before, the mark has got lost.
+        let is_promised = |name: &&str| {
+            let mark = self.packs().join(name).with_extension("promisor");
+            before.promised.iter().any(|old| old == name) || mark.exists()
+        };
+        let promised = packs.iter().copied().filter(is_promised);
+        let promised = promised.map(|name| format!("{PROMISED}{name}"));
         let refs: Vec<String> = refs
             .iter()
             .map(|(name, id)| format!("{id} {name}"))
             .collect();
         // The same for people, who may look into it with git.
         let for_git = format!("# pack-refs with: sorted \n{}\n", refs.join("\n"));
-        let lines: Vec<String> = packs.map(str::to_owned).chain(refs).collect();
+        let names = packs.iter().copied().map(str::to_owned);
+        let lines: Vec<String> = names.chain(promised).chain(refs).collect();
         for (file, text) in [
             (self.folder.join("packed-refs"), for_git),
             (self.note_file(), lines.join("\n") + "\n"),
         ] {
-            if fs::read_to_string(&file).is_ok_and(|old| old == text) {
+            if read(&file).is_ok_and(|old| old == text) {
                 continue;
             }
             whole_file::replace(&file, |mut file| file.write_all(text.as_bytes()))
@@ -177,11 +205,17 @@ impl Mirror {
 
     /// What it says of itself; nothing where it is not there.
     pub(super) fn content(&self) -> Content {
-        let text = fs::read_to_string(self.note_file()).unwrap_or_default();
+        let text = read(&self.note_file()).unwrap_or_default();
         let refs = text.lines().filter_map(parse_ref);
         Content {
             packs: text
                 .lines()
+                .filter(|name| is_pack(name))
+                .map(str::to_owned)
+                .collect(),
+            promised: text
+                .lines()
+                .filter_map(|line| line.strip_prefix(PROMISED))
                 .filter(|name| is_pack(name))
                 .map(str::to_owned)
                 .collect(),
@@ -196,8 +230,17 @@ impl Mirror {
 pub(super) struct Content {
     /// Names of packs, without an ending.
     pub(super) packs: Vec<String>,
+    /// Those of them which are parts only: the server has promised the rest. Git knows by a file
+    /// beside the pack, without which the rest is taken for lost.
+    pub(super) promised: Vec<String>,
     /// Name and id of each ref that a checkout may have.
     pub(super) refs: Vec<(String, String)>,
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open(file)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// A pack's name says what its content is.

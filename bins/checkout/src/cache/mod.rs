@@ -13,10 +13,14 @@ mod prune;
 mod seed;
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::{Error, Result};
+use rustix::fs::OFlags;
 
 use crate::opts::Opts;
 use crate::plan::Repository;
@@ -169,11 +173,25 @@ fn warn(repository: &Repository, error: &Error) {
     tracing::warn!("{name}: the cache is of no use: {}", error.report());
 }
 
+/// Opens a file of the cache, where anybody may have put something. What is no regular file counts
+/// as none: a pipe would have the reader wait for ever, and a device never ends.
+fn open(path: &Path) -> io::Result<File> {
+    let none = || io::Error::new(io::ErrorKind::NotFound, "it is no regular file");
+    // To open a device may do something already.
+    if !path.symlink_metadata()?.is_file() {
+        return Err(none());
+    }
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    file.metadata()?.is_file().then_some(file).ok_or_else(none)
+}
+
 /// The files of a folder with this ending; none where it is not there.
-fn files_ending(folder: &Path, ending: &str) -> std::io::Result<Vec<PathBuf>> {
+fn files_ending(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(files),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
         other => other?,
     };
     for entry in entries {

@@ -10,6 +10,7 @@ use common::whole_file::unless_absent;
 use common::{Error, Result, ResultExt, whole_file};
 
 use super::mirror::{Content, Mirror, PARTS};
+use super::open;
 use super::pack::{Verified, verify};
 use crate::plan::Repository;
 use crate::runner::Runner;
@@ -55,11 +56,17 @@ pub(crate) struct Copied {
     /// The checkout's `.git`.
     git: PathBuf,
     packs: Vec<PathBuf>,
+    /// Those of them, without an ending, that are parts only.
+    promised: Vec<PathBuf>,
 }
 
 /// Copies a mirror's packs and refs; `None` where it has none.
 pub(super) fn copy(mirror: &Mirror, checkout: &Path) -> Result<Option<Copied>> {
-    let Content { packs: names, refs } = mirror.content();
+    let Content {
+        packs: names,
+        promised,
+        refs,
+    } = mirror.content();
     if refs.is_empty() || names.is_empty() {
         return Ok(None);
     }
@@ -72,11 +79,11 @@ pub(super) fn copy(mirror: &Mirror, checkout: &Path) -> Result<Option<Copied>> {
         for name in &names {
             for part in PARTS {
                 let target = to.join(name).with_extension(part);
-                match File::open(mirror.packs().join(name).with_extension(part)) {
+                match open(&mirror.packs().join(name).with_extension(part)) {
                     Ok(mut source) => {
                         io::copy(&mut source, &mut File::create_new(target)?)?;
                     }
-                    // A pack that is not there is found out when it is looked through.
+                    // A part that is not there is found out when the pack is looked through.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(error),
                 }
@@ -92,7 +99,13 @@ pub(super) fn copy(mirror: &Mirror, checkout: &Path) -> Result<Option<Copied>> {
         Ok(packs)
     };
     let packs = copied().or_failed(|| "copy packs from the cache")?;
-    Ok(Some(Copied { git, packs }))
+    let to = git.join("objects/pack");
+    let promised = promised.iter().map(|name| to.join(name)).collect();
+    Ok(Some(Copied {
+        git,
+        packs,
+        promised,
+    }))
 }
 
 /// Removes what came from a mirror.
@@ -109,6 +122,12 @@ pub(super) fn withdraw(checkout: &Path) -> Result<()> {
 impl Copied {
     /// Looks through the packs. An error means damage.
     pub(super) async fn check(&self, runner: &Runner<'_>) -> Result<()> {
+        for pack in &self.promised {
+            let mark = pack.with_extension("promisor");
+            if !mark.exists() {
+                return Err(Error::failed(format!("{} is gone", mark.display())));
+            }
+        }
         for pack in &self.packs {
             if self.verified(pack, runner).await? == Verified::TooLarge {
                 index(runner, pack).await?;

@@ -1,8 +1,8 @@
 //! `--cache`: what is saved, what is trusted, what is forgotten, and who waits for whom.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use crate::fixture::{Fixture, succeed};
@@ -45,6 +45,13 @@ fn packs(fixture: &Fixture) -> Vec<PathBuf> {
         .collect();
     packs.sort();
     packs
+}
+
+/// Puts a pipe that nobody writes to in a place.
+fn pipe(path: &Path) {
+    let _ = fs::remove_file(path);
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
 }
 
 fn write(path: &PathBuf, content: &[u8]) {
@@ -115,7 +122,7 @@ fn a_tag_that_the_server_has_no_more_is_not_in_a_checkout() {
 #[test]
 fn a_damaged_mirror_is_told_and_replaced() {
     type Damage = fn(&[PathBuf]);
-    let damage: [(&str, Damage); 6] = [
+    let damage: [(&str, Damage); 10] = [
         ("a bit that fell over", |packs| {
             for pack in packs {
                 let mut content = fs::read(pack).unwrap();
@@ -144,6 +151,19 @@ fn a_damaged_mirror_is_told_and_replaced() {
             let content = fs::read(&packs[1]).unwrap();
             write(&packs[0], &content);
         }),
+        ("a pipe in the place of a pack", |packs| pipe(&packs[0])),
+        ("a link in the place of a pack", |packs| {
+            fs::remove_file(&packs[0]).unwrap();
+            symlink("/dev/zero", &packs[0]).unwrap();
+        }),
+        ("a pipe in the place of an index", |packs| {
+            pipe(&packs[0].with_extension("idx"));
+        }),
+        ("a pack that does not say that it is a part", |packs| {
+            for pack in packs {
+                fs::remove_file(pack.with_extension("promisor")).unwrap();
+            }
+        }),
     ];
     for (what, damage) in damage {
         let fixture = Fixture::new();
@@ -167,6 +187,59 @@ fn a_damaged_mirror_is_told_and_replaced() {
             "{what}: {stderr}"
         );
     }
+}
+
+#[test]
+fn what_is_no_mirror_in_the_place_of_one_is_replaced() {
+    type Damage = fn(&Path);
+    let damage: [(&str, Damage); 4] = [
+        ("a file", |mirror| {
+            fs::remove_dir_all(mirror).unwrap();
+            fs::write(mirror, "a file").unwrap();
+        }),
+        ("a pipe", |mirror| {
+            fs::remove_dir_all(mirror).unwrap();
+            pipe(mirror);
+        }),
+        ("a link", |mirror| {
+            let other = mirror.with_file_name("other");
+            fs::rename(mirror, &other).unwrap();
+            symlink(other, mirror).unwrap();
+        }),
+        ("a pipe in the place of its note", |mirror| {
+            pipe(&mirror.join("test-worker-mirror"));
+        }),
+    ];
+    for (what, damage) in damage {
+        let fixture = Fixture::new();
+        run(&fixture, &[]);
+        damage(&mirrors(&fixture)[0]);
+        let stderr = e2e::text(&run(&fixture, &[]).stderr);
+        let said = "is no mirror and is replaced";
+        assert_eq!(stderr.matches(said).count(), 1, "{what}: {stderr}");
+        let stderr = e2e::text(&run(&fixture, &[]).stderr);
+        assert!(
+            was_warm(&fixture) && !stderr.contains("WARN"),
+            "{what}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_mirror_of_a_server_without_partial_clones_is_no_damage() {
+    let fixture = Fixture::new();
+    let serving = e2e::Serving {
+        partial_clone: false,
+        ..e2e::Serving::default()
+    };
+    let folder = fixture.env.path().join("served");
+    let server = e2e::GitServer::start_with(&fixture.env, &folder, serving);
+    let url = format!("--git-base-url={}", server.url());
+    for _ in 0..3 {
+        let stderr = e2e::text(&run(&fixture, &[&url]).stderr);
+        assert!(!stderr.contains("WARN"), "{stderr}");
+    }
+    fixture.git(&["gc", "--quiet"]);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! `--clean`, and what is left alone without it.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use crate::fixture::{Fixture, succeed};
 use e2e::text;
 
@@ -82,4 +85,68 @@ fn what_a_killed_run_wrote_of_another_commit_goes_without_it() {
     succeed(fixture.job(&[1]));
     assert_eq!(fixture.files(), ["README", "first"]);
     assert_eq!(fixture.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder() {
+    let fixture = Fixture::new();
+    fixture.env.write(FOLDER, "mine");
+    only_with_clean("a file", &fixture);
+}
+
+#[test]
+fn nothing_behind_a_link_is_touched_not_even_with_it() {
+    // The link, and where the clone of a person is.
+    for (link, theirs) in [
+        ("src/kubeflow/testing", "theirs"),
+        ("src/kubeflow", "theirs/testing"),
+    ] {
+        let fixture = Fixture::new();
+        let path = |name: &str| fixture.env.path().join(name);
+        fixture.env.git("", &["clone", "--quiet", "work", theirs]);
+        fixture.env.write(format!("{theirs}/precious"), "mine");
+        fs::create_dir_all(path(link).parent().unwrap()).unwrap();
+        symlink(path("theirs"), path(link)).unwrap();
+        for args in [&[][..], &["--clean"]] {
+            let mut command = fixture.job(&[1]);
+            command.args(args);
+            let output = command.output().unwrap();
+            let stderr = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{link} {args:?}: {stderr}");
+            let said = format!(
+                "{} leads to {}",
+                path(link).display(),
+                path("theirs").display()
+            );
+            assert!(stderr.contains(&said), "{link} {args:?}: {stderr}");
+            assert_eq!(fixture.env.read(format!("{theirs}/precious")), "mine");
+        }
+        let git = fixture.env.git(theirs, &["status", "--porcelain"]);
+        assert_eq!(git, "?? precious", "{link}");
+    }
+}
+
+#[test]
+fn the_sources_themselves_may_be_behind_a_link() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.env.path().join("disk")).unwrap();
+    symlink("disk", fixture.env.path().join("src")).unwrap();
+    for args in [&[][..], &["--clean"]] {
+        let mut command = fixture.job(&[1]);
+        command.args(args);
+        succeed(command);
+        assert_eq!(fixture.files(), ["README", "first"]);
+    }
+}
+
+#[test]
+fn a_file_where_a_folder_has_to_be_is_left_alone() {
+    let fixture = Fixture::new();
+    fixture.env.write("src/kubeflow", "mine");
+    let mut command = fixture.job(&[1]);
+    let output = command.arg("--clean").output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("src/kubeflow is none"), "{stderr}");
+    assert_eq!(fixture.env.read("src/kubeflow"), "mine");
 }

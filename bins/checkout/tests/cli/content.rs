@@ -231,24 +231,35 @@ fn large_files_are_named_where_git_lfs_is_not_there() {
         )
         .unwrap();
     }
-    let mut command = fixture.checkout();
-    command.arg("--repos=o/large");
-    command
-        .env("GIT_BASE_URL", server.url())
-        .env("PATH", &tools);
-    let output = succeed(command);
-    let stderr = e2e::text(&output.stderr);
-    assert_eq!(
-        stderr.matches("git-lfs is not installed here").count(),
-        1,
-        "{stderr}"
-    );
-    assert!(
-        fixture
-            .env
-            .read("src/o/large/data.bin")
-            .starts_with("version https://git-lfs")
-    );
+    // What `git lfs install` leaves in the settings of a person, and does not take along.
+    let set_up = "[filter \"lfs\"]\nclean = git-lfs clean -- %f\nsmudge = git-lfs smudge -- %f\n\
+                  process = git-lfs filter-process\nrequired = true\n";
+    for settings in ["", set_up] {
+        let _ = std::fs::remove_dir_all(fixture.env.path().join("src"));
+        fixture.env.write("home/.gitconfig", settings);
+        let run = || {
+            let mut command = fixture.checkout();
+            command.arg("--repos=o/large");
+            command
+                .env("GIT_BASE_URL", server.url())
+                .env("PATH", &tools);
+            succeed(command)
+        };
+        let stderr = e2e::text(&run().stderr);
+        assert_eq!(
+            stderr.matches("git-lfs is not installed here").count(),
+            1,
+            "{stderr}"
+        );
+        assert!(
+            fixture
+                .env
+                .read("src/o/large/data.bin")
+                .starts_with("version https://git-lfs")
+        );
+        // A second run looks for changes, through the filter.
+        run();
+    }
 }
 
 #[test]

@@ -158,8 +158,12 @@ fn a_commit_that_no_ref_leads_to_any_more_is_asked_for_by_its_id() {
     fixture
         .env
         .git(served, &["update-ref", "-d", "refs/pull/1/head"]);
-    succeed(fixture.job(&[1]));
+    let output = succeed(fixture.job(&[1]));
     assert_eq!(fixture.files(), ["README", "first"]);
+    // Nobody knows whether it was ever of this pull request.
+    let stderr = e2e::text(&output.stderr);
+    let said = "has no refs/pull/1/head of pull request 1: commit ";
+    assert_eq!(stderr.matches(said).count(), 1, "{stderr}");
 }
 
 #[test]

@@ -170,3 +170,46 @@ fn only_some_folders_are_checked_out() {
         assert_eq!(command.output().unwrap().status.code(), Some(2), "{folder}");
     }
 }
+
+#[test]
+fn a_tag_of_what_the_filter_leaves_out_is_there() {
+    for (object, filter) in [
+        ("main^{tree}", &[][..]),
+        ("main^{tree}", &["--cache=cache"]),
+        ("main:README", &[]),
+        ("main:README", &["--filter=blob:none"]),
+    ] {
+        let fixture = Fixture::new();
+        let run = || {
+            let mut command = fixture.job(&[1]);
+            command.args(filter);
+            succeed(command);
+        };
+        let tag = |name: &str, object: &str| {
+            let served = "served/kubeflow/testing.git";
+            fixture.env.git(served, &["tag", name, object]);
+            fixture.env.git(served, &["rev-parse", name])
+        };
+        let id = tag("odd", object);
+        run();
+        assert_eq!(fixture.git(&["rev-parse", "odd"]), id, "{object}");
+        assert_eq!(fixture.files(), ["README", "first"]);
+        fixture.git(&["fsck", "--connectivity-only"]);
+        fixture.git(&["gc", "--quiet"]);
+        assert_eq!(fixture.git(&["show", "v1.0:README"]), "one");
+        // A partial clone that gets to know of such a tag later.
+        std::fs::remove_dir_all(fixture.folder()).unwrap();
+        fixture
+            .env
+            .git("served/kubeflow/testing.git", &["tag", "--delete", "odd"]);
+        run();
+        tag("later", &object.replace("main", "v1.0"));
+        let mut command = fixture.job(&[2]);
+        command.args(filter);
+        succeed(command);
+        assert_eq!(fixture.files(), ["README", "second"]);
+        fixture.git(&["fsck", "--connectivity-only"]);
+        fixture.git(&["gc", "--quiet"]);
+        assert_eq!(fixture.git(&["show", "v1.0:README"]), "one");
+    }
+}

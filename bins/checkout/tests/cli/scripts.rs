@@ -149,6 +149,36 @@ fn a_link_gives_way_to_a_newer_one_and_nothing_else_does() {
 }
 
 #[test]
+fn a_link_of_an_earlier_run_makes_no_repository_of_another() {
+    let fixture = Fixture::new();
+    for name in ["me/fork", "o/m", "o/last"] {
+        serve_as(&fixture, name);
+    }
+    let run = |args: &[&str]| {
+        let mut command = fixture.checkout();
+        command.args(args).output().unwrap()
+    };
+    let link = ["--repos=me/fork", "--links=me/fork=o/m"];
+    for _ in 0..2 {
+        assert_eq!(run(&link).status.code(), Some(0));
+    }
+    let origin = fixture
+        .env
+        .git("src/me/fork", &["remote", "get-url", "origin"]);
+    let output = run(&["--repos=o/last,me/fork,o/m"]);
+    let stderr = e2e::text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("src/o/m leads to ../me/fork"), "{stderr}");
+    let now = fixture
+        .env
+        .git("src/me/fork", &["remote", "get-url", "origin"]);
+    assert_eq!(now, origin);
+    assert!(!fixture.env.path().join("src/o/last").exists());
+    std::fs::remove_file(fixture.env.path().join("src/o/m")).unwrap();
+    assert_eq!(run(&["--repos=me/fork,o/m"]).status.code(), Some(0));
+}
+
+#[test]
 fn repositories_of_the_default_list_are_added_where_nothing_names_them() {
     let fixture = Fixture::new();
     serve_as(&fixture, "kubeflow/other");

@@ -151,6 +151,7 @@ impl<'a> History<'a> {
     async fn refs(&self) -> Result<Vec<u64>> {
         let mut lacking = Vec::new();
         let mut odd = Vec::new();
+        let mut removed = Vec::new();
         'again: loop {
             for step in self.repository.fetch_steps(self.filter(), &lacking) {
                 let finished = self.runner.tried_here(&step).await?;
@@ -162,6 +163,10 @@ impl<'a> History<'a> {
                     continue 'again;
                 } else if self.filter().is_some() && refuses_filter(&finished.stderr) {
                     self.be_whole().await?;
+                    continue 'again;
+                } else if let Some(name) = in_the_way(&finished.stderr, &removed) {
+                    self.runner.remove_ref(&name).await?;
+                    removed.push(name);
                     continue 'again;
                 } else if let Some(id) = self.left_out(&finished.stderr, &odd) {
                     let ids = vec![id.clone()];
@@ -267,6 +272,15 @@ impl<'a> History<'a> {
         }
         Ok(())
     }
+}
+
+/// The ref of an earlier fetch that one of this fetch cannot stand beside: the server had a branch or
+/// a tag `a`, and has `a/b` now.
+fn in_the_way(stderr: &str, known: &[String]) -> Option<String> {
+    let (before, _) = stderr.split_once("' exists; cannot create '")?;
+    let name = before.rsplit('\'').next()?;
+    let is_fetched = name.starts_with("refs/remotes/") || name.starts_with("refs/tags/");
+    (is_fetched && !known.iter().any(|known| known == name)).then(|| name.to_owned())
 }
 
 /// Servers may have filters switched off one by one (`uploadpackfilter`).

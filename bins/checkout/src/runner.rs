@@ -309,6 +309,12 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// Removes a ref.
+    pub(crate) async fn remove_ref(&self, name: &str) -> Result<()> {
+        self.ask(&["update-ref", "--no-deref", "-d", name]).await?;
+        Ok(())
+    }
+
     /// The lines of an answer; none where git fails, because it found nothing.
     pub(crate) async fn lines_if_any(&self, args: &[&str]) -> Result<Vec<String>> {
         let finished = self.git.run(args, self.stop).await?;

@@ -75,6 +75,28 @@ fn another_branch_with_the_same_commits() {
     assert!(message.ends_with("into release"), "{message}");
 }
 
+#[test]
+fn a_branch_and_a_tag_that_became_folders_of_such() {
+    let fixture = Fixture::new();
+    let served = "served/kubeflow/testing.git";
+    let names = |before: Option<&str>, now: &str| {
+        for kind in ["heads", "tags"] {
+            if let Some(before) = before {
+                let name = format!("refs/{kind}/{before}");
+                fixture.env.git(served, &["update-ref", "-d", &name]);
+            }
+            let name = format!("refs/{kind}/{now}");
+            fixture.env.git(served, &["update-ref", &name, "main"]);
+        }
+        let mut command = fixture.checkout();
+        command.arg(format!("--repos=kubeflow/testing@{now}"));
+        succeed(command);
+    };
+    names(None, "rel");
+    names(Some("rel"), "rel/1");
+    names(Some("rel/1"), "rel");
+}
+
 /// A repository with two submodules, at `lib` and `tool`.
 fn with_submodules(fixture: &Fixture) {
     for (name, file) in [("one", "one"), ("two", "two"), ("three", "three")] {

@@ -319,6 +319,12 @@ impl Refs {
                 self.path_alias
             )));
         }
+        if !self.path_alias.is_empty() && parts.clone().all(|part| matches!(part, "" | ".")) {
+            return Err(Error::usage(format!(
+                "path_alias {:?} is the folder of all repositories",
+                self.path_alias
+            )));
+        }
         if parts.any(|part| part.eq_ignore_ascii_case(".git")) {
             return Err(Error::usage(format!(
                 "path_alias {:?} is within a repository of git",

@@ -70,6 +70,7 @@ fn bad_input_is_refused_before_anything_is_made() {
         (spec(r#""base_ref": "a:b""#), vec![]),
         (spec(r#""base_sha": "main""#), vec![]),
         (spec(r#""path_alias": "../out""#), vec![]),
+        (spec(r#""path_alias": "./""#), vec![]),
         (spec(r#""path_alias": "o/.git/r""#), vec![]),
         (spec(r#""path_alias": ".Git""#), vec![]),
         (String::new(), vec!["--repos=o/.git"]),

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use common::exec::Dump;
 use common::junit::{Case, Detail, Kept, Outcome};
@@ -22,7 +22,7 @@ pub(super) use self::printed::{Printed, starts_with};
 use super::{End, Format, OutOfTime, Running};
 use crate::opts::JunitFiles;
 use crate::plan::Plan;
-use crate::reporter::{Reporter, running};
+use crate::reporter::{Reporter, Watched, running};
 use crate::results::Results;
 use crate::shard;
 
@@ -54,7 +54,7 @@ pub(super) struct Junit {
     /// Where a pytest says which of its tests run.
     watched: Option<PathBuf>,
     /// The time limit that was reached, and the tests that ran then.
-    out_of_time: Option<(OutOfTime, Vec<String>)>,
+    out_of_time: Option<(OutOfTime, Vec<Watched>)>,
 }
 
 /// What changes when a file is written anew. Not its ctime: a `chown -R` behind the tests
@@ -139,18 +139,16 @@ impl Junit {
         let Some((reason, ran)) = &self.out_of_time else {
             return;
         };
-        let text = self.said.text();
-        for id in ran {
+        for test in ran {
+            let id = &test.id;
+            let text = test.dump().unwrap_or_else(|| self.said.text());
             let (class, name) = shard::junit_names(id);
             let message = if reason.test.as_ref() == Some(id) {
                 format!("timed out: it ran longer than {}", reason.limit)
             } else {
                 format!("{reason} while this test ran")
             };
-            let outcome = Outcome::Errored(Detail {
-                message,
-                text: text.clone(),
-            });
+            let outcome = Outcome::Errored(Detail { message, text });
             let case = Case {
                 classname: class.clone(),
                 name,
@@ -162,7 +160,7 @@ impl Junit {
     }
 
     /// The tests of a watched pytest that run.
-    fn running(&self) -> Vec<(String, SystemTime)> {
+    fn running(&self) -> Vec<Watched> {
         self.watched.as_deref().map(running).unwrap_or_default()
     }
 
@@ -186,11 +184,11 @@ impl Format for Junit {
 
     fn longest_running(&self) -> Option<Running<'_>> {
         let running = self.running();
-        let (id, since) = running.into_iter().min_by_key(|(_, since)| *since)?;
+        let test = running.into_iter().min_by_key(|test| test.since)?;
         // A clock that was set back only makes the test younger.
-        let age = since.elapsed().unwrap_or_default();
+        let age = test.since.elapsed().unwrap_or_default();
         Some(Running {
-            name: id.into(),
+            name: test.id.into(),
             since: Instant::now().checked_sub(age)?,
         })
     }
@@ -200,8 +198,7 @@ impl Format for Junit {
     }
 
     fn out_of_time(&mut self, reason: &OutOfTime) {
-        let ran = self.running().into_iter().map(|(id, _)| id);
-        self.out_of_time = Some((reason.clone(), ran.collect()));
+        self.out_of_time = Some((reason.clone(), self.running()));
         // What is said from now on is what the tests were doing.
         self.said.take();
     }

@@ -13,7 +13,7 @@ use common::exec::Command;
 use crate::opts::JunitOutput;
 
 pub(crate) use folder::Folder;
-pub(crate) use plugin::{plugin, running, watch};
+pub(crate) use plugin::{Watched, plugin, running, watch};
 
 /// A tool whose own JUnit says more than its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

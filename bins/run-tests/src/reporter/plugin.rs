@@ -2,10 +2,12 @@
 //! tox starts, and the workers of xdist.
 
 use std::ffi::OsString;
-use std::fs::DirEntry;
-use std::path::Path;
+use std::fs::{DirEntry, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use common::junit;
 use common::{Result, ResultExt};
 
 use super::arrange::{TOX_OVERRIDE, TOX_PASSES};
@@ -15,6 +17,9 @@ const WATCH: &str = include_str!("pytest_watch.py");
 
 /// [`TOX_PASSES`], and where the plugins are.
 const TOX_PASSES_PATH: &str = "testenv.pass_env+=PYTEST_ADDOPTS,PYTHONPATH";
+
+/// More than this of what a process was doing is not read, in bytes.
+const MOST_OF_A_DUMP: u64 = 64 * 1024;
 
 /// What watches a pytest: it is written into a folder of this run's own.
 pub(crate) fn watch(
@@ -54,18 +59,43 @@ pub(crate) fn plugin(
     Ok(env)
 }
 
-/// The node ids of the tests that run, as [`watch`] tells them, and since when.
-pub(crate) fn running(folder: &Path) -> Vec<(String, SystemTime)> {
+/// A test that runs, as [`watch`] tells it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Watched {
+    /// Its node id.
+    pub(crate) id: String,
+    /// Since when.
+    pub(crate) since: SystemTime,
+    /// Where its process says what it is doing when it is asked.
+    dump: PathBuf,
+}
+
+impl Watched {
+    /// What its process said that it was doing, as far as it did.
+    pub(crate) fn dump(&self) -> Option<String> {
+        let mut dump = Vec::new();
+        let file = File::open(&self.dump).ok()?;
+        file.take(MOST_OF_A_DUMP).read_to_end(&mut dump).ok()?;
+        (!dump.is_empty()).then(|| junit::clean(&dump))
+    }
+}
+
+/// The tests that run.
+pub(crate) fn running(folder: &Path) -> Vec<Watched> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_running = |name: &OsString| name.to_string_lossy().starts_with("running-");
-    let files = entries.filter(|entry| is_running(&entry.file_name()));
     // A test that ends just now takes its file along.
     let test = |entry: DirEntry| {
-        let id = std::fs::read_to_string(entry.path()).ok();
-        let id = id.filter(|id| !id.is_empty())?;
-        Some((id, entry.metadata().ok()?.modified().ok()?))
+        let name = entry.file_name();
+        let process = name.to_str()?.strip_prefix("running-")?;
+        let id = std::fs::read_to_string(entry.path()).ok()?;
+        Some(Watched {
+            dump: folder.join(format!("dump-{process}")),
+            since: entry.metadata().ok()?.modified().ok()?,
+            id,
+        })
     };
-    let mut running: Vec<_> = files.filter_map(test).collect();
+    let mut running: Vec<_> = entries.filter_map(test).collect();
+    running.retain(|test| !test.id.is_empty());
     running.sort();
     running
 }

@@ -8,6 +8,9 @@ use common::{Error, Result, ResultExt};
 
 use crate::runner::Runner;
 
+/// The folder of the lock files, in the cache.
+const LOCKS: &str = "locks";
+
 /// How often a lock that somebody else has is tried for.
 const TURN: Duration = Duration::from_millis(100);
 
@@ -21,12 +24,17 @@ pub(super) struct Lock {
 impl Lock {
     /// One of many readers.
     pub(super) async fn shared(cache: &Path, name: &str, runner: &Runner<'_>) -> Result<Lock> {
-        Lock::take(cache, name, runner, File::try_lock_shared).await
+        // Somebody else's cache may be read: his lock is not ours to write.
+        let file = open(cache, name).or_else(|error| {
+            let file = File::open(cache.join(LOCKS).join(name));
+            file.map_err(|_| error)
+        })?;
+        Lock::take(file, cache, runner, File::try_lock_shared).await
     }
 
     /// The only one.
     pub(super) async fn exclusive(cache: &Path, name: &str, runner: &Runner<'_>) -> Result<Lock> {
-        Lock::take(cache, name, runner, File::try_lock).await
+        Lock::take(open(cache, name)?, cache, runner, File::try_lock).await
     }
 
     /// The only one, if nobody else is there.
@@ -36,12 +44,11 @@ impl Lock {
     }
 
     async fn take(
+        file: File,
         cache: &Path,
-        name: &str,
         runner: &Runner<'_>,
         lock: fn(&File) -> Result<(), TryLockError>,
     ) -> Result<Lock> {
-        let file = open(cache, name)?;
         let mut told = false;
         loop {
             match lock(&file) {
@@ -66,7 +73,7 @@ impl Lock {
 /// Lock files are beside the mirrors and stay: one that is removed would be locked by one
 /// process while another makes a new one.
 fn open(cache: &Path, name: &str) -> Result<File> {
-    let folder = cache.join("locks");
+    let folder = cache.join(LOCKS);
     fs::create_dir_all(&folder)
         .and_then(|()| {
             let mut options = File::options();

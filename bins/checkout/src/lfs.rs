@@ -38,7 +38,10 @@ const MOST_ATTRIBUTES: u64 = 1024 * 1024;
 /// git-lfs is not here, a warning says what that means: their pointers are there in their place.
 /// `whose` names the repository.
 pub(crate) fn is_wanted(folder: &Path, listed: &[u8], whose: &str) -> bool {
-    if !is_used(folder, listed) {
+    let listed = String::from_utf8_lossy(listed);
+    let is_attributes = |file: &&str| *file == ATTRIBUTES || file.ends_with("/.gitattributes");
+    let mut files = listed.split_terminator('\0').filter(is_attributes);
+    if !files.any(|file| names_the_filter(&folder.join(file))) {
         return false;
     }
     let is_here = is_installed();
@@ -49,18 +52,6 @@ pub(crate) fn is_wanted(folder: &Path, listed: &[u8], whose: &str) -> bool {
         );
     }
     is_here
-}
-
-/// Whether pointers are in the place of files because git-lfs is not here.
-pub(crate) fn is_left_out(folder: &Path, listed: &[u8]) -> bool {
-    is_used(folder, listed) && !is_installed()
-}
-
-fn is_used(folder: &Path, listed: &[u8]) -> bool {
-    let listed = String::from_utf8_lossy(listed);
-    let is_attributes = |file: &&str| *file == ATTRIBUTES || file.ends_with("/.gitattributes");
-    let mut files = listed.split_terminator('\0').filter(is_attributes);
-    files.any(|file| names_the_filter(&folder.join(file)))
 }
 
 /// Git that writes pointers where git-lfs is not here, whatever it is set up for.
@@ -100,7 +91,8 @@ fn names_the_filter(file: &Path) -> bool {
     read && lines.any(|line| line.split_whitespace().any(|word| word == "filter=lfs"))
 }
 
-fn is_installed() -> bool {
+/// Whether git finds it.
+pub(crate) fn is_installed() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join("git-lfs").is_file())
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 
 use common::job::Pull;
 
+use crate::lfs;
 use crate::opts::PullMode;
 use crate::plan::{History, Repository};
 use crate::step::Step;
@@ -213,7 +214,7 @@ impl Repository {
     }
 
     /// What is noted of a finished checkout: HEAD, and all that went into it. The branch is in the
-    /// message of a merge.
+    /// message of a merge, and without git-lfs pointers are in the place of large files.
     pub(crate) fn note(&self, fetched: &Fetched, head: &str) -> String {
         let sparse = match self.sparse.as_slice() {
             [] => String::new(),
@@ -224,13 +225,14 @@ impl Repository {
             Some(depth) => depth.to_string(),
         };
         format!(
-            "HEAD {head}\nbase {} of {}\npulls {}\nmode {:?}\nsubmodules {}\ndepth {depth}\nfilter {}\n{sparse}",
+            "HEAD {head}\nbase {} of {}\npulls {}\nmode {:?}\nsubmodules {}\ndepth {depth}\nfilter {}\ngit-lfs {}\n{sparse}",
             fetched.base,
             self.branch(),
             fetched.pulls.join(" "),
             self.mode,
             !self.refs.skip_submodules,
             self.filter().unwrap_or("none"),
+            lfs::is_installed(),
         )
     }
 

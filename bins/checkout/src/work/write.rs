@@ -3,7 +3,6 @@
 use common::Result;
 
 use super::{Before, Work};
-use crate::lfs;
 use crate::report;
 use crate::sequence::Fetched;
 use crate::stamp;
@@ -43,11 +42,7 @@ impl Work<'_> {
         let tracked = self.runner.tracked(&target).await?;
         report::warn_of_clashes(tracked, &self.repository.name());
         stamp::write(&self.repository.folder, tracked)?;
-        let mut note = self.repository.note(fetched, &target);
-        if lfs::is_left_out(&self.repository.folder, tracked) {
-            // Another note than what a run would write that has git-lfs: that one goes on.
-            note += "large files left out\n";
-        }
+        let note = self.repository.note(fetched, &target);
         self.folder.finish(Some(&note))
     }
 

@@ -18,7 +18,7 @@ use crate::step::Step;
 const TREES_AT_ONCE: usize = 500;
 
 /// The settings that make a clone a partial one.
-pub(crate) const PARTIAL: [&str; 3] = [
+const PARTIAL: [&str; 3] = [
     "extensions.partialClone",
     "remote.origin.promisor",
     "remote.origin.partialCloneFilter",
@@ -234,10 +234,7 @@ impl<'a> History<'a> {
         let name = self.repository.name();
         tracing::info!("{name}: {url} gives no partial clones: the whole history is fetched");
         self.partial.set(false);
-        for key in PARTIAL {
-            self.runner.unset(key).await?;
-        }
-        Ok(())
+        forget_promises(self.runner).await
     }
 
     /// Fetches the trees that the merge and the checkout look at, where they are missing: git
@@ -272,6 +269,14 @@ impl<'a> History<'a> {
         }
         Ok(())
     }
+}
+
+/// Has git take what is missing for lost: the clone is no partial one any more.
+pub(crate) async fn forget_promises(runner: &Runner<'_>) -> Result<()> {
+    for key in PARTIAL {
+        runner.unset(key).await?;
+    }
+    Ok(())
 }
 
 /// The ref of an earlier fetch that one of this fetch cannot stand beside: the server had a branch or

@@ -135,7 +135,7 @@ async fn check_out(repository: &Repository, stop: &Stop) -> (Record, Result<Repo
         if !record.commands.is_empty() {
             report::tell(repository, &placed, before, record.duration);
         }
-        Report::new(repository, &placed, stop).await
+        Report::new(repository, placed, stop).await
     };
     let report = report.await;
     (record, report)

@@ -30,7 +30,7 @@ pub(crate) struct Report {
 
 /// A line of `git submodule status`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Submodule {
+pub(crate) struct Submodule {
     path: String,
     sha: String,
     describe: String,
@@ -42,25 +42,19 @@ impl Report {
     /// Looks at what has been placed.
     pub(crate) async fn new(
         repository: &Repository,
-        placed: &Placed,
+        placed: Placed,
         stop: &Stop,
     ) -> Result<Report> {
-        let git = repository.git();
-        let has_submodules = fs::symlink_metadata(repository.folder.join(".gitmodules")).is_ok();
-        let submodules = if has_submodules {
-            let args = ["submodule", "status", "--recursive"];
-            let status = git.bytes(args, stop).await?;
-            let status = String::from_utf8_lossy(&status);
-            status.lines().filter_map(Submodule::parse).collect()
-        } else {
-            Vec::new()
+        let submodules = match placed.submodules {
+            Some(known) => known,
+            None => Submodule::all(repository, stop).await?,
         };
         Ok(Report {
             org: repository.refs.org.clone(),
             repo: repository.refs.repo.clone(),
             dir: repository.folder.display().to_string(),
-            sha: placed.sha.clone(),
-            describe: placed.describe.clone(),
+            sha: placed.sha,
+            describe: placed.describe,
             submodules,
         })
     }
@@ -84,6 +78,22 @@ impl Report {
 }
 
 impl Submodule {
+    /// Those that the commit has, and theirs.
+    pub(crate) async fn all(repository: &Repository, stop: &Stop) -> Result<Vec<Submodule>> {
+        if fs::symlink_metadata(repository.folder.join(".gitmodules")).is_err() {
+            return Ok(Vec::new());
+        }
+        let args = ["submodule", "status", "--recursive"];
+        let status = repository.git().bytes(args, stop).await?;
+        let status = String::from_utf8_lossy(&status);
+        Ok(status.lines().filter_map(Submodule::parse).collect())
+    }
+
+    /// Whether it is at the commit that the repository wants.
+    pub(crate) fn is_as_wanted(&self) -> bool {
+        self.state == ' '
+    }
+
     fn parse(line: &str) -> Option<Submodule> {
         let state = line.chars().next()?;
         let (sha, rest) = line.get(1..)?.split_once(' ')?;

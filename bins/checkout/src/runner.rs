@@ -339,12 +339,6 @@ impl<'a> Runner<'a> {
         Ok(missing.map(str::to_owned).collect())
     }
 
-    /// What git says to a question, spaces at the start of a line included.
-    pub(crate) async fn untrimmed(&self, args: &[&str]) -> Result<String> {
-        let said = self.git.bytes(args, self.stop).await?;
-        Ok(String::from_utf8_lossy(&said).into_owned())
-    }
-
     /// What git says to a question, trimmed.
     pub(crate) async fn ask(&self, args: &[&str]) -> Result<String> {
         self.ask_by(&self.git, args).await

@@ -14,6 +14,7 @@ use common::{Error, Result};
 use crate::folder::{Folder, Found};
 use crate::plan::Repository;
 use crate::record::Record;
+use crate::report::Submodule;
 use crate::runner::Runner;
 use crate::stamp;
 
@@ -38,6 +39,8 @@ pub(crate) struct Placed {
     pub sha: String,
     /// `git describe --tags --always --dirty`.
     pub describe: String,
+    /// The submodules, where they were looked at.
+    pub submodules: Option<Vec<Submodule>>,
 }
 
 /// Checks out a repository. The record says what was run, however it ended.
@@ -48,6 +51,7 @@ pub(crate) async fn check_out(repository: &Repository, stop: &Stop) -> (Record, 
         folder: Folder::at(&repository.folder),
         runner: Runner::new(repository, stop),
         describe: RefCell::default(),
+        submodules: RefCell::default(),
         stop,
     };
     let end = work.run().await;
@@ -67,6 +71,8 @@ struct Work<'a> {
     runner: Runner<'a>,
     /// What the commit in a new folder is called.
     describe: RefCell<Option<String>>,
+    /// The submodules of a checkout that was finished.
+    submodules: RefCell<Option<Vec<Submodule>>>,
     stop: &'a Stop,
 }
 
@@ -93,7 +99,11 @@ impl Work<'_> {
             None => self.runner.ask(&["rev-parse", "HEAD"]).await?,
         };
         let describe = self.describe().await?;
-        Ok(Placed { sha, describe })
+        Ok(Placed {
+            sha,
+            describe,
+            submodules: self.submodules.take(),
+        })
     }
 
     async fn describe(&self) -> Result<String> {

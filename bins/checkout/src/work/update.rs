@@ -4,7 +4,8 @@ use common::{Error, Result};
 
 use super::{Before, Work};
 use crate::explain;
-use crate::history::{History, Holds, PARTIAL};
+use crate::history::{History, Holds, forget_promises};
+use crate::report::Submodule;
 use crate::sequence::{Fetched, MADE_BY_CHECKOUT};
 use crate::step::Step;
 use crate::url::CloneUrl;
@@ -57,7 +58,8 @@ impl Work<'_> {
         if moved {
             return Ok(Some(explain::changed(self.repository, &changed)));
         }
-        let fetched = self.history().await?.fetch(Holds::Something).await?;
+        let history = self.history(self.is_partial().await?);
+        let fetched = history.fetch(Holds::Something).await?;
         let target = self.repository.target(&fetched);
         let at_target = target.is_some() && target == head;
         if at_target || self.is_finished(note.as_deref(), &fetched, head.as_deref()) {
@@ -74,12 +76,11 @@ impl Work<'_> {
         for step in self.repository.complete_steps(is_shallow, is_partial) {
             self.runner.step(&step).await?;
             if matches!(step, Step::Refetch { .. }) {
-                for key in PARTIAL {
-                    self.runner.unset(key).await?;
-                }
+                forget_promises(&self.runner).await?;
             }
         }
-        self.history().await?.fetch(Holds::Something).await
+        // What is whole now has no filter either: see `History::new`.
+        self.history(is_partial).fetch(Holds::Something).await
     }
 
     /// Whether the submodules are as the commit has them.
@@ -87,9 +88,10 @@ impl Work<'_> {
         if self.repository.refs.skip_submodules || !self.folder.has_submodules() {
             return Ok(true);
         }
-        let status = ["submodule", "status", "--recursive"];
-        let status = self.runner.untrimmed(&status).await?;
-        Ok(status.lines().all(|line| line.starts_with(' ')))
+        let submodules = Submodule::all(self.repository, self.stop).await?;
+        let are_there = submodules.iter().all(Submodule::is_as_wanted);
+        self.submodules.replace(are_there.then_some(submodules));
+        Ok(are_there)
     }
 
     pub(super) async fn start(&self) -> Result<()> {
@@ -101,9 +103,8 @@ impl Work<'_> {
     }
 
     /// The history of a repository that was there, which stays whole if it was.
-    async fn history(&self) -> Result<History<'_>> {
-        let partial = self.is_partial().await?;
-        Ok(History::new(self.repository, &self.runner, partial))
+    fn history(&self, is_partial: bool) -> History<'_> {
+        History::new(self.repository, &self.runner, is_partial)
     }
 
     async fn is_partial(&self) -> Result<bool> {

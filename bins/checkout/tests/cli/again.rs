@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use crate::fixture::{Fixture, commit, serve, succeed};
+use crate::fixture::served::{add_submodule, commit_submodules, serve};
+use crate::fixture::{Fixture, commit, succeed};
 
 const SERVED: &str = "../served/kubeflow/testing.git";
 
@@ -49,14 +50,10 @@ fn all_commits_after_a_few() {
 #[test]
 fn all_objects_after_those_that_are_needed() {
     let fixture = Fixture::new();
-    let missing = || {
-        let listed = fixture.git(&["rev-list", "--objects", "--all", "--missing=print"]);
-        listed.lines().filter(|line| line.starts_with('?')).count()
-    };
     run(&fixture, &["--filter=blob:none"]);
-    assert!(missing() > 0);
+    assert!(fixture.missing() > 0);
     run(&fixture, &["--filter=none"]);
-    assert_eq!(missing(), 0);
+    assert_eq!(fixture.missing(), 0);
     let promisor = ["config", "--default=", "remote.origin.promisor"];
     assert_eq!(fixture.git(&promisor), "");
 }
@@ -99,39 +96,24 @@ fn a_branch_and_a_tag_that_became_folders_of_such() {
 
 /// A repository with two submodules, at `lib` and `tool`.
 fn with_submodules(fixture: &Fixture) {
-    for (name, file) in [("one", "one"), ("two", "two"), ("three", "three")] {
-        serve(fixture, &format!("o/{name}"), file);
+    for name in ["one", "two", "three", "top"] {
+        serve(fixture, &format!("o/{name}"), name, name);
     }
-    serve(fixture, "o/top", "top");
     set_submodules(fixture, &[("lib", "one"), ("tool", "two")]);
 }
 
 /// Commits that `o/top` has these submodules and no others.
 fn set_submodules(fixture: &Fixture, submodules: &[(&str, &str)]) {
-    let env = &fixture.env;
     let folder = "repos/o/top";
-    env.git(
-        folder,
-        &["rm", "-r", "--quiet", "--cached", "--ignore-unmatch", "."],
-    );
-    env.git(folder, &["add", "top"]);
-    let mut modules = String::new();
+    fixture.env.write(format!("{folder}/.gitmodules"), "");
+    let before = ["lib", "tool"];
+    let remove = ["update-index", "--force-remove"];
+    fixture.env.git(folder, &[&remove[..], &before].concat());
     for (path, name) in submodules {
-        let commit = env.git(format!("repos/o/{name}"), &["rev-parse", "HEAD"]);
-        let info = format!("160000,{commit},{path}");
-        env.git(folder, &["update-index", "--add", "--cacheinfo", &info]);
-        modules.extend([
-            format!("[submodule \"{path}\"]\n"),
-            format!("\tpath = {path}\n\turl = ../{name}\n"),
-        ]);
+        let of = format!("o/{name}");
+        add_submodule(fixture, "o/top", path, &format!("../{name}"), &of);
     }
-    env.write(format!("{folder}/.gitmodules"), modules);
-    env.git(folder, &["add", ".gitmodules"]);
-    env.git(folder, &["commit", "--quiet", "--message=submodules"]);
-    env.git(
-        folder,
-        &["push", "--quiet", "../../../served/o/top.git", "HEAD:main"],
-    );
+    commit_submodules(fixture, "o/top");
 }
 
 fn check_out_top(fixture: &Fixture) -> assert_cmd::Command {

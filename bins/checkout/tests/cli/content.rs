@@ -2,74 +2,10 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use crate::fixture::served::{add_submodule, commit_submodules, publish, serve};
 use crate::fixture::{Fixture, succeed};
 use e2e::GitHttpServer;
 use serde_json::Value;
-
-/// Makes a repository of one file and serves it.
-fn serve(fixture: &Fixture, name: &str, file: &str, content: &str) {
-    let env = &fixture.env;
-    env.git(
-        "",
-        &[
-            "init",
-            "--quiet",
-            "--initial-branch=main",
-            &format!("repos/{name}"),
-        ],
-    );
-    env.write(format!("repos/{name}/{file}"), content);
-    publish(fixture, name);
-}
-
-/// Commits all of a repository and serves it.
-fn publish(fixture: &Fixture, name: &str) {
-    let env = &fixture.env;
-    let folder = format!("repos/{name}");
-    env.git(&folder, &["add", "--all"]);
-    env.git(
-        &folder,
-        &["commit", "--quiet", "--allow-empty", "--message=a"],
-    );
-    let served = format!("served/{name}.git");
-    if !env.path().join(&served).exists() {
-        env.git("", &["clone", "--quiet", "--bare", &folder, &served]);
-    }
-    env.git(
-        &folder,
-        &[
-            "push",
-            "--quiet",
-            &format!("../../../{served}"),
-            "HEAD:main",
-        ],
-    );
-}
-
-/// Adds a submodule without fetching it from anywhere.
-fn add_submodule(fixture: &Fixture, name: &str, path: &str, url: &str, of: &str) {
-    let env = &fixture.env;
-    let folder = format!("repos/{name}");
-    let commit = env.git(format!("repos/{of}"), &["rev-parse", "HEAD"]);
-    let modules = env.path().join(&folder).join(".gitmodules");
-    let text = std::fs::read_to_string(&modules).unwrap_or_default();
-    let entry = format!("{text}[submodule \"{path}\"]\n\tpath = {path}\n\turl = {url}\n");
-    std::fs::write(modules, entry).unwrap();
-    let info = format!("160000,{commit},{path}");
-    env.git(&folder, &["update-index", "--add", "--cacheinfo", &info]);
-}
-
-fn commit_submodules(fixture: &Fixture, name: &str) {
-    let folder = format!("repos/{name}");
-    fixture.env.git(&folder, &["add", ".gitmodules"]);
-    fixture
-        .env
-        .git(&folder, &["commit", "--quiet", "--message=submodules"]);
-    let served = format!("../../../served/{name}.git");
-    fixture
-        .env
-        .git(&folder, &["push", "--quiet", &served, "HEAD:main"]);
-}
 
 #[test]
 fn submodules_are_fetched_recursively_by_relative_urls_and_with_the_same_credentials() {
@@ -214,10 +150,8 @@ fn large_files_are_fetched_with_the_same_credentials() {
     succeed(run("ghs_secret"));
 }
 
-#[test]
-fn large_files_are_named_where_git_lfs_is_not_there() {
-    let fixture = Fixture::new();
-    let server = with_large_file(&fixture);
+/// A folder for PATH with what a checkout takes, and without git-lfs.
+fn without_git_lfs(fixture: &Fixture) -> std::path::PathBuf {
     let tools = fixture.env.path().join("tools");
     std::fs::create_dir(&tools).unwrap();
     for tool in ["git", "sh"] {
@@ -231,6 +165,44 @@ fn large_files_are_named_where_git_lfs_is_not_there() {
         )
         .unwrap();
     }
+    tools
+}
+
+#[test]
+fn large_files_come_once_git_lfs_is_there_and_until_then_a_second_run_has_nothing_to_do() {
+    let fixture = Fixture::new();
+    let server = with_large_file(&fixture);
+    let tools = without_git_lfs(&fixture);
+    let sha = fixture.env.git("repos/o/large", &["rev-parse", "HEAD"]);
+    let spec = format!(
+        r#"{{"type": "postsubmit", "job": "j", "buildid": "1", "refs":
+        {{"org": "o", "repo": "large", "base_ref": "main", "base_sha": "{sha}"}}}}"#
+    );
+    let run = |path: Option<&std::path::Path>| {
+        let mut command = fixture.checkout();
+        command
+            .env("JOB_SPEC", &spec)
+            .env("GIT_BASE_URL", server.url());
+        if let Some(path) = path {
+            command.env("PATH", path);
+        }
+        e2e::text(&succeed(command).stderr)
+    };
+    run(Some(&tools));
+    let told = run(Some(&tools));
+    assert!(told.contains("checked out already"), "{told}");
+    assert_ne!(fixture.env.read("src/o/large/data.bin"), "large content\n");
+    run(None);
+    assert_eq!(fixture.env.read("src/o/large/data.bin"), "large content\n");
+    let told = run(None);
+    assert!(told.contains("checked out already"), "{told}");
+}
+
+#[test]
+fn large_files_are_named_where_git_lfs_is_not_there() {
+    let fixture = Fixture::new();
+    let server = with_large_file(&fixture);
+    let tools = without_git_lfs(&fixture);
     // What `git lfs install` leaves in the settings of a person, and does not take along.
     let set_up = "[filter \"lfs\"]\nclean = git-lfs clean -- %f\nsmudge = git-lfs smudge -- %f\n\
                   process = git-lfs filter-process\nrequired = true\n";

@@ -3,12 +3,6 @@
 use crate::fixture::{Fixture, commit, succeed};
 use e2e::{GitServer, Serving};
 
-/// Objects that are not in the checkout.
-fn missing(fixture: &Fixture) -> usize {
-    let listed = fixture.git(&["rev-list", "--objects", "--all", "--missing=print"]);
-    listed.lines().filter(|line| line.starts_with('?')).count()
-}
-
 /// What a person expects to work in a checkout of pull request 1 onto the third commit.
 fn people_find_their_way(fixture: &Fixture, how: &str) {
     let git = |args: &[&str]| fixture.git(args);
@@ -47,7 +41,7 @@ fn the_history_comes_without_its_bulk_and_the_rest_on_demand() {
     move_on(&mut fixture, "three\n");
     succeed(fixture.job(&[1]));
     // Its tree; what is in that cannot be seen.
-    assert_eq!(missing(&fixture), 1);
+    assert_eq!(fixture.missing(), 1);
     people_find_their_way(&fixture, "on demand");
     fixture.git(&["fetch", "--quiet"]);
     fixture.git(&["fsck"]);
@@ -98,7 +92,7 @@ fn filters_are_as_asked_for() {
     let mut command = fixture.job(&[1]);
     command.arg("--filter=none");
     succeed(command);
-    assert_eq!(missing(&fixture), 0);
+    assert_eq!(fixture.missing(), 0);
     let _ = std::fs::remove_dir_all(fixture.folder());
     let mut command = fixture.job(&[1]);
     command.arg("--filter=blob:none");
@@ -111,7 +105,7 @@ fn filters_are_as_asked_for() {
         "--filter=blob:none",
     ]);
     assert!(!listed.contains('?'), "{listed}");
-    assert!(missing(&fixture) > 0);
+    assert!(fixture.missing() > 0);
     let mut command = fixture.job(&[1]);
     let output = command.arg("--filter=--upload-pack=id").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -136,7 +130,7 @@ fn a_server_without_partial_clones_is_told_once_and_gives_everything() {
     };
     let said = run();
     assert_eq!(said.matches("gives no partial clones").count(), 1, "{said}");
-    assert_eq!(missing(&fixture), 0);
+    assert_eq!(fixture.missing(), 0);
     // A later fetch does not ask for it again.
     let said = fixture
         .env
